@@ -1,0 +1,234 @@
+"""Checkpoints: a network, all that is needed to use it, and what is needed to go on training it, in one `.npz`.
+
+Members: `W1`, `b1`, `W2`, ... as (n_out, n_in) and (n_out,); the optimizer's arrays as `optimizer.<name>`, in a
+checkpoint that training can go on from; `document`, a JSON text; and `sha256`, over all of the above. Members are
+stored, never compressed, so that no file can unpack to more than its own size. `numpy.load` reads it as it is.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import json
+import math
+import re
+import zipfile
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from nnmnist.errors import CheckpointError
+from nnmnist.files import write_atomic
+from nnmnist.model.activations import ACTIVATIONS
+from nnmnist.model.network import Network
+from nnmnist.model.optimizers import Optimizer
+from nnmnist.model.outputs import OUTPUTS
+
+Array = NDArray[Any]
+
+FORMAT = 1
+# What NumPy writes for a C-ordered array; nothing else is read.
+_HEADER = re.compile(
+    r"\{'descr': '(<f4|<f8|<i8|<U\d{1,7})', 'fortran_order': False, 'shape': \(((?:\d{1,12},? ?)*)\), \} *\n"
+)
+
+
+@dataclass
+class Checkpoint:
+    """What a file holds."""
+
+    network: Network
+    document: dict[
+        str, Any
+    ]  # model, classes; from a run also image_shape, config, data, epoch, metrics, versions
+    optimizer: dict[str, Array] = field(
+        default_factory=dict
+    )  # state by name; empty where training cannot go on
+
+    @property
+    def classes(self) -> tuple[str, ...]:
+        """The name of each label; empty for regression."""
+        return tuple(self.document["classes"])
+
+
+def save(
+    path: Path | str,
+    network: Network,
+    classes: Sequence[str],
+    facts: dict[str, Any] | None = None,
+    optimizer: Optimizer | None = None,
+) -> None:
+    """Write a checkpoint, whole or not at all.
+
+    Args:
+        classes: the name of each label; empty for regression.
+        facts: JSON-able, for the document: image_shape, config, data, metrics, ...
+        optimizer: its state is kept too.
+
+    Raises:
+        OSError: the file cannot be written; an older one is still there as it was.
+    """
+    arrays = {name: np.ascontiguousarray(array) for name, array in network.parameters().items()}
+    if optimizer is not None:
+        arrays |= {f"optimizer.{name}": np.ascontiguousarray(a) for name, a in optimizer.state.items()}
+    model = {
+        "sizes": network.sizes,
+        "activation": network.activation_name,
+        "output": network.output_name,
+        "dropout": network.dropout,
+        "dtype": network.dtype.name,
+    }
+    document = {"format": FORMAT, "model": model, "classes": list(classes), **(facts or {})}
+    text = json.dumps(document, allow_nan=False)
+    arrays["document"] = np.array(text)
+    arrays["sha256"] = np.array(_digest(arrays))
+    write_atomic(Path(path), _pack(arrays))
+
+
+def load(path: Path | str) -> Checkpoint:
+    """Read a checkpoint and check every name, shape, type and the digest.
+
+    Raises:
+        CheckpointError: the file is missing, no checkpoint, damaged, or does not fit together.
+    """
+    path = Path(path)
+    try:
+        if not path.is_file():
+            missing = (
+                "is a directory"
+                if path.is_dir()
+                else "is no regular file"
+                if path.exists()
+                else "does not exist"
+            )
+            raise CheckpointError(f"{path}: {missing}; give the .npz file that `nnmnist train` wrote")
+        data = path.read_bytes()
+    except OSError as error:
+        raise CheckpointError(f"{path}: cannot be read: {error.strerror}") from error
+    if not data.startswith(b"PK\x03\x04"):
+        raise CheckpointError(f"{path}: not a checkpoint; give the .npz file that `nnmnist train` wrote")
+    try:
+        return _rebuild(_unpack(data))
+    except _Fault as fault:
+        raise CheckpointError(f"{path}: {fault}; take another copy, or train again") from None
+
+
+class _Fault(Exception):
+    """What is wrong inside a file."""
+
+
+def _digest(arrays: dict[str, Array]) -> str:
+    """SHA-256 over the name, type, shape and bytes of every array but the digest itself."""
+    sha = hashlib.sha256()
+    for name in sorted(arrays.keys() - {"sha256"}):
+        array = arrays[name]
+        sha.update(f"{name} {array.dtype.str} {array.shape}\n".encode())
+        sha.update(array.tobytes())
+    return sha.hexdigest()
+
+
+def _pack(arrays: dict[str, Array]) -> bytes:
+    """A stored zip of .npy members; the same arrays give the same bytes at any time on any system."""
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w", zipfile.ZIP_STORED) as archive:
+        for name, array in arrays.items():
+            member = zipfile.ZipInfo(f"{name}.npy")
+            member.create_system = 3
+            npy = io.BytesIO()
+            np.lib.format.write_array(npy, array, version=(1, 0), allow_pickle=False)
+            archive.writestr(member, npy.getvalue())
+    return buffer.getvalue()
+
+
+def _unpack(data: bytes) -> dict[str, Array]:
+    """The arrays of a file, with nothing believed: sizes are compared before anything is allocated."""
+    arrays: dict[str, Array] = {}
+    try:
+        with zipfile.ZipFile(io.BytesIO(data)) as archive:
+            for member in archive.infolist():
+                name = member.filename
+                if not name.endswith(".npy") or name[:-4] in arrays:
+                    raise _Fault(f"damaged: unexpected member {name!r}")
+                if member.compress_type != zipfile.ZIP_STORED or member.file_size > len(data):
+                    raise _Fault(f"damaged: member {name!r} is not stored as it should be")
+                arrays[name[:-4]] = _array(name, archive.read(member))
+    except _Fault:
+        raise
+    except (
+        Exception
+    ) as error:  # on damaged files zipfile raises a dozen types, struct.error and NotImplementedError too
+        raise _Fault(f"damaged: {error}") from error
+    if not {"document", "sha256"} <= arrays.keys():
+        raise _Fault("not a checkpoint of nnmnist: it has no document and digest")
+    if str(arrays["sha256"]) != _digest(arrays):
+        raise _Fault("damaged: the SHA-256 of its contents is not the one it states")
+    return arrays
+
+
+def _array(name: str, data: bytes) -> Array:
+    """One .npy of format 1.0."""
+    if data[:8] != b"\x93NUMPY\x01\x00" or len(data) < 10:
+        raise _Fault(f"damaged: member {name!r} is no array")
+    start = 10 + int.from_bytes(data[8:10], "little")
+    header = _HEADER.fullmatch(data[10:start].decode("latin-1"))
+    if not header:
+        raise _Fault(f"damaged: member {name!r} has an array header that no checkpoint has")
+    dtype = np.dtype(header[1])
+    shape = tuple(int(n) for n in header[2].replace(",", " ").split())
+    if dtype.itemsize * math.prod(shape) != len(data) - start:
+        raise _Fault(
+            f"damaged: member {name!r} holds {len(data) - start} bytes, not the shape {shape} it states"
+        )
+    return np.frombuffer(data, dtype, offset=start).reshape(shape)
+
+
+def _rebuild(arrays: dict[str, Array]) -> Checkpoint:
+    """The network, from arrays whose digest holds: what is left to find is a forgery or another version."""
+    try:
+        document = json.loads(str(arrays["document"]))
+        version = document["format"]
+        if version != FORMAT:
+            raise _Fault(f"it has format {version!r}, and this version of nnmnist reads format {FORMAT}")
+        model = document["model"]
+        sizes = tuple(model["sizes"])
+        dtype = np.dtype({"float32": np.float32, "float64": np.float64}[model["dtype"]])
+        known = model["activation"] in ACTIVATIONS and model["output"] in OUTPUTS
+        if not known or len(sizes) < 2 or not all(type(n) is int and n > 0 for n in sizes):
+            raise _Fault("damaged: its model is none that nnmnist knows")
+        classes = document["classes"]
+        if not isinstance(classes, list) or (
+            classes and OUTPUTS[model["output"]].units(len(classes)) != sizes[-1]
+        ):
+            raise _Fault("damaged: its classes do not fit its outputs")
+        _check_shapes(arrays, sizes, dtype)
+        network = Network(sizes, model["activation"], model["output"], float(model["dropout"]), dtype)
+    except (KeyError, TypeError, ValueError, RecursionError) as error:
+        raise _Fault(f"damaged: its document does not describe a model ({error!r})") from error
+    for name, array in network.parameters().items():
+        array[...] = arrays[name]
+    if not np.isfinite(network.theta).all():
+        raise _Fault("it holds weights that are not finite")
+    state = {name[10:]: array.copy() for name, array in arrays.items() if name.startswith("optimizer.")}
+    return Checkpoint(network, document, state)
+
+
+def _check_shapes(arrays: dict[str, Array], sizes: tuple[int, ...], dtype: np.dtype[Any]) -> None:
+    """Every array has the name, shape and type that the model asks for, and there is no other."""
+    expected: dict[str, tuple[int, ...]] = {}
+    for l, (n_in, n_out) in enumerate(pairwise(sizes), start=1):
+        expected |= {f"W{l}": (n_out, n_in), f"b{l}": (n_out,)}
+    found = {name for name in arrays if not name.startswith("optimizer.")} - {"document", "sha256"}
+    if found != expected.keys():
+        odd = ", ".join(sorted(found ^ expected.keys()))
+        raise _Fault(f"damaged: its arrays are not those of its model ({odd})")
+    for name, shape in expected.items():
+        if arrays[name].shape != shape or arrays[name].dtype != dtype:
+            array = arrays[name]
+            raise _Fault(
+                f"damaged: {name} is {array.dtype} {array.shape}, and its model asks for {dtype} {shape}"
+            )

@@ -1,0 +1,129 @@
+"""`nnmnist evaluate`: cost, accuracy and confusion of one checkpoint or an ensemble."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import click
+
+from nnmnist import checkpoint, data
+from nnmnist.checkpoint import Checkpoint
+from nnmnist.cli.options import data_dir_option, json_option, notice
+from nnmnist.config import Config, DataConfig
+from nnmnist.data import Splits
+from nnmnist.errors import CheckpointError
+from nnmnist.evaluation import Evaluation
+from nnmnist.evaluation import evaluate as evaluate_networks
+
+
+@click.command()
+@click.argument(
+    "checkpoints", nargs=-1, required=True, type=click.Path(path_type=Path), metavar="CHECKPOINT..."
+)
+@click.option(
+    "--split", type=click.Choice(["test", "validation", "train"]), default="test", show_default=True
+)
+@click.option("--data", "other", metavar="NAME|FOLDER", help="Other data than the network was trained on.")
+@data_dir_option
+@json_option
+def evaluate(
+    checkpoints: tuple[Path, ...], split: str, other: str | None, data_dir: Path | None, as_json: bool
+) -> None:
+    """Tell how good a trained network is.
+
+    Several checkpoints are one ensemble: their predictions are averaged.
+    """
+    members = [checkpoint.load(path) for path in checkpoints]
+    require_alike(checkpoints, members)
+    splits = load_splits(checkpoints[0], members[0], other, data_dir)
+    examples = getattr(splits, split)
+    if not len(examples):
+        raise click.UsageError(f"--split {split}: the config of {checkpoints[0]} leaves this split empty")
+    result = evaluate_networks([member.network for member in members], examples)
+    if as_json:
+        names = [str(path) for path in checkpoints]
+        click.echo(json.dumps(as_record(names[0] if len(names) == 1 else names, split, result)))
+    else:
+        click.echo(as_text(result, splits, split))
+
+
+def load_splits(path: Path, member: Checkpoint, other: str | None, data_dir: Path | None) -> Splits:
+    """The data that a checkpoint was trained on, or `other`, checked against the network's inputs and classes."""
+    stored = member.document.get("config")
+    if stored is None and other is None:
+        raise CheckpointError(f"{path}: does not say what data it was trained on; name it by --data")
+    try:
+        settings = Config.model_validate(stored or {})
+    except ValueError as error:
+        raise CheckpointError(f"{path}: its config is not one of this version of nnmnist ({error})") from None
+    wanted = settings.data
+    trained_on = member.document.get("data", {}).get("name")
+    if other is not None:
+        is_name = other in data.SOURCES
+        wanted = DataConfig(name=other) if is_name else DataConfig(path=Path(other))
+    elif trained_on in data.SOURCES and trained_on != wanted.name and wanted.path is None:
+        wanted = wanted.model_copy(update={"name": trained_on})  # it was trained on the fallback
+    splits = data.load(wanted.model_copy(update={"fallback": None}), settings.seed, data_dir, notice)
+    n_inputs = splits.test.inputs.shape[1]
+    if n_inputs != member.network.sizes[0]:
+        raise CheckpointError(
+            f"{path}: takes {member.network.sizes[0]} inputs, and {splits.name} has {n_inputs}"
+        )
+    if len(splits.classes) != len(member.classes):
+        raise CheckpointError(
+            f"{path}: tells {len(member.classes)} classes apart, and {splits.name} has {len(splits.classes)}"
+        )
+    return splits
+
+
+def require_alike(paths: tuple[Path, ...], members: list[Checkpoint]) -> None:
+    """Networks that can vote together: same inputs, output and classes."""
+
+    def kind(member: Checkpoint) -> tuple[Any, ...]:
+        network = member.network
+        return network.sizes[0], network.output_name, member.classes
+
+    for path, member in zip(paths, members, strict=True):
+        if kind(member) != kind(members[0]):
+            raise CheckpointError(
+                f"{path}: has other inputs, outputs or classes than {paths[0]}; they form no ensemble"
+            )
+
+
+def as_record(name: str | list[str], split: str, result: Evaluation) -> dict[str, Any]:
+    """The JSON of `evaluate`."""
+    return {
+        "checkpoint": name,
+        "split": split,
+        "n": result.n,
+        "cost": result.cost,
+        "accuracy": result.accuracy,
+        "interval": result.interval,
+        "confusion": None if result.confusion is None else result.confusion.tolist(),
+    }
+
+
+def as_text(result: Evaluation, splits: Splits, split: str) -> str:
+    """The same for people: figures, then the confusion matrix with the error of each class."""
+    lines = [
+        f"data       {splits.name}, {split} split, {result.n:,} examples",
+        f"cost       {result.cost:.4f}",
+    ]
+    if result.confusion is None or result.accuracy is None or result.interval is None:
+        return "\n".join(lines)
+    low, high = result.interval
+    wrong = result.n - result.correct
+    lines.append(
+        f"accuracy   {result.accuracy:.2%} ({low:.2%} to {high:.2%} at 95 % confidence), {wrong:,} wrong"
+    )
+    width = max(5, *(len(name) for name in splits.classes), len(str(result.confusion.max()))) + 1
+    lines += ["", "rows: true class, columns: predicted class"]
+    lines.append(" " * width + "".join(f"{name:>{width}}" for name in splits.classes) + "   error")
+    for name, row, k in zip(splits.classes, result.confusion, range(len(splits.classes)), strict=True):
+        total = int(row.sum())
+        error = f"{1 - row[k] / total:8.2%}" if total else "       -"
+        cells = "".join(f"{count or '.':>{width}}" for count in row.tolist())
+        lines.append(f"{name:>{width}}{cells}{error}")
+    return "\n".join(lines)

@@ -1,0 +1,144 @@
+"""What pydantic finds wrong with a config, told by line and in plain words.
+
+Pydantic says where a value is refused. What would be allowed there is read from the JSON Schema that editors
+use, so that a new key or bound needs no sentence of its own.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from difflib import get_close_matches
+from typing import Any
+
+from pydantic_core import ErrorDetails
+
+from nnmnist.yaml_lines import Fault, Node, compose, printable
+
+Schema = Mapping[str, Any]
+
+_TYPES = {
+    "integer": "a whole number",
+    "number": "a number",
+    "string": "text",
+    "null": "null",
+    "object": "a mapping of keys to values",
+}
+_FORMATS = {"path": "a folder", "uri": "an address that begins with http:// or https://"}
+_BOUNDS = {"minimum": ">=", "exclusiveMinimum": ">", "maximum": "<=", "exclusiveMaximum": "<"}
+_EXAMPLES = {"integer": "1000", "number": "0.5 or 1e-3"}
+_ITEMS = {"integer": int, "string": str}
+
+
+class Clash(ValueError):
+    """Values that are each allowed, but not together: (dotted key, what is wrong) for each."""
+
+    def __init__(self, faults: Sequence[tuple[str, str]]) -> None:
+        super().__init__("; ".join(f"{key}: {problem}" for key, problem in faults))
+        self.faults = faults
+
+
+def is_structural(error: ErrorDetails) -> bool:
+    """Whether the error lies in the keys and sections, which no other layer's value can mend."""
+    return error["type"] in ("extra_forbidden", "model_type")
+
+
+def explain(error: ErrorDetails, tree: Node, schema: Schema) -> Iterator[Fault]:
+    """The faults behind one pydantic error about `tree`, given the JSON Schema of the whole config."""
+    if error["type"] == "extra_forbidden":
+        yield _unknown_key([str(part) for part in error["loc"]], tree, schema)
+    elif "ctx" in error and isinstance(clash := error["ctx"].get("error"), Clash):
+        for path, problem in clash.faults:
+            node = follow(tree, path.split("."))
+            yield Fault(node.place, problem, path)
+    else:
+        yield _unexpected(error["loc"], tree, schema)
+
+
+def follow(tree: Node, keys: Sequence[str]) -> Node:
+    """The node under `keys`, or the nearest above it."""
+    for key in keys:
+        if not isinstance(tree.value, dict) or key not in tree.value:
+            break
+        tree = tree.value[key]
+    return tree
+
+
+def words(schema: Schema) -> str:
+    """What a JSON Schema of one value allows, such as "a whole number >= 1 or full"."""
+    if "anyOf" in schema:
+        return " or ".join(words(branch) for branch in schema["anyOf"])
+    if "const" in schema:
+        return str(schema["const"])
+    if "enum" in schema:
+        return "one of " + ", ".join(schema["enum"])
+    if "items" in schema:
+        return f"a list (each item {words(schema['items'])})"
+    name = _FORMATS.get(schema.get("format", "")) or _TYPES[schema["type"]]
+    bounds = [f"{sign} {schema[key]}" for key, sign in _BOUNDS.items() if key in schema]
+    return " ".join([name, " and ".join(bounds)]).strip()
+
+
+def _unknown_key(keys: Sequence[str], tree: Node, schema: Schema) -> Fault:
+    *section, key = keys
+    node = follow(tree, keys)
+    here = schema
+    for name in section:
+        here = here["properties"][name]
+    leaves = {path.rpartition(".")[2]: path for path in _leaves(schema)}
+    if "." in key and key in leaves.values():
+        hint = f"indent {key.rpartition('.')[2]} under {key.partition('.')[0]}"
+    elif near := leaves.get(key) or _nearest(key, here["properties"]):
+        hint = f"did you mean {near}?"
+    elif near := _nearest(key, leaves):
+        hint = f"did you mean {leaves[near]}?"
+    else:
+        hint = f"the keys here are {', '.join(here['properties'])}"
+    return Fault(node.key or node.place, f"unknown key; {hint}", ".".join([*section, printable(key)]))
+
+
+def _leaves(schema: Schema, prefix: str = "") -> Iterator[str]:
+    for name, value in schema["properties"].items():
+        if "properties" in value:
+            yield from _leaves(value, f"{prefix}{name}.")
+        else:
+            yield prefix + name
+
+
+def _unexpected(location: Sequence[str | int], tree: Node, schema: Schema) -> Fault:
+    path, node, allowed = "", tree, schema
+    for part in location:  # parts that lead nowhere are pydantic's names for the members of a union
+        if isinstance(node.value, dict) and part in allowed.get("properties", {}):
+            node, allowed = node.value[str(part)], allowed["properties"][part]
+            path = f"{path}.{part}" if path else str(part)
+        elif isinstance(node.value, list) and isinstance(part, int):
+            node = node.value[part]
+            allowed = next(branch["items"] for branch in _branches(allowed) if "items" in branch)
+            path = f"{path}[{part}]"
+    return Fault(node.place, f"expected {words(allowed)}, found {node.text}{_hint(node, allowed)}", path)
+
+
+def _hint(node: Node, allowed: Schema) -> str:
+    branches = _branches(allowed)
+    if any(type(node.value) is _ITEMS[branch["items"]["type"]] for branch in branches if "items" in branch):
+        return f"; did you mean [{node.value}]?"
+    if not isinstance(node.value, str):
+        return ""
+    names = [name for branch in branches for name in branch.get("enum", [branch.get("const", "")])]
+    if near := _nearest(node.value, names):
+        return f"; did you mean {near}?"
+    examples = [_EXAMPLES[branch["type"]] for branch in branches if branch.get("type") in _EXAMPLES]
+    if examples and node.value.lstrip("+-.")[:1].isdigit():
+        tree = compose(node.value, "").tree
+        quoted = tree is not None and isinstance(tree.value, (int, float))
+        return "; remove the quotes" if quoted else f"; write decimal digits, such as {examples[0]}"
+    return ""
+
+
+def _branches(schema: Schema) -> Sequence[Schema]:
+    branches: Sequence[Schema] = schema.get("anyOf", [schema])
+    return branches
+
+
+def _nearest(word: str, names: Iterable[str]) -> str | None:
+    near = get_close_matches(word.lower(), list(names), n=1)
+    return near[0] if near else None

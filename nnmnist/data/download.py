@@ -1,0 +1,172 @@
+"""Files from mirrors that may be dead, slow or lying, into a folder that many processes share.
+
+Whatever is wrong with a mirror, the next one is asked. What arrives is believed only if its decompressed
+bytes have the published SHA-256, and is then put in place whole.
+"""
+
+from __future__ import annotations
+
+import gzip
+import hashlib
+import io
+import os
+import time
+import zlib
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+from nnmnist.data.transfer import CONNECT_TIMEOUT, TransferError, receive
+from nnmnist.errors import DataUnavailable
+from nnmnist.files import write_atomic
+
+CONNECT_TOTAL = 15.0  # seconds in which all mirrors together must have turned out unreachable
+HEADROOM = 1024  # bytes by which a packed file may exceed an unpacked one
+
+
+class Published(NamedTuple):
+    """What is known of a file before it is fetched: length and SHA-256 of its decompressed bytes."""
+
+    size: int
+    sha256: str
+
+
+def is_offline() -> bool:
+    """Whether NNMNIST_OFFLINE forbids the network."""
+    return os.environ.get("NNMNIST_OFFLINE", "") not in ("", "0")
+
+
+def fetch(
+    files: Mapping[str, Published],
+    mirrors: Sequence[str],
+    folder: Path,
+    notify: Callable[[str], None] = lambda line: None,
+) -> None:
+    """Make sure that each of `files` lies in `folder`, decompressed and verified, from `<mirror>/<name>.gz`.
+
+    Processes that want the same folder at the same time share one download, and its failure too.
+
+    Raises:
+        DataUnavailable: a file cannot be had; the message says how to get it by hand.
+    """
+    from filelock import FileLock
+
+    missing = _missing(files, folder)
+    if not missing:
+        return
+    if is_offline():
+        raise DataUnavailable(_by_hand("NNMNIST_OFFLINE forbids the network", missing, mirrors, folder))
+    asked = time.time()
+    failed = folder / "download.failed"
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with FileLock(folder / "download.lock"):
+            missing = _missing(files, folder)
+            if missing and failed.exists() and failed.stat().st_mtime > asked:
+                raise DataUnavailable(
+                    _by_hand("another process just failed to fetch it", missing, mirrors, folder)
+                )
+            try:
+                _fetch_all(missing, list(mirrors), folder, notify)
+            except TransferError as error:
+                failed.touch()
+                raise DataUnavailable(
+                    _by_hand(str(error), _missing(files, folder), mirrors, folder)
+                ) from error
+    except OSError as error:
+        reason = f"{folder} cannot be written ({error.strerror or error})"
+        raise DataUnavailable(_by_hand(reason, missing, mirrors, folder)) from error
+
+
+def _missing(files: Mapping[str, Published], folder: Path) -> dict[str, Published]:
+    """Those of `files` that are not in `folder` with the right content."""
+
+    def is_good(path: Path, published: Published) -> bool:
+        try:
+            if path.stat().st_size != published.size:
+                return False
+            return hashlib.sha256(path.read_bytes()).hexdigest() == published.sha256
+        except OSError:
+            return False
+
+    return {name: published for name, published in files.items() if not is_good(folder / name, published)}
+
+
+def _fetch_all(
+    files: Mapping[str, Published], mirrors: list[str], folder: Path, notify: Callable[[str], None]
+) -> None:
+    for name, published in files.items():
+        for leftover in folder.glob(f".{name}.*.tmp"):  # of a process that was killed: the lock is ours
+            leftover.unlink()
+        write_atomic(folder / name, _first_good(name, published, mirrors, notify))
+
+
+def _first_good(name: str, published: Published, mirrors: list[str], notify: Callable[[str], None]) -> bytes:
+    """The content of `name` from the first of `mirrors` that has it; those that fail go to the list's end."""
+    patience = min(CONNECT_TIMEOUT, CONNECT_TOTAL / max(len(mirrors), 1))
+    failure = "no mirror is configured"
+    for mirror in tuple(mirrors):
+        url = _url(mirror, name)
+        try:
+            packed = _receive(url, name, published, patience)
+            content = _verified(packed, published)
+        except TransferError as error:
+            failure = f"{url}: {error}"
+            notify(failure)
+            mirrors.remove(mirror)
+            mirrors.append(mirror)
+        else:
+            notify(f"{url}: fetched and verified, {len(packed):,} bytes")
+            return content
+    raise TransferError(f"no mirror has it (the last: {failure})")
+
+
+def _receive(url: str, name: str, published: Published, patience: float) -> bytes:
+    """The body of `url`, with a bar on a terminal."""
+    from tqdm import tqdm
+
+    with tqdm(desc=name, unit="B", unit_scale=True, unit_divisor=1024, leave=False, disable=None) as bar:
+
+        def hear(count: int, total: int | None) -> None:
+            bar.total = total
+            bar.update(count - bar.n)
+
+        return receive(url, published.size + HEADROOM, patience, hear)
+
+
+def _verified(packed: bytes, published: Published) -> bytes:
+    """The decompressed bytes, if they are the published ones. Some servers hand out a `.gz` unpacked."""
+    try:
+        content = packed
+        if packed[:2] == b"\x1f\x8b":
+            with gzip.GzipFile(fileobj=io.BytesIO(packed)) as file:
+                content = file.read(published.size + 1)
+    except (EOFError, zlib.error, gzip.BadGzipFile) as error:
+        raise TransferError(f"damaged gzip file: {error}") from error
+    if len(content) != published.size:
+        found = f"{len(content):,}" if len(content) < published.size else "more"
+        raise TransferError(f"wrong content: expected {published.size:,} bytes, found {found}")
+    sha256 = hashlib.sha256(content).hexdigest()
+    if sha256 != published.sha256:
+        raise TransferError(f"wrong content: expected SHA-256 {published.sha256}, found {sha256}")
+    return content
+
+
+def _url(mirror: str, name: str) -> str:
+    return f"{mirror.rstrip('/')}/{name}.gz"
+
+
+def _by_hand(reason: str, missing: Mapping[str, Published], mirrors: Sequence[str], folder: Path) -> str:
+    """The message that says how to go on: its first line is the reason, the rest is what to do."""
+    urls = [f"  {_url(mirror, name)}" for mirror in mirrors[:1] for name in missing]
+    others = f" (or from {', '.join(mirrors[1:])})" if len(mirrors) > 1 else ""
+    return "\n".join(
+        [
+            f"{folder} lacks {', '.join(missing)}, and {reason}",
+            f"Fetch by hand{others}:",
+            *urls,
+            f"and put them, packed or unpacked, into {folder}",
+            f"(or into DIR/{folder.name} with --data-dir DIR); or train on generated digits, which needs no",
+            "download, by data.name: synthetic",
+        ]
+    )

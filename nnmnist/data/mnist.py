@@ -1,0 +1,179 @@
+"""MNIST, and any data set in four IDX files of the same names: where they are, and what is in them."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+
+from nnmnist.data import cache, download
+from nnmnist.data.download import Published
+from nnmnist.data.examples import Array, Source
+from nnmnist.errors import DataError
+
+FILES = {
+    "train-images-idx3-ubyte": Published(
+        47_040_016, "ba891046e6505d7aadcbbe25680a0738ad16aec93bde7f9b65e87a2fc25776db"
+    ),
+    "train-labels-idx1-ubyte": Published(
+        60_008, "65a50cbbf4e906d70832878ad85ccda5333a97f0f4c3dd2ef09a8a9eef7101c5"
+    ),
+    "t10k-images-idx3-ubyte": Published(
+        7_840_016, "0fa7898d509279e482958e8ce81c8e77db3f2f8254e26661ceb7762c4d494ce7"
+    ),
+    "t10k-labels-idx1-ubyte": Published(
+        10_008, "ff7bcfd416de33731a308c3f266cc351222c34898ecbeaf847f06e48f7ec33f2"
+    ),
+}
+MIRRORS = (
+    "https://storage.googleapis.com/cvdf-datasets/mnist/",
+    "https://ossci-datasets.s3.amazonaws.com/mnist/",
+    "https://raw.githubusercontent.com/fgnt/mnist/master/",
+)
+
+Notify = Callable[[str], None]
+Verified = tuple[Array, str]  # what is in a file, uint8, and the SHA-256 of its decompressed bytes
+
+
+def load(
+    data_dir: Path | None = None,
+    mirrors: Sequence[str] | None = None,
+    notify: Notify = lambda line: None,
+) -> Source:
+    """MNIST: 60,000 and 10,000 images (N, 784) uint8 with labels (N,) uint8, verified.
+
+    The first of `data_dir`/mnist, $NNMNIST_DATA_DIR/mnist and the user's cache that holds any of the files is
+    used. What is missing or damaged in the cache is fetched; the other two are never written to.
+
+    Args:
+        data_dir: a directory given by hand.
+        mirrors: base URLs to fetch from, in order; None for MIRRORS.
+        notify: receives notices for the user, a line each.
+
+    Raises:
+        DataUnavailable: the files are nowhere, and no mirror can give them.
+        DataError: a directory given by hand holds damaged files, or not all of them.
+    """
+    mirrors = MIRRORS if mirrors is None else mirrors
+    found = find(data_dir, notify)
+    missing = [name for name in FILES if name not in found]
+    _fetch(missing, mirrors, notify)
+    paths = {**found, **{name: _home() / name for name in missing}}
+    files = {name: _read_or_fetch(name, paths[name], mirrors, notify) for name in FILES}
+    return _source("mnist", paths["train-images-idx3-ubyte"].parent, files)
+
+
+def load_folder(folder: Path) -> Source:
+    """Four IDX files named as MNIST's, raw or packed: images of any one size, labels 0 to at most 255.
+
+    Raises DataError where the folder or a file is missing or damaged, or the files do not fit each other.
+    """
+    if not folder.is_dir():
+        raise DataError(
+            f"{folder}: no such folder; expected one with {', '.join(FILES)} (with or without .gz)"
+        )
+    paths = _files_in(folder)
+    _require_all(paths, folder)
+    return _source(folder.resolve().name, folder, {name: cache.read(path) for name, path in paths.items()})
+
+
+def find(data_dir: Path | None = None, notify: Notify = lambda line: None) -> dict[str, Path]:
+    """Where each of FILES lies, as far as MNIST is on this machine: some or all may be missing in the cache.
+
+    Raises DataError where a directory given by hand holds some of the files and lacks others.
+    """
+    variable = os.environ.get("NNMNIST_DATA_DIR")
+    by_hand = {"--data-dir": data_dir, "NNMNIST_DATA_DIR": Path(variable) if variable else None}
+    for origin, directory in by_hand.items():
+        if directory is None:
+            continue
+        folder = directory / "mnist"
+        if paths := _files_in(folder):
+            _require_all(paths, folder)
+            return paths
+        notify(f"{origin}: no MNIST file in {folder}; looking elsewhere")
+    return _files_in(_home())
+
+
+def _home() -> Path:
+    """The folder that downloads go to."""
+    return cache.directory() / "mnist"
+
+
+def _files_in(folder: Path) -> dict[str, Path]:
+    """Those of FILES that lie in `folder`; where there are both, the raw file rather than the packed one."""
+    candidates = [(name, folder / (name + ending)) for name in FILES for ending in (".gz", "")]
+    return {name: path for name, path in candidates if os.path.isfile(path)}
+
+
+def _require_all(paths: Mapping[str, Path], folder: Path) -> None:
+    if missing := [name for name in FILES if name not in paths]:
+        raise DataError(f"{folder}: lacks {', '.join(missing)} (with or without .gz); add what is missing")
+
+
+def _fetch(names: Sequence[str], mirrors: Sequence[str], notify: Notify) -> None:
+    download.fetch({name: FILES[name] for name in names}, mirrors, _home(), notify)
+
+
+def _read_or_fetch(name: str, path: Path, mirrors: Sequence[str], notify: Notify) -> Verified:
+    """One of MNIST's files, verified; a damaged one is fetched again if it lies in the cache."""
+    try:
+        return _read(name, path)
+    except DataError as error:
+        if path.parent != _home():
+            raise DataError(
+                f"{error}; replace it (another data set of this form is named by data.path)"
+            ) from error
+        notify(f"{error}; fetching it again")
+    _fetch([name], mirrors, notify)
+    return _read(name, _home() / name)
+
+
+def _read(name: str, path: Path) -> Verified:
+    array, sha256 = cache.read(path)
+    if sha256 != FILES[name].sha256:
+        raise DataError(
+            f"{path}: is not MNIST's, or damaged: SHA-256 {sha256}, expected {FILES[name].sha256}"
+        )
+    return array, sha256
+
+
+def _source(name: str, folder: Path, files: Mapping[str, Verified]) -> Source:
+    arrays = {file: array for file, (array, _) in files.items()}
+    train = _part(folder, "train", arrays)
+    test = _part(folder, "t10k", arrays)
+    shapes = [arrays[f"{part}-images-idx3-ubyte"].shape[1:] for part in ("train", "t10k")]
+    if shapes[0] != shapes[1]:
+        raise DataError(f"{folder}: training images are {_times(shapes[0])}, test images {_times(shapes[1])}")
+    n_classes = 1 + max(int(train[1].max()), int(test[1].max()))
+    return Source(
+        name=name,
+        train=train,
+        test=test,
+        classes=tuple(map(str, range(n_classes))),
+        image_shape=(shapes[0][0], shapes[0][1]),
+        identity={
+            "name": name,
+            "folder": str(folder.resolve()),
+            "sha256": {file: sha256 for file, (_, sha256) in files.items()},
+        },
+    )
+
+
+def _part(folder: Path, part: str, arrays: Mapping[str, Array]) -> tuple[Array, Array]:
+    """Images (N, rows * columns) and labels (N,) of one part, if they fit each other."""
+    images, labels = arrays[f"{part}-images-idx3-ubyte"], arrays[f"{part}-labels-idx1-ubyte"]
+    if images.ndim != 3 or labels.ndim != 1:
+        raise DataError(
+            f"{folder}: {part}: expected images (count, rows, columns) and labels (count), "
+            f"found {_times(images.shape)} and {_times(labels.shape)}"
+        )
+    if len(images) != len(labels):
+        raise DataError(f"{folder}: {part}: {len(images):,} images, but {len(labels):,} labels")
+    if images.size == 0:
+        raise DataError(f"{folder}: {part}: no images ({_times(images.shape)})")
+    return images.reshape(len(images), -1), labels
+
+
+def _times(shape: tuple[int, ...]) -> str:
+    return " x ".join(map(str, shape))

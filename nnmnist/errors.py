@@ -1,0 +1,25 @@
+"""The errors a user is meant to read: one line that says what is wrong, where, and what to do."""
+
+
+class NnmnistError(Exception):
+    """Base of every error that the command line turns into one line and exit code 1."""
+
+
+class ConfigError(NnmnistError):
+    """A config file or flag is wrong: exit code 2. The message has one line for each fault found."""
+
+
+class DataError(NnmnistError):
+    """Examples cannot be had, or are not what they claim to be."""
+
+
+class DataUnavailable(DataError):
+    """No file and no mirror can give the data; `data.fallback` answers this error and no other."""
+
+
+class CheckpointError(NnmnistError):
+    """A checkpoint is missing, damaged, forged, or does not fit what is asked of it."""
+
+
+class TrainingError(NnmnistError):
+    """Training cannot go on, for example because the cost is no longer finite."""

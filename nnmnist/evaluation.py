@@ -1,0 +1,92 @@
+"""How good a network is: cost, accuracy with its interval, and the confusion matrix."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from nnmnist.data.batches import Batches
+from nnmnist.data.examples import Examples
+from nnmnist.model.network import CHUNK, Network
+
+Array = NDArray[Any]
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """What a network made of `n` examples. Without classes (regression), `confusion` and `accuracy` are None."""
+
+    n: int
+    cost: float  # mean of L_i
+    confusion: Array | None = None  # (classes, classes) counts: row the true class, column the predicted one
+
+    @property
+    def correct(self) -> int:
+        """How many examples were classified rightly."""
+        return 0 if self.confusion is None else int(self.confusion.trace())
+
+    @property
+    def accuracy(self) -> float | None:
+        """The fraction classified rightly."""
+        return None if self.confusion is None else self.correct / self.n
+
+    @property
+    def interval(self) -> tuple[float, float] | None:
+        """The 95 % interval of the accuracy."""
+        return None if self.confusion is None else wilson_interval(self.correct, self.n)
+
+
+def wilson_interval(correct: int, n: int, z: float = 1.959964) -> tuple[float, float]:
+    """The score interval of a proportion, right also near 0 and 1 (Wilson 1927); z = 1.96 gives 95 %."""
+    p = correct / n
+    centre = p + z * z / (2 * n)
+    half = z * (p * (1 - p) / n + z * z / (4 * n * n)) ** 0.5
+    scale = 1 + z * z / n
+    return max(0.0, (centre - half) / scale), min(1.0, (centre + half) / scale)
+
+
+def codes(network: Network, n_classes: int) -> Array | None:
+    """(M, n_classes): column k is the target vector of class k; None for regression (no classes)."""
+    if not n_classes:
+        return None
+    units = network.sizes[-1]
+    code: Array = np.eye(n_classes, dtype=network.dtype) if units > 1 else np.array([[0, 1]], network.dtype)
+    return code
+
+
+def evaluate(network: Network | Sequence[Network], examples: Examples) -> Evaluation:
+    """Cost and confusion of a network on `examples`; of several, their averaged predictions.
+
+    Args:
+        network: one, or several that share inputs, outputs and kind of output.
+        examples: at least one.
+    """
+    n_classes = examples.n_classes
+    members = [network] if isinstance(network, Network) else list(network)
+    output = members[0].output
+    total = 0.0
+    confusion = np.zeros((n_classes, n_classes), np.int64) if n_classes else None
+    with np.errstate(over="ignore", invalid="ignore"):  # of a network that diverged: its cost says so
+        for x, y, labels in Batches(examples, CHUNK, codes(members[0], n_classes)).draw():
+            z = _logits(members, x)
+            total += float(output.cost(z, y, np.empty_like(z)).sum(dtype=np.float64))
+            if confusion is not None and labels is not None:
+                pairs = labels.astype(np.intp) * n_classes + output.label(z)  # cost turned z into p
+                confusion += np.bincount(pairs, minlength=n_classes**2).reshape(n_classes, n_classes)
+    return Evaluation(len(examples), total / len(examples), confusion)
+
+
+def _logits(members: Sequence[Network], x: Array) -> Array:
+    """z (M, batch) of one network, or the z whose prediction is the mean of all their predictions."""
+    if len(members) == 1:
+        return members[0].logits(x)
+    mean = np.zeros((members[0].sizes[-1], len(x)))
+    for member in members:
+        z = member.logits(x).astype(np.float64)
+        member.output.predict(z)
+        mean += z
+    return members[0].output.inverse(mean / len(members))

@@ -1,0 +1,152 @@
+"""Gradient descent in minibatches: `fit` is a generator of one record an epoch. It never prints.
+
+Whoever consumes it shows, saves or stops: a `for` loop with a `break` is early stopping.
+"""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Literal, Protocol
+
+import numpy as np
+
+from nnmnist.data.batches import Batches
+from nnmnist.data.examples import Examples
+from nnmnist.errors import TrainingError
+from nnmnist.evaluation import Evaluation, codes, evaluate
+from nnmnist.model.network import Network
+from nnmnist.model.optimizers import OPTIMIZERS, Optimizer
+from nnmnist.model.schedules import SCHEDULES
+from nnmnist.randomness import generator
+
+
+class TrainingSettings(Protocol):
+    """What `fit` reads: the `training` section of a config."""
+
+    @property
+    def epochs(self) -> int: ...
+    @property
+    def batch_size(self) -> int | Literal["full"]: ...
+    @property
+    def optimizer(self) -> str: ...
+    @property
+    def learning_rate(self) -> float: ...
+    @property
+    def momentum(self) -> float: ...
+    @property
+    def schedule(self) -> str: ...
+    @property
+    def weight_decay(self) -> float: ...
+
+
+@dataclass(frozen=True)
+class Epoch:
+    """What one pass over the training examples came to."""
+
+    number: int  # 1, 2, ...
+    cost: float  # mean over the minibatches, each before its own step
+    accuracy: float | None  # the same; None for regression
+    validation: Evaluation | None  # after the epoch; None without validation examples
+    learning_rate: float  # of the last step
+    seconds: float  # training and validation
+    examples_per_second: float  # training alone
+
+
+# step within the epoch, steps an epoch, and the epoch's mean cost and accuracy so far
+Progress = Callable[[int, int, float, float | None], None]
+
+
+def make_optimizer(network: Network, settings: TrainingSettings) -> Optimizer:
+    """The optimizer that `settings` names, for the parameters of `network`."""
+    return OPTIMIZERS[settings.optimizer](network.theta.size, settings.momentum, network.dtype)
+
+
+def fit(
+    network: Network,
+    train: Examples,
+    validation: Examples,
+    settings: TrainingSettings,
+    seed: int = 0,
+    optimizer: Optimizer | None = None,
+    epochs_done: int = 0,
+    progress: Progress | None = None,
+) -> Iterator[Epoch]:
+    """Train `network` in place, yielding a record after each epoch.
+
+    Args:
+        seed: draws the order of the examples and the dropped units, anew for each epoch.
+        optimizer: with the state of the epochs done; None starts a new one.
+        epochs_done: epochs that `network` and `optimizer` have behind them.
+        progress: called after each step.
+
+    Raises:
+        TrainingError: the cost is no longer finite; names epoch, step and learning rate.
+    """
+    optimizer = optimizer or make_optimizer(network, settings)
+    size = None if settings.batch_size == "full" else settings.batch_size
+    batches = Batches(train, size, codes(network, train.n_classes))
+    for epoch in range(epochs_done + 1, settings.epochs + 1):
+        started = time.perf_counter()
+        cost, accuracy, rate = _descend(network, optimizer, batches, settings, seed, epoch, progress)
+        trained = time.perf_counter()
+        _require_finite(network, epoch, rate)
+        result = evaluate(network, validation) if len(validation) else None
+        if result and not math.isfinite(result.cost):
+            raise TrainingError(
+                f"the validation cost is no longer finite after epoch {epoch}; {LOWER.format(rate)}"
+            )
+        yield Epoch(
+            number=epoch,
+            cost=cost,
+            accuracy=accuracy,
+            validation=result,
+            learning_rate=rate,
+            seconds=time.perf_counter() - started,
+            examples_per_second=len(train) / (trained - started),
+        )
+
+
+LOWER = "the learning rate was {:.3g}, lower training.learning_rate"
+
+
+def _descend(
+    network: Network,
+    optimizer: Optimizer,
+    batches: Batches,
+    settings: TrainingSettings,
+    seed: int,
+    epoch: int,
+    progress: Progress | None,
+) -> tuple[float, float | None, float]:
+    """One epoch of steps: its mean cost and accuracy, and the last learning rate."""
+    schedule, steps = SCHEDULES[settings.schedule], len(batches)
+    dropout = generator(seed, "dropout", epoch)
+    total, correct, seen, accuracy, rate = 0.0, 0, 0, None, 0.0
+    with np.errstate(over="ignore", invalid="ignore"):  # told as one error below
+        for step, (x, y, labels) in enumerate(batches.draw(generator(seed, "order", epoch))):
+            rate = settings.learning_rate * schedule(
+                ((epoch - 1) * steps + step + 0.5) / (settings.epochs * steps)
+            )
+            costs, p = network.gradient(x, y, settings.weight_decay, dropout)
+            total += float(np.add.reduce(costs))
+            seen += len(x)
+            if not math.isfinite(total):
+                raise TrainingError(
+                    f"the cost is no longer finite in epoch {epoch}, step {step + 1} of {steps}; {LOWER.format(rate)}"
+                )
+            if labels is not None:
+                correct += int(np.count_nonzero(network.output.label(p) == labels))
+                accuracy = correct / seen
+            optimizer.step(network.theta, network.grad, rate)
+            if progress:
+                progress(step + 1, steps, total / seen, accuracy)
+    return total / seen, accuracy, rate
+
+
+def _require_finite(network: Network, epoch: int, rate: float) -> None:
+    for name, array in network.parameters().items():
+        if not np.isfinite(array).all():
+            raise TrainingError(f"{name} is no longer finite after epoch {epoch}; {LOWER.format(rate)}")

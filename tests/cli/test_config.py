@@ -1,0 +1,28 @@
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+
+from click.testing import CliRunner
+
+from nnmnist import config as configs
+from nnmnist.cli.config import config
+
+
+def test_schema_is_json_on_stdout() -> None:
+    result = CliRunner().invoke(config, ["schema"])
+    assert result.exit_code == 0
+    assert json.loads(result.stdout) == configs.schema()
+    assert result.stderr == ""
+
+
+def test_help_tells_what_it_does() -> None:
+    result = CliRunner().invoke(config, ["--help"])
+    assert result.exit_code == 0
+    assert "schema  Print the JSON Schema of config files" in result.stdout
+
+
+def test_the_command_imports_nothing_heavy_before_it_runs() -> None:
+    code = "import sys, nnmnist.cli.config; print(sorted({'numpy', 'pydantic', 'yaml'} & set(sys.modules)))"
+    assert subprocess.check_output([sys.executable, "-c", code], text=True).strip() == "[]"

@@ -1,0 +1,126 @@
+import gzip
+import json
+
+import numpy as np
+import pytest
+from click.testing import CliRunner
+
+from nnmnist.cli.data import data
+from nnmnist.cli.digits import draw
+from nnmnist.data import cache, idx, mnist
+from nnmnist.data.download import Published
+from nnmnist.errors import DataError, DataUnavailable
+
+TRAIN_IMAGES, TRAIN_LABELS, TEST_IMAGES, TEST_LABELS = mnist.FILES
+PICTURES = np.zeros((3, 4, 6), np.uint8)
+PICTURES[:, 1:, 2] = 255
+PICTURES[1, 0, 4] = 128
+ARRAYS = {
+    TRAIN_IMAGES: PICTURES,
+    TRAIN_LABELS: np.array([1, 0, 1], np.uint8),
+    TEST_IMAGES: PICTURES[:2],
+    TEST_LABELS: np.array([1, 0], np.uint8),
+}
+
+
+@pytest.fixture(autouse=True)
+def own_cache(tmp_path, monkeypatch):
+    published = {name: Published(len(idx.encode(array)), idx.sha256(array)) for name, array in ARRAYS.items()}
+    monkeypatch.setattr(mnist, "FILES", published)
+    monkeypatch.setattr(cache, "directory", lambda: tmp_path / "cache")
+    monkeypatch.setenv("NNMNIST_OFFLINE", "1")
+    monkeypatch.delenv("NNMNIST_DATA_DIR", raising=False)
+
+
+@pytest.fixture
+def folder(tmp_path):
+    folder = tmp_path / "data" / "mnist"
+    folder.mkdir(parents=True)
+    for name, array in ARRAYS.items():
+        (folder / f"{name}.gz").write_bytes(gzip.compress(idx.encode(array)))
+    return folder
+
+
+def run(*arguments, **environment):
+    return CliRunner(env=environment).invoke(data, [*map(str, arguments)], catch_exceptions=False)
+
+
+def test_download_tells_where_the_files_lie(folder):
+    result = run("download", "--data-dir", folder.parent)
+    assert result.stdout == f"{folder}: 3 training and 2 test images, verified\n"
+    assert result.stderr == ""
+
+
+def test_download_without_network_tells_what_to_do():
+    with pytest.raises(DataUnavailable, match="Fetch by hand"):
+        run("download")
+
+
+def test_info_shows_identity_counts_and_digits(folder):
+    lines = run("info", "--data-dir", folder.parent, COLUMNS="80").stdout.splitlines()
+    assert lines[:2] == ["name      mnist", f"folder    {folder}"]
+    assert f"sha256    {TRAIN_LABELS}  {idx.sha256(ARRAYS[TRAIN_LABELS])}" in lines
+    assert lines[6:] == [
+        "images    4 x 6 pixels",
+        "",
+        "class     train      test",
+        "    0         1         1",
+        "    1         2         1",
+        "total         3         2",
+        "",
+        "  ▄ ▀     ▄",
+        "  █       █",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("columns", "lines"),
+    [("14", ["  ▄ ▀     ▄", "  █       █"]), ("13", ["  ▄ ▀", "  █"]), ("3", [" ▄▀"])],
+)
+def test_as_many_digits_are_drawn_as_the_terminal_has_room_for(folder, columns, lines):
+    result = run("info", "--data", folder, COLUMNS=columns)
+    assert result.stdout.splitlines()[13:] == lines
+
+
+def test_info_as_json_is_one_object(folder):
+    record = json.loads(run("info", "--data", folder, "--json").stdout)
+    assert record == {
+        "data": "mnist",
+        "identity": {
+            "name": "mnist",
+            "folder": str(folder),
+            "sha256": {name: idx.sha256(array) for name, array in ARRAYS.items()},
+        },
+        "image_shape": [4, 6],
+        "classes": ["0", "1"],
+        "train": {"n": 3, "counts": {"0": 1, "1": 2}},
+        "test": {"n": 2, "counts": {"0": 1, "1": 1}},
+    }
+
+
+def test_info_fetches_nothing(monkeypatch):
+    monkeypatch.setenv("NNMNIST_OFFLINE", "0")
+    with pytest.raises(DataError, match="not on this machine: `nnmnist data download` fetches it"):
+        run("info")
+
+
+def test_info_of_something_unknown_tells_what_is_known():
+    with pytest.raises(DataError, match=r"--data emnist: neither a folder nor one of mnist, synthetic"):
+        run("info", "--data", "emnist")
+
+
+def test_halves_show_every_pixel():
+    image = np.array([[255, 0, 128, 127], [255, 255, 0, 0], [0, 200, 0, 0]], np.uint8)
+    assert draw(image, "utf-8") == "█▄▀\n ▀"
+
+
+def test_ascii_shows_shades_where_there_are_no_blocks():
+    image = np.array([[255, 1, 0, 0], [255, 255, 26, 0]], np.uint8)
+    assert draw(image, "ascii") == "@+"
+    assert draw(image, "latin-1") == draw(image, "no such encoding") == "@+"
+
+
+def test_stdout_decides_between_them(monkeypatch):
+    image = np.full((2, 1), 255, np.uint8)
+    monkeypatch.setattr("sys.stdout", type("Stdout", (), {"encoding": "ascii"})())
+    assert draw(image) == "@"

@@ -1,0 +1,59 @@
+"""What all tests share: no network, nobody's cache, and a data set so small that a run takes no time."""
+
+import os
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from nnmnist.data import idx
+
+REAL_DATA = os.environ.get("NNMNIST_DATA_DIR")
+
+
+@pytest.fixture(autouse=True)
+def at_home_nowhere(tmp_path, monkeypatch):
+    """Each test has a working directory and a user's cache of its own, and no mirror."""
+    monkeypatch.setenv("NNMNIST_OFFLINE", "1")
+    monkeypatch.delenv("NNMNIST_DATA_DIR", raising=False)
+    for variable in ("XDG_CACHE_HOME", "HOME", "LOCALAPPDATA"):
+        monkeypatch.setenv(variable, str(tmp_path / "home"))
+    work = tmp_path / "work"
+    work.mkdir()
+    monkeypatch.chdir(work)
+
+
+@pytest.fixture
+def real_mnist(monkeypatch):
+    """The directory that holds the real MNIST, where NNMNIST_DATA_DIR names one."""
+    if not REAL_DATA:
+        pytest.skip("NNMNIST_DATA_DIR does not name a directory with the real MNIST")
+    monkeypatch.setenv("NNMNIST_DATA_DIR", REAL_DATA)
+    return Path(REAL_DATA)
+
+
+@pytest.fixture(scope="session")
+def tiny(tmp_path_factory):
+    """A folder of four IDX files: 300 and 60 images of 6 x 5 pixels in three classes that are easily told apart."""
+    folder = tmp_path_factory.mktemp("tiny")
+    rng = np.random.default_rng(0)
+    for part, n in (("train", 300), ("t10k", 60)):
+        labels = np.arange(n, dtype=np.uint8) % 3
+        images = rng.integers(0, 100, (n, 6, 5)).astype(np.uint8)
+        for label in range(3):
+            images[labels == label, 2 * label : 2 * label + 2] += 80
+        (folder / f"{part}-images-idx3-ubyte").write_bytes(idx.encode(images))
+        (folder / f"{part}-labels-idx1-ubyte").write_bytes(idx.encode(labels))
+    return folder
+
+
+@pytest.fixture
+def tiny_config(tiny):
+    """A config file for the tiny data, in the working directory."""
+    path = Path("tiny.yaml")
+    path.write_text(
+        f"data: {{path: {tiny.as_posix()}, validation: 60}}\n"
+        "model: {hidden: [8]}\n"
+        "training: {epochs: 4, batch_size: 16, learning_rate: 0.05, schedule: cosine}\n"
+    )
+    return path

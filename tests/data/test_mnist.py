@@ -1,0 +1,293 @@
+import gzip
+import os
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from nnmnist.data import cache, idx, mnist
+from nnmnist.data.download import Published
+from nnmnist.errors import DataError, DataUnavailable
+
+from . import server as hostile
+
+TRAIN_IMAGES, TRAIN_LABELS, TEST_IMAGES, TEST_LABELS = mnist.FILES
+RNG = np.random.default_rng(0)
+ARRAYS = {
+    TRAIN_IMAGES: RNG.integers(0, 256, (30, 5, 4), np.uint8),
+    TRAIN_LABELS: np.arange(30, dtype=np.uint8) % 10,
+    TEST_IMAGES: RNG.integers(0, 256, (10, 5, 4), np.uint8),
+    TEST_LABELS: np.arange(10, dtype=np.uint8),
+}
+PUBLISHED = dict(mnist.FILES)
+CONTENTS = {name: idx.encode(array) for name, array in ARRAYS.items()}
+
+
+@pytest.fixture(autouse=True)
+def small_mnist_and_own_cache(tmp_path, monkeypatch):
+    """Four tiny files stand for MNIST, and every file counts as settled."""
+    published = {name: Published(len(CONTENTS[name]), idx.sha256(ARRAYS[name])) for name in CONTENTS}
+    monkeypatch.setattr(mnist, "FILES", published)
+    monkeypatch.setattr(cache, "directory", lambda: tmp_path / "cache")
+    monkeypatch.setattr(cache, "SETTLED_NS", -1)
+    monkeypatch.setenv("NO_PROXY", "*")
+    monkeypatch.setenv("NNMNIST_OFFLINE", "1")
+    monkeypatch.delenv("NNMNIST_DATA_DIR", raising=False)
+
+
+@pytest.fixture
+def server(monkeypatch):
+    monkeypatch.setenv("NNMNIST_OFFLINE", "0")
+    with hostile.serve(CONTENTS) as running:
+        yield running
+
+
+@pytest.fixture
+def hashed(monkeypatch):
+    """The arrays that were hashed so far."""
+    arrays = []
+    sha256 = idx.sha256
+    monkeypatch.setattr(idx, "sha256", lambda array: (arrays.append(array), sha256(array))[1])
+    return arrays
+
+
+def write(folder: Path, pack=bytes, ending="") -> Path:
+    folder.mkdir(parents=True)
+    for name, content in CONTENTS.items():
+        (folder / (name + ending)).write_bytes(pack(content))
+    return folder
+
+
+def assert_is_mnist(source, folder):
+    for part, images, labels in (
+        (source.train, TRAIN_IMAGES, TRAIN_LABELS),
+        (source.test, TEST_IMAGES, TEST_LABELS),
+    ):
+        np.testing.assert_array_equal(part[0], ARRAYS[images].reshape(-1, 20), strict=True)
+        np.testing.assert_array_equal(part[1], ARRAYS[labels], strict=True)
+    assert source.classes == tuple("0123456789")
+    assert source.image_shape == (5, 4)
+    assert source.identity == {
+        "name": "mnist",
+        "folder": str(folder.resolve()),
+        "sha256": {name: published.sha256 for name, published in mnist.FILES.items()},
+    }
+
+
+@pytest.mark.parametrize(("pack", "ending"), [(bytes, ""), (gzip.compress, ".gz")])
+@pytest.mark.parametrize("place", ["argument", "variable", "cache"])
+def test_files_are_found_raw_or_packed_wherever_they_may_be(tmp_path, monkeypatch, place, pack, ending):
+    directory = tmp_path / place
+    write(directory / "mnist", pack, ending)
+    if place == "variable":
+        monkeypatch.setenv("NNMNIST_DATA_DIR", str(directory))
+    assert_is_mnist(mnist.load(directory if place == "argument" else None), directory / "mnist")
+
+
+def test_the_argument_comes_before_the_variable_and_that_before_the_cache(tmp_path, monkeypatch):
+    monkeypatch.setenv("NNMNIST_DATA_DIR", str(tmp_path / "variable"))
+    notices = []
+    for place in ("cache", "variable", "argument"):
+        write(tmp_path / place / "mnist")
+        notices.clear()
+        assert_is_mnist(mnist.load(tmp_path / "argument", notify=notices.append), tmp_path / place / "mnist")
+    assert notices == []
+
+
+def test_a_directory_without_mnist_is_passed_over_with_a_notice(tmp_path):
+    write(tmp_path / "cache" / "mnist")
+    notices = []
+    assert_is_mnist(mnist.load(tmp_path / "nowhere", notify=notices.append), tmp_path / "cache" / "mnist")
+    assert notices == [f"--data-dir: no MNIST file in {tmp_path / 'nowhere' / 'mnist'}; looking elsewhere"]
+
+
+def test_a_raw_file_comes_before_a_packed_one(tmp_path):
+    folder = write(tmp_path / "mnist")
+    (folder / f"{TRAIN_IMAGES}.gz").write_bytes(b"never read")
+    assert_is_mnist(mnist.load(tmp_path), folder)
+
+
+def test_a_directory_given_by_hand_must_hold_all_files_and_good_ones(tmp_path, server):
+    folder = write(tmp_path / "mnist")
+    (folder / TEST_LABELS).write_bytes(CONTENTS[TEST_LABELS][:-1] + b"\0")
+    with pytest.raises(DataError, match=f"{TEST_LABELS}: is not MNIST's, or damaged.*data.path"):
+        mnist.load(tmp_path, [server.mirror("good")])
+    (folder / TEST_LABELS).unlink()
+    with pytest.raises(DataError, match=f"lacks {TEST_LABELS} "):
+        mnist.load(tmp_path, [server.mirror("good")])
+    assert not server.counts
+
+
+def test_a_directory_given_by_hand_is_only_read(tmp_path):
+    folder = write(tmp_path / "mnist", gzip.compress, ".gz")
+    before = {path: (path.stat().st_mtime_ns, path.read_bytes()) for path in folder.iterdir()}
+    mnist.load(tmp_path)
+    assert {path: (path.stat().st_mtime_ns, path.read_bytes()) for path in folder.iterdir()} == before
+    assert sorted(os.listdir(tmp_path / "cache")) == ["verified.json"]
+
+
+def test_what_is_missing_is_fetched_into_the_cache(tmp_path, server):
+    folder = tmp_path / "cache" / "mnist"
+    folder.mkdir(parents=True)
+    (folder / f"{TRAIN_LABELS}.gz").write_bytes(gzip.compress(CONTENTS[TRAIN_LABELS]))
+    for _ in range(2):
+        assert_is_mnist(mnist.load(None, [server.mirror("good")]), folder)
+    fetched = {name for name in CONTENTS if name != TRAIN_LABELS}
+    assert server.counts == {f"/good/{name}.gz": 1 for name in fetched}
+
+
+@pytest.mark.parametrize("ending", ["", ".gz"])
+@pytest.mark.parametrize("damage", [lambda content: content[:-3], lambda content: content[:-1] + b"\7"])
+def test_a_damaged_file_in_the_cache_is_named_and_fetched_again(tmp_path, server, damage, ending):
+    folder = write(tmp_path / "cache" / "mnist", gzip.compress if ending else bytes, ending)
+    damaged = folder / (TRAIN_IMAGES + ending)
+    damaged.write_bytes(damage(damaged.read_bytes()))
+    notices = []
+    assert_is_mnist(mnist.load(None, [server.mirror("good")], notices.append), folder)
+    assert notices[0].startswith(f"{damaged}: ")
+    assert notices[0].endswith("; fetching it again")
+    assert server.counts == {f"/good/{TRAIN_IMAGES}.gz": 1}
+
+
+def test_a_damaged_file_in_the_cache_is_named_without_network_too(tmp_path):
+    folder = write(tmp_path / "cache" / "mnist")
+    (folder / TRAIN_IMAGES).write_bytes(b"")
+    with pytest.raises(DataUnavailable, match=f"lacks {TRAIN_IMAGES}, and NNMNIST_OFFLINE forbids"):
+        mnist.load()
+
+
+def test_without_files_and_network_the_default_mirrors_are_told(tmp_path):
+    with pytest.raises(DataUnavailable) as failure:
+        mnist.load()
+    for name in mnist.FILES:
+        assert f"{mnist.MIRRORS[0]}{name}.gz" in str(failure.value)
+
+
+def test_a_verified_file_is_not_hashed_again(tmp_path, hashed):
+    write(tmp_path / "mnist")
+    mnist.load(tmp_path)
+    assert len(hashed) == 4
+    assert_is_mnist(mnist.load(tmp_path), tmp_path / "mnist")
+    assert len(hashed) == 4
+
+
+def test_a_changed_byte_is_noticed_although_the_times_were_set_back(tmp_path, hashed):
+    path = write(tmp_path / "mnist") / TRAIN_IMAGES
+    mnist.load(tmp_path)
+    status = path.stat()
+    with path.open("r+b") as file:
+        file.seek(-1, os.SEEK_END)
+        file.write(bytes([CONTENTS[TRAIN_IMAGES][-1] ^ 1]))
+    os.utime(path, ns=(status.st_atime_ns, status.st_mtime_ns))
+    if path.stat().st_ctime_ns == status.st_ctime_ns:
+        pytest.skip("this system tells nobody when a file was changed")
+    with pytest.raises(DataError, match="damaged"):
+        mnist.load(tmp_path)
+
+
+def test_a_file_changed_a_moment_ago_is_not_recorded(tmp_path, monkeypatch, hashed):
+    monkeypatch.setattr(cache, "SETTLED_NS", 3_600_000_000_000)
+    write(tmp_path / "mnist")
+    mnist.load(tmp_path)
+    mnist.load(tmp_path)
+    assert len(hashed) == 8
+
+
+DAMAGED_RECORDS = [b"", b"{", b"\xff", b"[]", b'{"%s": 3}', b'{"%s": {"size": []}}', b"[" * 100_000]
+
+
+@pytest.mark.parametrize("record", DAMAGED_RECORDS, ids=range(len(DAMAGED_RECORDS)))
+def test_a_damaged_record_only_means_hashing_again(tmp_path, hashed, record):
+    folder = write(tmp_path / "mnist")
+    (tmp_path / "cache").mkdir()
+    path = str(folder / TRAIN_IMAGES).replace("\\", "\\\\")
+    (tmp_path / "cache" / "verified.json").write_bytes(record.replace(b"%s", path.encode()))
+    assert_is_mnist(mnist.load(tmp_path), folder)
+    assert_is_mnist(mnist.load(tmp_path), folder)
+    assert len(hashed) == 4
+
+
+def test_a_cache_that_cannot_be_written_only_means_hashing_again(tmp_path, monkeypatch, hashed):
+    (tmp_path / "file").touch()
+    monkeypatch.setattr(cache, "directory", lambda: tmp_path / "file" / "cache")
+    write(tmp_path / "mnist")
+    for _ in range(2):
+        assert_is_mnist(mnist.load(tmp_path), tmp_path / "mnist")
+    assert len(hashed) == 8
+
+
+@pytest.mark.parametrize(("pack", "ending"), [(bytes, ""), (gzip.compress, ".gz")])
+def test_any_folder_of_four_files_is_a_source(tmp_path, pack, ending):
+    folder = write(tmp_path / "letters", pack, ending)
+    labels = ARRAYS[TEST_LABELS] + np.uint8(246)
+    (folder / (TEST_LABELS + ending)).write_bytes(pack(idx.encode(labels)))
+    source = mnist.load_folder(folder)
+    np.testing.assert_array_equal(source.train[0], ARRAYS[TRAIN_IMAGES].reshape(30, 20), strict=True)
+    np.testing.assert_array_equal(source.test[1], labels, strict=True)
+    assert (source.name, source.image_shape) == ("letters", (5, 4))
+    assert source.classes == tuple(str(label) for label in range(256))
+    assert source.identity["sha256"][TEST_LABELS] == idx.sha256(labels)
+    assert source.identity["folder"] == str(folder.resolve())
+
+
+MISFITS = {
+    "labels for images": (TRAIN_IMAGES, ARRAYS[TRAIN_LABELS], "train: expected images .*, found 30 and 30"),
+    "images for labels": (TEST_LABELS, ARRAYS[TEST_IMAGES], "t10k: .*, found 10 x 5 x 4 and 10 x 5 x 4"),
+    "a label too few": (TRAIN_LABELS, ARRAYS[TRAIN_LABELS][1:], "train: 30 images, but 29 labels"),
+    "other size": (TEST_IMAGES, ARRAYS[TEST_IMAGES][:, 1:], "images are 5 x 4, test images 4 x 4"),
+    "no pixels": (TEST_IMAGES, ARRAYS[TEST_IMAGES][:, :0], r"t10k: no images \(10 x 0 x 4\)"),
+}
+
+
+@pytest.mark.parametrize(("name", "array", "complaint"), MISFITS.values(), ids=MISFITS)
+def test_files_that_do_not_fit_are_refused(tmp_path, name, array, complaint):
+    folder = write(tmp_path / "folder")
+    (folder / name).write_bytes(idx.encode(array))
+    with pytest.raises(DataError, match=complaint) as failure:
+        mnist.load_folder(folder)
+    assert str(failure.value).startswith(f"{folder}: ")
+
+
+def test_empty_files_are_refused(tmp_path):
+    folder = write(tmp_path / "folder")
+    (folder / TEST_IMAGES).write_bytes(idx.encode(ARRAYS[TEST_IMAGES][:0]))
+    (folder / TEST_LABELS).write_bytes(idx.encode(ARRAYS[TEST_LABELS][:0]))
+    with pytest.raises(DataError, match=r"t10k: no images \(0 x 5 x 4\)"):
+        mnist.load_folder(folder)
+
+
+def test_a_folder_that_is_not_there_or_lacks_files_is_named(tmp_path):
+    with pytest.raises(DataError, match="nowhere: no such folder"):
+        mnist.load_folder(tmp_path / "nowhere")
+    with pytest.raises(DataError, match=f"lacks {TRAIN_IMAGES}, {TRAIN_LABELS}"):
+        mnist.load_folder(tmp_path)
+
+
+@pytest.fixture
+def published(small_mnist_and_own_cache, monkeypatch):
+    """The real hashes again."""
+    monkeypatch.setattr(mnist, "FILES", PUBLISHED)
+
+
+@pytest.mark.usefixtures("published")
+def test_the_real_mnist_is_complete(real_mnist):
+    source = mnist.load(real_mnist)
+    assert source.train[0].shape == (60_000, 784)
+    assert source.test[0].shape == (10_000, 784)
+    assert source.image_shape == (28, 28)
+    train = [5923, 6742, 5958, 6131, 5842, 5421, 5918, 6265, 5851, 5949]
+    test = [980, 1135, 1032, 1010, 982, 892, 958, 1028, 974, 1009]
+    assert np.bincount(source.train[1]).tolist() == train
+    assert np.bincount(source.test[1]).tolist() == test
+
+
+@pytest.mark.usefixtures("published")
+def test_a_raw_copy_of_the_real_mnist_in_the_cache_is_hashed_once(real_mnist, tmp_path, monkeypatch, hashed):
+    folder = tmp_path / "cache" / "mnist"
+    folder.mkdir(parents=True)
+    for name, path in mnist.find(real_mnist).items():
+        (folder / name).write_bytes(idx.encode(idx.read(path)))
+    monkeypatch.delenv("NNMNIST_DATA_DIR")
+    first, second = mnist.load(), mnist.load()
+    assert len(hashed) == 4
+    np.testing.assert_array_equal(first.train[0], second.train[0])

@@ -1,0 +1,64 @@
+import os
+import stat
+import sys
+
+import pytest
+
+from nnmnist.files import write_atomic
+
+
+@pytest.fixture
+def folder(tmp_path):
+    (tmp_path / "folder").mkdir()
+    return tmp_path / "folder"
+
+
+@pytest.mark.parametrize("data", [b"new", lambda file: file.write(b"new")], ids=["bytes", "writer"])
+def test_the_file_is_replaced_and_nothing_else_is_left(folder, data):
+    path = folder / "a file"
+    path.write_bytes(b"something older")
+    write_atomic(path, data)
+    assert path.read_bytes() == b"new"
+    assert os.listdir(folder) == ["a file"]
+
+
+def test_a_writer_that_fails_leaves_the_old_file_and_no_litter(folder):
+    path = folder / "file"
+    path.write_bytes(b"old")
+
+    def write(file):
+        file.write(b"half")
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        write_atomic(path, write)
+    assert path.read_bytes() == b"old"
+    assert os.listdir(folder) == ["file"]
+
+
+def test_a_file_that_cannot_be_replaced_leaves_no_litter(folder):
+    path = folder / "a folder"
+    path.mkdir()
+    with pytest.raises(OSError, match="a folder"):
+        write_atomic(path, b"new")
+    assert os.listdir(folder) == ["a folder"]
+
+
+def test_the_old_content_is_there_until_the_new_is_on_the_disk(folder, monkeypatch):
+    path = folder / "file"
+    path.write_bytes(b"old")
+    synced = []
+    monkeypatch.setattr(os, "fsync", lambda descriptor: synced.append(path.read_bytes()))
+    write_atomic(path, b"new")
+    assert synced[0] == b"old"
+    assert path.read_bytes() == b"new"
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="POSIX permissions")
+def test_permissions_are_as_umask_gives_them(folder):
+    old = os.umask(0o027)
+    try:
+        write_atomic(folder / "file", b"")
+    finally:
+        os.umask(old)
+    assert stat.S_IMODE((folder / "file").stat().st_mode) == 0o640

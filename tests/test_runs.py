@@ -1,0 +1,188 @@
+import csv
+import json
+
+import numpy as np
+import pytest
+
+from nnmnist import checkpoint, config, data, runs
+from nnmnist.errors import CheckpointError, ConfigError
+from nnmnist.evaluation import evaluate
+
+
+@pytest.fixture
+def settings(tiny_config):
+    return config.load(tiny_config)
+
+
+@pytest.fixture
+def splits(settings):
+    return data.load(settings.data, settings.seed)
+
+
+def changed(settings, **training):
+    return settings.model_copy(update={"training": settings.training.model_copy(update=training)})
+
+
+def rows(run):
+    with open(run.path("metrics.csv"), newline="") as file:
+        return list(csv.DictReader(file))
+
+
+def finished(settings, splits, name="tiny"):
+    run = runs.create(settings, name)
+    list(run.train(splits))
+    return run, run.finish(splits)
+
+
+def test_a_finished_directory(settings, splits):
+    run, summary = finished(settings, splits)
+    assert sorted(file.name for file in run.directory.iterdir()) == sorted(runs.FILES)
+    assert run.directory.parent.name == "runs"
+    assert run.directory.name.startswith("tiny-")
+    assert json.loads(run.path("summary.json").read_text()) == summary
+    assert config.load(run.path("config.yaml")) == settings
+    assert "# numpy: " + np.__version__ in run.path("config.yaml").read_text()
+    assert [row["epoch"] for row in rows(run)] == ["1", "2", "3", "4"]
+    assert summary["epochs"] == 4
+    assert summary["data"] == splits.name
+
+
+def test_the_summary_is_of_the_saved_network(settings, splits):
+    _, summary = finished(settings, splits)
+    best = checkpoint.load(summary["checkpoint"])
+    test = evaluate(best.network, splits.test)
+    assert summary["test"] == {"cost": test.cost, "accuracy": test.accuracy}
+    validation = evaluate(best.network, splits.validation)
+    assert summary["validation"]["accuracy"] == validation.accuracy
+    assert best.classes == ("0", "1", "2")
+    assert best.document["image_shape"] == [6, 5]
+
+
+def test_the_best_epoch_is_the_first_of_the_most_accurate(settings, splits):
+    run, summary = finished(changed(settings, epochs=8), splits)
+    by_epoch = [(-float(row["validation_accuracy"]), float(row["validation_cost"])) for row in rows(run)]
+    best = checkpoint.load(summary["checkpoint"]).document["epoch"]
+    assert best == 1 + by_epoch.index(min(by_epoch))
+
+
+def test_without_validation_the_last_epoch_is_kept(settings, splits):
+    settings = settings.model_copy(update={"data": settings.data.model_copy(update={"validation": 0})})
+    splits = data.load(settings.data)
+    assert (len(splits.train), len(splits.validation)) == (300, 0)
+    run, summary = finished(settings, splits)
+    assert summary["validation"] is None
+    assert checkpoint.load(run.path("best.npz")).document["epoch"] == 4
+
+
+def test_same_config_same_weights(settings, splits):
+    thetas = {
+        checkpoint.load(finished(settings, splits)[0].path("last.npz")).network.theta.tobytes()
+        for _ in range(2)
+    }
+    assert len(thetas) == 1
+
+
+def test_two_runs_in_the_same_second_have_two_directories(settings):
+    names = {runs.create(settings, "tiny").directory for _ in range(5)}
+    assert len(names) == 5
+
+
+def test_patience_stops_early(settings, splits):
+    patient = changed(settings, epochs=50, patience=2, learning_rate=1e-30)  # nothing gets better
+    run, summary = finished(patient, splits)
+    assert checkpoint.load(summary["checkpoint"]).document["epoch"] == 1
+    assert summary["epochs"] == 3
+    again = runs.reopen(run.directory, patient)
+    assert list(again.train(splits)) == []
+    assert again.finish(splits) == summary
+
+
+@pytest.mark.parametrize("stop", [0, 1, 2, 3, 4])
+@pytest.mark.parametrize("optimizer", ["sgd", "adam"])
+def test_resuming_ends_in_the_same_bits(settings, splits, stop, optimizer):
+    settings = changed(settings, optimizer=optimizer, learning_rate=0.01)
+    whole, _ = finished(settings, splits)
+    run = runs.create(settings, "stopped")
+    if stop:
+        for epoch in run.train(splits):
+            if epoch.number == stop:
+                break
+    again = runs.reopen(run.directory, settings)
+    assert [epoch.number for epoch in again.train(splits)] == list(range(stop + 1, 5))
+    for name in ("best.npz", "last.npz"):
+        theta = checkpoint.load(run.path(name)).network.theta
+        assert theta.tobytes() == checkpoint.load(whole.path(name)).network.theta.tobytes()
+    assert [row["train_cost"] for row in rows(again)] == [row["train_cost"] for row in rows(whole)]
+
+
+def test_rows_written_too_early_or_cut_are_dropped(settings, splits):
+    run = runs.create(settings, "tiny")
+    for epoch in run.train(splits):
+        if epoch.number == 2:
+            break
+    with open(run.path("metrics.csv"), "a") as file:
+        file.write("3,0.1,0.9,0.1,0.9,0.1,1.0\n4,0.0")
+    again = runs.reopen(run.directory, settings)
+    list(again.train(splits))
+    assert [row["epoch"] for row in rows(again)] == ["1", "2", "3", "4"]
+    assert rows(again)[2]["train_cost"] != "0.1"
+
+
+def test_more_epochs_than_planned(settings, splits):
+    run, _ = finished(settings, splits)
+    longer = changed(settings, epochs=6)
+    again = runs.reopen(run.directory, longer)
+    assert [epoch.number for epoch in again.train(splits)] == [5, 6]
+    assert config.load(run.path("config.yaml")) == longer
+
+
+def test_another_config_is_refused_with_the_difference(settings, splits):
+    run, _ = finished(settings, splits)
+    with pytest.raises(ConfigError, match=r"training.learning_rate: 0.05 there, 0.5 now"):
+        runs.reopen(run.directory, changed(settings, learning_rate=0.5))
+
+
+def test_other_data_is_refused(settings, splits, tmp_path):
+    run, _ = finished(settings, splits)
+    other = type(splits)(**{**vars(splits), "identity": {**splits.identity, "sha256": {}}})
+    with pytest.raises(CheckpointError, match="these examples are others"):
+        list(runs.reopen(run.directory, settings).train(other))
+
+
+def test_data_may_have_moved(settings, splits, tmp_path):
+    run, _ = finished(settings, splits)
+    moved = type(splits)(**{**vars(splits), "identity": {**splits.identity, "folder": "elsewhere"}})
+    assert list(runs.reopen(run.directory, settings).train(moved)) == []
+
+
+def test_no_run_there(settings, tmp_path):
+    with pytest.raises(ConfigError, match="holds no run"):
+        runs.reopen(tmp_path, settings)
+
+
+def test_output_is_never_overwritten_but_by_force(settings, splits, tmp_path):
+    output = tmp_path / "mine"
+    list(runs.create(settings, "x", output).train(splits))
+    (output / "notes.txt").write_text("mine")
+    before = output.joinpath("last.npz").read_bytes()
+    with pytest.raises(ConfigError, match="exists; go on with it by --resume"):
+        runs.create(settings, "x", output)
+    assert output.joinpath("last.npz").read_bytes() == before
+    runs.create(settings, "x", output, force=True)
+    assert sorted(file.name for file in output.iterdir()) == ["config.yaml", "notes.txt"]
+
+
+def test_an_interrupt_leaves_the_best_checkpoint(settings, splits):
+    run = runs.create(settings, "tiny")
+    epochs = run.train(splits)
+    next(epochs)
+    kept = run.path("best.npz").read_bytes()
+    broken = runs.reopen(run.directory, settings)
+    with pytest.raises(KeyboardInterrupt):
+        for _ in broken.train(splits, progress=_interrupt):
+            pass
+    assert run.path("best.npz").read_bytes() == kept
+
+
+def _interrupt(*step):
+    raise KeyboardInterrupt

@@ -1,0 +1,147 @@
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+
+from nnmnist.data.examples import Examples
+from nnmnist.errors import TrainingError
+from nnmnist.model.network import Network
+from nnmnist.training import fit, make_optimizer
+
+
+def settings(**changes):
+    defaults = {
+        "epochs": 3, "batch_size": 16, "optimizer": "sgd", "learning_rate": 0.1,
+        "momentum": 0.9, "schedule": "constant", "weight_decay": 0.0,
+    }  # fmt: skip
+    return SimpleNamespace(**{**defaults, **changes})
+
+
+def clusters(n=200, seed=0):
+    """Three clouds in the plane that a line separates."""
+    rng = np.random.default_rng(seed)
+    y = rng.integers(0, 3, n).astype(np.uint8)
+    x = (np.array([[0, 3], [3, 0], [-3, -3]])[y] + rng.normal(0, 0.5, (n, 2))).astype(np.float32)
+    rows = np.arange(n)
+    return Examples(x, y, rows[50:], 3), Examples(x, y, rows[:50], 3)
+
+
+def trained(dropout=0.0, epochs_seen=None, **changes):
+    network = Network((2, 8, 3), dropout=dropout)
+    network.initialize(np.random.default_rng(0))
+    train, validation = clusters()
+    epochs = []
+    for epoch in fit(network, train, validation, settings(**changes), seed=5):
+        epochs.append(epoch)
+        if epoch.number == epochs_seen:
+            break
+    return network, epochs
+
+
+@pytest.mark.parametrize("optimizer", ["sgd", "adam"])
+@pytest.mark.parametrize("batch_size", [16, 1, "full"])
+def test_it_learns(optimizer, batch_size):
+    rate = 0.01 if optimizer == "adam" else 0.05
+    epochs = 60 if batch_size == "full" else 3
+    _, records = trained(optimizer=optimizer, batch_size=batch_size, learning_rate=rate, epochs=epochs)
+    assert [record.number for record in records] == list(range(1, epochs + 1))
+    assert records[-1].cost < records[0].cost / 2
+    assert records[-1].validation.accuracy > 0.95
+
+
+def test_a_record_says_what_happened():
+    _, [first, *_] = trained(schedule="cosine")
+    assert first.validation.n == 50
+    assert 0 < first.accuracy <= 1
+    assert 0 < first.learning_rate < 0.1
+    assert first.seconds > 0
+    assert first.examples_per_second > 0
+
+
+def test_same_seed_same_bytes():
+    assert trained(dropout=0.3)[0].theta.tobytes() == trained(dropout=0.3)[0].theta.tobytes()
+
+
+@pytest.mark.parametrize("optimizer", ["sgd", "adam"])
+def test_going_on_ends_in_the_same_bits(optimizer):
+    whole, _ = trained(dropout=0.3, optimizer=optimizer, schedule="one_cycle")
+    train, validation = clusters()
+    network = Network((2, 8, 3), dropout=0.3)
+    network.initialize(np.random.default_rng(0))
+    changed = settings(optimizer=optimizer, schedule="one_cycle")
+    first = make_optimizer(network, changed)
+    next(fit(network, train, validation, changed, seed=5, optimizer=first))
+    second = make_optimizer(network, changed)
+    for name, array in first.state.items():
+        second.state[name][...] = array
+    records = list(fit(network, train, validation, changed, seed=5, optimizer=second, epochs_done=1))
+    assert [record.number for record in records] == [2, 3]
+    assert network.theta.tobytes() == whole.theta.tobytes()
+
+
+def test_every_example_is_seen_once_an_epoch():
+    seen = []
+    train, validation = clusters()
+    network = Network((2, 3))
+    for _ in fit(network, train, validation, settings(epochs=1), progress=lambda *step: seen.append(step)):
+        pass
+    assert [step for step, *_ in seen] == list(range(1, 11))  # 150 examples in 9 batches of 16 and one of 6
+    assert {steps for _, steps, *_ in seen} == {10}
+
+
+def test_the_epochs_cost_is_the_mean_of_all_examples():
+    """Without steps that change anything, the running cost is the cost."""
+    train, validation = clusters()
+    network = Network((2, 3))
+    network.theta[:] = 0.3
+    [record] = fit(network, train, validation, settings(epochs=1, learning_rate=1e-30))
+    assert record.cost == pytest.approx(np.log(3), rel=1e-6)
+
+
+def test_without_validation():
+    train, _ = clusters()
+    none = Examples(train.inputs, train.targets, np.arange(0), 3)
+    records = list(fit(Network((2, 3)), train, none, settings()))
+    assert [record.validation for record in records] == [None] * 3
+
+
+def test_divergence_names_epoch_step_and_rate():
+    with pytest.raises(
+        TrainingError,
+        match=r"epoch 1, step \d+ of 10; the learning rate was 1e\+30, lower training.learning_rate",
+    ):
+        trained(learning_rate=1e30)
+
+
+def test_weights_that_break_in_the_last_step_are_named():
+    train, validation = clusters()
+    huge = Examples(train.inputs * np.float32(1e4), train.targets, train.rows, 3)
+    one_step = settings(learning_rate=1e38, momentum=0.0, batch_size="full", epochs=1)
+    with pytest.raises(TrainingError, match="W1 is no longer finite after epoch 1"):
+        list(fit(Network((2, 3)), huge, validation, one_step))
+
+
+def test_validation_alone_may_break():
+    train, validation = clusters()
+    inputs = train.inputs.copy()
+    inputs[validation.rows[0]] = np.nan
+    broken = Examples(inputs, train.targets, validation.rows, 3)
+    with pytest.raises(TrainingError, match="validation cost is no longer finite after epoch 1"):
+        list(fit(Network((2, 3)), train, broken, settings()))
+
+
+def test_regression():
+    rng = np.random.default_rng(0)
+    x = rng.normal(size=(100, 2)).astype(np.float32)
+    y = (x @ [[1.0], [-2.0]] + 0.5).astype(np.float32)
+    network = Network((2, 1), output="linear")
+    rows = np.arange(100)
+    *_, last = fit(
+        network,
+        Examples(x, y, rows[20:], 0),
+        Examples(x, y, rows[:20], 0),
+        settings(epochs=100, learning_rate=0.01),
+    )
+    assert last.accuracy is None
+    assert last.validation.cost < 1e-6
+    np.testing.assert_allclose(network.theta, [1, -2, 0.5], atol=1e-3)
