@@ -214,13 +214,12 @@ def differences(a: Config, b: Config) -> dict[str, tuple[Any, Any]]:
     return {key: (left[key], right[key]) for key in left if left[key] != right[key]}
 
 
-def _flat(section: BaseModel, prefix: str = "") -> dict[str, Any]:
+def _flat(config: Config) -> dict[str, Any]:
     flat: dict[str, Any] = {}
-    for key, value in section:
-        if isinstance(value, BaseModel):
-            flat |= _flat(value, f"{prefix}{key}.")
-        else:
-            flat[prefix + key] = value
+    for name, value in config:
+        flat |= (
+            {f"{name}.{key}": leaf for key, leaf in value} if isinstance(value, _Section) else {name: value}
+        )
     return flat
 
 
@@ -235,9 +234,8 @@ def _recipe(name: str) -> Path:
 
 def _recipe_folder() -> Path:
     """Inside the package once installed, beside it in a checkout."""
-    package = Path(__file__).parent
-    inside = package / "configs"
-    return inside if inside.is_dir() else package.parent / "configs"
+    inside = Path(__file__).parent / "configs"
+    return inside if inside.is_dir() else inside.parents[1] / "configs"
 
 
 def _read(path: Path) -> Document:

@@ -48,19 +48,9 @@ def explain(error: ErrorDetails, tree: Node, schema: Schema) -> Iterator[Fault]:
         yield _unknown_key([str(part) for part in error["loc"]], tree, schema)
     elif "ctx" in error and isinstance(clash := error["ctx"].get("error"), Clash):
         for path, problem in clash.faults:
-            node = follow(tree, path.split("."))
-            yield Fault(node.place, problem, path)
+            yield Fault(_follow(tree, path.split(".")).place, problem, path)
     else:
         yield _unexpected(error["loc"], tree, schema)
-
-
-def follow(tree: Node, keys: Sequence[str]) -> Node:
-    """The node under `keys`, or the nearest above it."""
-    for key in keys:
-        if not isinstance(tree.value, dict) or key not in tree.value:
-            break
-        tree = tree.value[key]
-    return tree
 
 
 def words(schema: Schema) -> str:
@@ -74,13 +64,13 @@ def words(schema: Schema) -> str:
     if "items" in schema:
         return f"a list (each item {words(schema['items'])})"
     name = _FORMATS.get(schema.get("format", "")) or _TYPES[schema["type"]]
-    bounds = [f"{sign} {schema[key]}" for key, sign in _BOUNDS.items() if key in schema]
+    bounds = [f"{sign} {schema[key]:.15g}" for key, sign in _BOUNDS.items() if key in schema]
     return " ".join([name, " and ".join(bounds)]).strip()
 
 
 def _unknown_key(keys: Sequence[str], tree: Node, schema: Schema) -> Fault:
     *section, key = keys
-    node = follow(tree, keys)
+    node = _follow(tree, keys)
     here = schema
     for name in section:
         here = here["properties"][name]
@@ -94,6 +84,13 @@ def _unknown_key(keys: Sequence[str], tree: Node, schema: Schema) -> Fault:
     else:
         hint = f"the keys here are {', '.join(here['properties'])}"
     return Fault(node.key or node.place, f"unknown key; {hint}", ".".join([*section, printable(key)]))
+
+
+def _follow(tree: Node, keys: Sequence[str]) -> Node:
+    for key in keys:
+        if isinstance(tree.value, dict):
+            tree = tree.value[key]
+    return tree
 
 
 def _leaves(schema: Schema, prefix: str = "") -> Iterator[str]:
@@ -120,7 +117,7 @@ def _unexpected(location: Sequence[str | int], tree: Node, schema: Schema) -> Fa
 def _hint(node: Node, allowed: Schema) -> str:
     branches = _branches(allowed)
     if any(type(node.value) is _ITEMS[branch["items"]["type"]] for branch in branches if "items" in branch):
-        return f"; did you mean [{node.value}]?"
+        return f"; did you mean [{printable(str(node.value))}]?"
     if not isinstance(node.value, str):
         return ""
     names = [name for branch in branches for name in branch.get("enum", [branch.get("const", "")])]

@@ -189,7 +189,6 @@ class Run:
             self.config.seed, optimizer, self.epochs_done, progress,
         )  # fmt: skip
         for epoch in epochs:
-            self.epochs_done = epoch.number
             self.seconds += epoch.seconds
             best = Best.of(epoch)
             improved = best.beats(self.best) or epoch.validation is None
@@ -199,6 +198,7 @@ class Run:
             if improved:
                 checkpoint.save(self.path("best.npz"), network, splits.classes, facts)
             checkpoint.save(self.path("last.npz"), network, splits.classes, facts, optimizer)
+            self.epochs_done = epoch.number
             yield epoch
             if self._stalled():
                 return

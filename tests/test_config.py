@@ -1,11 +1,11 @@
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
@@ -29,6 +29,10 @@ from nnmnist.model.activations import ACTIVATIONS
 from nnmnist.model.optimizers import OPTIMIZERS
 from nnmnist.model.outputs import OUTPUTS
 from nnmnist.model.schedules import SCHEDULES
+from nnmnist.yaml_lines import compose
+
+# No time limits: the machines that run the tests are busy.
+relaxed = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 
 
 @pytest.fixture
@@ -116,7 +120,7 @@ training:
 
 def test_a_config_is_frozen() -> None:
     with pytest.raises(ValidationError):
-        Config().training.epochs = 5  # type: ignore[misc]
+        Config().training.epochs = 5
 
 
 def test_python_may_give_lists_and_is_checked_too() -> None:
@@ -312,7 +316,7 @@ def test_the_schema_tells_all() -> None:
     for key, field in fields.items():
         section, _, name = key.rpartition(".")
         assert field["default"] == (defaults[section][name] if section else defaults[name])
-    tables = {
+    tables: dict[str, Mapping[str, object]] = {
         "data.name": SOURCES,
         "model.activation": ACTIVATIONS,
         "model.output": OUTPUTS,
@@ -377,6 +381,7 @@ CONFIGS = st.builds(
 )
 
 
+@relaxed
 @given(CONFIGS)
 def test_parse_reads_what_dump_writes(config: Config) -> None:
     assert parse(dump(config), "dump") == config
@@ -397,7 +402,7 @@ PAIRS = st.lists(st.tuples(KEYS, VALUES), max_size=6)
 
 def config_or_fault(text: str, overrides: list[str]) -> None:
     try:
-        documents = [configs.yaml_lines.compose(text, "my.yaml"), *map(configs._override, overrides)]
+        documents = [compose(text, "my.yaml"), *map(configs._override, overrides)]
         found = configs._combine(documents)
     except ConfigError as error:
         lines = str(error).split("\n")
@@ -407,6 +412,7 @@ def config_or_fault(text: str, overrides: list[str]) -> None:
         assert parse(dump(found), "dump") == found
 
 
+@relaxed
 @given(PAIRS, st.lists(st.text(max_size=20), max_size=2))
 def test_random_overrides_give_a_config_or_faults(pairs: list[tuple[str, str]], others: list[str]) -> None:
     config_or_fault("", [*(f"{key}={value}" for key, value in pairs), *others])
@@ -420,12 +426,14 @@ TREES = st.recursive(
 )
 
 
+@relaxed
 @given(TREES, PAIRS)
 def test_random_documents_give_a_config_or_faults(tree: Any, pairs: list[tuple[str, str]]) -> None:
     text = str(tree).replace("'", "") if isinstance(tree, dict) else str(tree)
     config_or_fault(text, [f"{key}={value}" for key, value in pairs])
 
 
+@relaxed
 @given(
     st.dictionaries(st.sampled_from(list(TrainingConfig.model_fields)), VALUES),
     st.dictionaries(st.sampled_from(list(ModelConfig.model_fields)), VALUES),

@@ -62,6 +62,11 @@ def test_words(schema: dict[str, Any], expected: str) -> None:
             f"a list (each item {URL}) or null",
             "'http://a'; did you mean [http://a]?",
         ),
+        (
+            r'data.mirrors: "\e[2J"',
+            f"a list (each item {URL}) or null",
+            r"'\x1b[2J'; did you mean [\x1b[2J]?",
+        ),
         ("model.hidden: 256", LIST, "256; did you mean [256]?"),
         ("model.hidden: '256'", LIST, "'256'"),
         ("model.hidden: true", LIST, "true"),

@@ -15,7 +15,7 @@ from nnmnist.errors import ConfigError, NnmnistError
 
 # command -> its line in `nnmnist --help`. A new command is one file of its name here and one line.
 COMMANDS = {
-    "config": "Describe the config file for editors.",
+    "config": "Tell what a config file may hold.",
     "data": "Fetch the data, or tell what is there.",
     "evaluate": "Tell how good a trained network is.",
     "predict": "Read digits with a trained network.",

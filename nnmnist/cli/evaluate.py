@@ -51,21 +51,12 @@ def evaluate(
 
 def load_splits(path: Path, member: Checkpoint, other: str | None, data_dir: Path | None) -> Splits:
     """The data that a checkpoint was trained on, or `other`, checked against the network's inputs and classes."""
-    stored = member.document.get("config")
-    if stored is None and other is None:
-        raise CheckpointError(f"{path}: does not say what data it was trained on; name it by --data")
-    try:
-        settings = Config.model_validate(stored or {})
-    except ValueError as error:
-        raise CheckpointError(f"{path}: its config is not one of this version of nnmnist ({error})") from None
-    wanted = settings.data
-    trained_on = member.document.get("data", {}).get("name")
-    if other is not None:
-        is_name = other in data.SOURCES
-        wanted = DataConfig(name=other) if is_name else DataConfig(path=Path(other))
-    elif trained_on in data.SOURCES and trained_on != wanted.name and wanted.path is None:
-        wanted = wanted.model_copy(update={"name": trained_on})  # it was trained on the fallback
-    splits = data.load(wanted.model_copy(update={"fallback": None}), settings.seed, data_dir, notice)
+    if other is None:
+        wanted, seed = trained_on(path, member)
+    else:
+        wanted, seed = DataConfig(name=other) if other in data.SOURCES else DataConfig(path=Path(other)), 0
+        wanted = wanted.model_copy(update={"validation": 0})  # nothing of it was set aside
+    splits = data.load(wanted.model_copy(update={"fallback": None}), seed, data_dir, notice)
     n_inputs = splits.test.inputs.shape[1]
     if n_inputs != member.network.sizes[0]:
         raise CheckpointError(
@@ -76,6 +67,23 @@ def load_splits(path: Path, member: Checkpoint, other: str | None, data_dir: Pat
             f"{path}: tells {len(member.classes)} classes apart, and {splits.name} has {len(splits.classes)}"
         )
     return splits
+
+
+def trained_on(path: Path, member: Checkpoint) -> tuple[DataConfig, int]:
+    """The data settings and the seed that a checkpoint was trained with."""
+    stored = member.document.get("config")
+    if stored is None:
+        raise CheckpointError(f"{path}: does not say what data it was trained on; name it by --data")
+    try:
+        settings = Config.model_validate(stored)
+    except ValueError:
+        raise CheckpointError(
+            f"{path}: its config is not one of this version of nnmnist; train again, or name the data by --data"
+        ) from None
+    name = member.document.get("data", {}).get("name")
+    if settings.data.fallback == name:
+        return settings.data.model_copy(update={"name": name}), settings.seed
+    return settings.data, settings.seed
 
 
 def require_alike(paths: tuple[Path, ...], members: list[Checkpoint]) -> None:

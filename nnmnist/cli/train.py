@@ -81,20 +81,20 @@ def train(
     directory = _resumed(resume, output)
     if directory and force:
         raise click.UsageError("--resume goes on with a run and --force writes over it; give one of them")
-    path = (
-        directory / "config.yaml"
-        if directory and file is None
-        else config.find(file or config.DEFAULT_RECIPE)
-    )
     if directory:
-        runs.stored_config(directory)
+        runs.stored_config(directory)  # tells what is wrong where there is no run
+    path = config.find(file) if file else directory and directory / "config.yaml"
     wanted = config.load(path, overrides)
     tell = _silent if quiet else notice
     splits = data.load(wanted.data, wanted.seed, data_dir, notice)
     if dry_run:
         click.echo(describe(wanted, splits))
         return
-    run = runs.reopen(directory, wanted) if directory else runs.create(wanted, path.stem, output, force)
+    run = (
+        runs.reopen(directory, wanted)
+        if directory
+        else runs.create(wanted, path.stem if path else "mnist", output, force)
+    )
     tell(f"{splits.name}: {len(splits.train):,} training, {len(splits.validation):,} validation, "
          f"{len(splits.test):,} test examples; run {run.directory}")  # fmt: skip
     _follow(run, splits, quiet)
@@ -144,7 +144,7 @@ def _follow(run: Run, splits: Splits, quiet: bool) -> None:
         raise
 
 
-HEADER = "epoch  train cost  accuracy  valid. cost  accuracy    rate  seconds  images/s"
+HEADER = "epoch  train cost  accuracy  valid. cost  accuracy     rate  seconds  images/s"
 
 
 def line(epoch: Epoch) -> str:
@@ -161,7 +161,7 @@ def line(epoch: Epoch) -> str:
         f"{epoch.number:5}  {cost(epoch.cost):>10}  {percent(epoch.accuracy):>8}"
         f"  {cost(validation.cost if validation else None):>11}"
         f"  {percent(validation.accuracy if validation else None):>8}"
-        f"  {epoch.learning_rate:6.2g}  {epoch.seconds:7.2f}  {epoch.examples_per_second:8,.0f}"
+        f"  {epoch.learning_rate:7.2g}  {epoch.seconds:7.2f}  {epoch.examples_per_second:8,.0f}"
     )
 
 

@@ -49,30 +49,17 @@ def fetch(
     Raises:
         DataUnavailable: a file cannot be had; the message says how to get it by hand.
     """
-    from filelock import FileLock
-
     missing = _missing(files, folder)
     if not missing:
         return
     if is_offline():
         raise DataUnavailable(_by_hand("NNMNIST_OFFLINE forbids the network", missing, mirrors, folder))
-    asked = time.time()
-    failed = folder / "download.failed"
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        with FileLock(folder / "download.lock"):
-            missing = _missing(files, folder)
-            if missing and failed.exists() and failed.stat().st_mtime > asked:
-                raise DataUnavailable(
-                    _by_hand("another process just failed to fetch it", missing, mirrors, folder)
-                )
-            try:
-                _fetch_all(missing, list(mirrors), folder, notify)
-            except TransferError as error:
-                failed.touch()
-                raise DataUnavailable(
-                    _by_hand(str(error), _missing(files, folder), mirrors, folder)
-                ) from error
+        _fetch_together(files, mirrors, folder, notify)
+    except TransferError as error:
+        missing = _missing(files, folder)
+        raise DataUnavailable(_by_hand(str(error), missing, mirrors, folder)) from error
     except OSError as error:
         reason = f"{folder} cannot be written ({error.strerror or error})"
         raise DataUnavailable(_by_hand(reason, missing, mirrors, folder)) from error
@@ -80,16 +67,35 @@ def fetch(
 
 def _missing(files: Mapping[str, Published], folder: Path) -> dict[str, Published]:
     """Those of `files` that are not in `folder` with the right content."""
+    return {name: published for name, published in files.items() if not _is_good(folder / name, published)}
 
-    def is_good(path: Path, published: Published) -> bool:
-        try:
-            if path.stat().st_size != published.size:
-                return False
-            return hashlib.sha256(path.read_bytes()).hexdigest() == published.sha256
-        except OSError:
+
+def _is_good(path: Path, published: Published) -> bool:
+    try:
+        if path.stat().st_size != published.size:
             return False
+        return hashlib.sha256(path.read_bytes()).hexdigest() == published.sha256
+    except OSError:
+        return False
 
-    return {name: published for name, published in files.items() if not is_good(folder / name, published)}
+
+def _fetch_together(
+    files: Mapping[str, Published], mirrors: Sequence[str], folder: Path, notify: Callable[[str], None]
+) -> None:
+    """Fetch what no other process fetched, or tried in vain to fetch, while this one waited for the lock."""
+    from filelock import FileLock
+
+    asked = time.time()
+    failed = folder / "download.failed"
+    with FileLock(folder / "download.lock"):
+        missing = _missing(files, folder)
+        if missing and failed.exists() and failed.stat().st_mtime > asked:
+            raise TransferError("another process has just failed to fetch it")
+        try:
+            _fetch_all(missing, list(mirrors), folder, notify)
+        except TransferError:
+            failed.touch()
+            raise
 
 
 def _fetch_all(

@@ -18,6 +18,7 @@ from urllib.parse import urlsplit
 
 if TYPE_CHECKING:
     import requests
+    from urllib3 import BaseHTTPResponse
 
 CONNECT_TIMEOUT = 5.0  # seconds until somebody accepts the connection
 READ_TIMEOUT = 30.0  # seconds of silence, and what a transfer may take on top of its size / SLOWEST
@@ -26,9 +27,8 @@ BACKOFF = 0.2  # seconds, doubled at each of two retries
 LONGEST_WAIT = 1.0  # seconds before a retry, whatever Retry-After asks
 CHUNK = 1 << 16
 
-Happening = (
-    bytes | int | Exception | None
-)  # some of the body, its announced length (0: unknown), a failure, the end
+# Some of the body, its announced length (0: unknown), a failure, or the end.
+Happening = bytes | int | Exception | None
 
 
 class TransferError(Exception):
@@ -63,9 +63,8 @@ def _collect(
     total = None
     while True:
         patience = began + READ_TIMEOUT + len(body) / SLOWEST - monotonic()
-        happening = _next(
-            happenings, patience, f"too slow: {len(body):,} bytes in {monotonic() - began:.0f} s"
-        )
+        so_far = f"{len(body):,} bytes in {monotonic() - began + patience:.0f} s"
+        happening = _next(happenings, patience, f"too slow: {so_far}")
         if happening is None:
             return bytes(body)
         if isinstance(happening, int):
@@ -89,8 +88,8 @@ def _next(happenings: Queue[Happening], patience: float, complaint: str) -> byte
 
 def _reason(error: BaseException) -> str:
     """What lies at the bottom of a stack of wrapped exceptions: `[Errno 104] Connection reset by peer`."""
-    while error.__context__ is not None:
-        error = error.__context__
+    while deeper := error.__cause__ or (None if error.__suppress_context__ else error.__context__):
+        error = deeper
     return str(error) or type(error).__name__
 
 
@@ -128,7 +127,10 @@ def _knock(url: str) -> None:
     """Raise OSError unless the host of `url`, or the proxy that stands before it, accepts a connection."""
     from requests.utils import get_environ_proxies, select_proxy
 
-    host = urlsplit(select_proxy(url, get_environ_proxies(url)) or url)
+    proxy = select_proxy(url, get_environ_proxies(url))
+    if proxy and "://" not in proxy:
+        proxy = f"http://{proxy}"
+    host = urlsplit(proxy or url)
     port = host.port or {"http": 80, "https": 443}.get(host.scheme, 1080)
     socket.create_connection((host.hostname or "", port), CONNECT_TIMEOUT).close()
 
@@ -137,7 +139,7 @@ def _session(url: str) -> requests.Session:
     """A session that retries twice and, for an https `url`, cannot be redirected to plain http."""
     import requests
     from requests.adapters import HTTPAdapter
-    from urllib3 import BaseHTTPResponse, Retry
+    from urllib3 import Retry
 
     class BriefRetry(Retry):
         def get_retry_after(self, response: BaseHTTPResponse) -> float | None:

@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from threading import Event, Thread
+from urllib.parse import urlsplit
 
 Answer = Callable[["Request"], None]
 
@@ -20,9 +21,10 @@ class Request(BaseHTTPRequestHandler):
     server: HostileServer
 
     def do_GET(self) -> None:
-        mirror, _, name = self.path.strip("/").partition("/")
+        path = urlsplit(self.path).path  # a proxy is asked for a whole URL
+        mirror, _, name = path.strip("/").partition("/")
         self.name = name.removesuffix(".gz")
-        self.server.counts[self.path] += 1
+        self.server.counts[path] += 1
         with suppress(OSError):  # the client had enough
             self.server.answers[mirror](self)
 

@@ -5,6 +5,7 @@ import re
 import socket
 import subprocess
 import sys
+import threading
 import time
 from functools import partial
 from pathlib import Path
@@ -62,7 +63,7 @@ BAD_MIRRORS = {
     "long": (hostile.long, "expected 58 bytes, found more"),
     "gzip cut": (hostile.cut_gzip, "damaged gzip"),
     "gzip damaged": (hostile.damaged_gzip, "damaged gzip"),
-    "less than announced": (hostile.less_than_announced, "IncompleteRead"),
+    "less than announced": (hostile.less_than_announced, "IncompleteRead|damaged gzip"),
     "endless": (hostile.endless, "sends more than"),
     "gzip bomb": (hostile.bomb, "found more"),
     "reset": (hostile.reset, "reset|forcibly closed"),
@@ -228,9 +229,18 @@ def test_https_cannot_be_redirected_to_plain_http(folder, monkeypatch):
 
     monkeypatch.setattr(transfer, "_knock", lambda url: None)
     monkeypatch.setattr(HTTPAdapter, "send", answer)
-    with pytest.raises(DataUnavailable, match="No connection adapters .*elsewhere"):
+    with pytest.raises(DataUnavailable, match=r"No connection adapters .*elsewhere"):
         fetch(ONE, ["https://mirror.invalid"], folder)
     assert asked == ["https://mirror.invalid/train-images.gz"]
+
+
+@pytest.mark.parametrize("scheme", ["http://", ""])
+def test_a_proxy_stands_before_the_mirror(server, folder, monkeypatch, scheme):
+    for variable in ("NO_PROXY", "no_proxy"):
+        monkeypatch.delenv(variable, raising=False)
+    monkeypatch.setenv("http_proxy", f"{scheme}127.0.0.1:{server.server_port}")
+    fetch(ONE, ["http://mirror.invalid/good"], folder)
+    assert_complete(folder, ONE)
 
 
 @pytest.mark.parametrize("value", ["1", "yes"])
@@ -258,12 +268,38 @@ def test_a_folder_that_cannot_be_made_is_no_traceback(tmp_path):
         fetch(ONE, [unused_url()], tmp_path / "file" / "mnist")
 
 
+HOLD_LOCK = """
+import sys
+from filelock import FileLock
+with FileLock(sys.argv[1]):
+    print("held", flush=True)
+    sys.stdin.read()
+"""
+
+
+def test_a_killed_process_does_not_keep_the_lock(server, folder):
+    folder.mkdir()
+    holder = subprocess.Popen(
+        [sys.executable, "-c", HOLD_LOCK, str(folder / "download.lock")],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+    )
+    with holder:
+        assert holder.stdout.readline().strip() == b"held"
+        killer = threading.Timer(0.1, holder.kill)  # by then, most likely, fetch waits for the lock
+        killer.start()
+        fetch(ONE, [server.mirror("good")], folder)
+        killer.join()
+        assert holder.wait() != 0
+    assert_complete(folder, ONE)
+
+
 def test_who_waited_for_a_failure_shares_it(server, folder):
     """The lock is free again, and the mark of the failure is younger than our wish."""
     folder.mkdir()
     (folder / "download.failed").touch()
     os.utime(folder / "download.failed", times=(time.time() + 60,) * 2)
-    with pytest.raises(DataUnavailable, match="another process just failed"):
+    with pytest.raises(DataUnavailable, match="another process has just failed"):
         fetch(ONE, [server.mirror("good")], folder)
     os.utime(folder / "download.failed", (0, 0))
     fetch(ONE, [server.mirror("good")], folder)

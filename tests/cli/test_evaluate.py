@@ -1,0 +1,140 @@
+import json
+
+import numpy as np
+import pytest
+from click.testing import CliRunner
+
+from nnmnist import checkpoint, data
+from nnmnist.cli import cli
+from nnmnist.data import idx
+from nnmnist.model.network import Network
+
+
+def nnmnist(*arguments):
+    return CliRunner().invoke(cli, [str(argument) for argument in arguments])
+
+
+@pytest.fixture
+def trained(tiny_config):
+    return [
+        json.loads(nnmnist("train", "-c", tiny_config, "-o", f"run{seed}", "--seed", seed, "--json").stdout)[
+            "checkpoint"
+        ]
+        for seed in (0, 1)
+    ]
+
+
+def test_json(trained):
+    record = json.loads(nnmnist("evaluate", trained[0], "--json").stdout)
+    assert record.keys() == {"checkpoint", "split", "n", "cost", "accuracy", "interval", "confusion"}
+    assert record["n"] == 60
+    assert record["split"] == "test"
+    confusion = np.array(record["confusion"])
+    assert confusion.sum(axis=1).tolist() == [20, 20, 20]
+    assert confusion.trace() / 60 == record["accuracy"]
+    assert record["interval"][0] <= record["accuracy"] <= record["interval"][1]
+
+
+def test_the_table_is_aligned_and_adds_up(trained):
+    result = nnmnist("evaluate", trained[0], "--split", "train")
+    assert result.exit_code == 0
+    *_, header, first, second, third = result.stdout.splitlines()
+    assert header.split() == ["0", "1", "2", "error"]
+    assert len({len(line) for line in (header, first, second, third)}) == 1
+    assert "95 % confidence" in result.stdout
+
+
+def test_splits_are_those_of_the_training(trained):
+    sizes = [
+        json.loads(nnmnist("evaluate", trained[0], "--split", s, "--json").stdout)["n"]
+        for s in ("train", "validation")
+    ]
+    assert sizes == [240, 60]
+
+
+def test_an_ensemble(trained):
+    record = json.loads(nnmnist("evaluate", *trained, "--json").stdout)
+    assert record["checkpoint"] == trained
+    costs = [json.loads(nnmnist("evaluate", path, "--json").stdout)["cost"] for path in trained]
+    assert record["cost"] <= np.mean(costs)  # ln is concave
+
+
+def test_other_data(trained, tiny, tmp_path):
+    folder = tmp_path / "other"
+    folder.mkdir()
+    rng = np.random.default_rng(1)
+    for part, n in (("train", 12), ("t10k", 9)):
+        labels = np.arange(n, dtype=np.uint8) % 3
+        (folder / f"{part}-images-idx3-ubyte").write_bytes(
+            idx.encode(rng.integers(0, 255, (n, 6, 5)).astype(np.uint8))
+        )
+        (folder / f"{part}-labels-idx1-ubyte").write_bytes(idx.encode(labels))
+    record = json.loads(nnmnist("evaluate", trained[0], "--data", folder, "--json").stdout)
+    assert record["n"] == 9
+
+
+def test_data_with_other_inputs_is_refused(trained):
+    result = nnmnist("evaluate", trained[0], "--data", "synthetic")
+    assert result.exit_code == 1
+    assert "takes 30 inputs, and synthetic has 784" in result.stderr
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "message"),
+    [
+        (["none.npz"], 1, "none.npz: does not exist"),
+        (["tiny.yaml"], 1, "tiny.yaml: not a checkpoint"),
+        ([], 2, "Missing argument"),
+        (["none.npz", "--split", "all"], 2, "--split"),
+    ],
+)
+def test_bad_input(tiny_config, arguments, code, message):
+    result = nnmnist("evaluate", *arguments)
+    assert result.exit_code == code
+    assert message in result.stderr
+
+
+def test_unknown_data(trained):
+    result = nnmnist("evaluate", trained[0], "--data", "nowhere")
+    assert result.exit_code == 1
+    assert "nowhere" in result.stderr
+
+
+def test_networks_that_do_not_fit_together(trained):
+    checkpoint.save("odd.npz", Network((30, 2)), ["0", "1"])
+    result = nnmnist("evaluate", trained[0], "odd.npz")
+    assert result.exit_code == 1
+    assert "form no ensemble" in result.stderr
+
+
+def test_a_network_saved_from_python_needs_data(tiny):
+    checkpoint.save("mine.npz", Network((30, 3)), ["0", "1", "2"])
+    assert "name it by --data" in nnmnist("evaluate", "mine.npz").stderr
+    record = json.loads(nnmnist("evaluate", "mine.npz", "--data", tiny, "--json").stdout)
+    assert record["cost"] == pytest.approx(np.log(3))
+
+
+def test_a_config_of_another_version(trained):
+    found = checkpoint.load(trained[0])
+    checkpoint.save("later.npz", found.network, found.classes, {"config": {"training": {"warp": 9}}})
+    result = nnmnist("evaluate", "later.npz")
+    assert result.exit_code == 1
+    assert "its config is not one of this version" in result.stderr
+    assert len(result.stderr.splitlines()) == 1
+
+
+def test_real_mnist(real_mnist):
+    """The whole way on the real thing: softmax regression for one epoch, the same figure twice."""
+    record = json.loads(nnmnist("train", "-c", "softmax", "--epochs", "1", "-o", "run", "--json").stdout)
+    found = json.loads(nnmnist("evaluate", record["checkpoint"], "--json").stdout)
+    assert found["accuracy"] == record["test"]["accuracy"] > 0.9
+    assert found["n"] == 10_000
+    splits = data.load(checkpoint_settings(record))
+    assert (len(splits.train), len(splits.validation)) == (55_000, 5_000)
+    assert set(splits.validation.y.tolist()) == set(range(10))
+
+
+def checkpoint_settings(record):
+    from nnmnist.config import Config
+
+    return Config.model_validate(checkpoint.load(record["checkpoint"]).document["config"]).data
