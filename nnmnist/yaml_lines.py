@@ -194,7 +194,7 @@ def _represent_list(dumper: _Dumper, data: Sequence[Any]) -> yaml.Node:
 
 
 def _represent_str(dumper: _Dumper, data: str) -> yaml.Node:
-    """Double quotes escape what is a line break to YAML, such as U+0085, which PyYAML's own choice would lose."""
+    """Double quotes escape the line breaks of YAML, such as U+0085, which PyYAML's own choice would lose."""
     return dumper.represent_scalar(_TAG + "str", data, style=None if data.isprintable() else '"')
 
 
