@@ -172,7 +172,7 @@ class Override(NamedTuple):
     origin: str
 
 
-def load(path: Path | None, overrides: Sequence[str | Override] = ()) -> Config:
+def load(path: Path | None = None, overrides: Sequence[str | Override] = ()) -> Config:
     """The config of the file `path` (None: the default recipe) and `overrides`, of which the last wins.
 
     An override is "dotted.key=YAML value", as given to `--set`, or an `Override` for a flag of its own.

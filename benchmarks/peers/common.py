@@ -1,0 +1,60 @@
+"""What every peer shares: its arguments, the data in memory, and the one line of JSON it prints."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import time
+from collections.abc import Callable
+from pathlib import Path
+from types import SimpleNamespace
+
+import numpy as np
+
+STARTED = time.perf_counter()
+
+
+def arguments() -> SimpleNamespace:
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--hidden", default="256", help="widths, separated by commas")
+    parser.add_argument("--batch", type=int, default=64)
+    parser.add_argument("--epochs", type=int, default=3)
+    parser.add_argument("--rate", type=float, default=0.1, help="peak of the one-cycle schedule")
+    parser.add_argument("--momentum", type=float, default=0.9)
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--warm", action="store_true", help="compile before the clock of the training starts")
+    given = parser.parse_args()
+    return SimpleNamespace(**{**vars(given), "hidden": tuple(int(n) for n in given.hidden.split(","))})
+
+
+def mnist() -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+    """55,000 training and 10,000 test images as float32 in [0, 1] with labels, from raw files."""
+    folder = Path(os.environ["NNMNIST_RAW_DIR"])
+
+    def images(name: str) -> np.ndarray:
+        return np.fromfile(folder / name, np.uint8, offset=16).reshape(-1, 784).astype(
+            np.float32
+        ) / np.float32(255)
+
+    def labels(name: str) -> np.ndarray:
+        return np.fromfile(folder / name, np.uint8, offset=8).astype(np.int64)
+
+    train = images("train-images-idx3-ubyte"), labels("train-labels-idx1-ubyte")
+    test = images("t10k-images-idx3-ubyte"), labels("t10k-labels-idx1-ubyte")
+    return train[0][:55_000], train[1][:55_000], test[0], test[1]
+
+
+def one_cycle(peak: float, total: int, rise: float = 0.25) -> Callable[[int], float]:
+    """The schedule of nnmnist: step -> learning rate."""
+
+    def rate(step: int) -> float:
+        progress = (step + 0.5) / total
+        return peak * (progress / rise if progress < rise else (1 - progress) / (1 - rise))
+
+    return rate
+
+
+def report(name: str, epochs: list[float], accuracy: float, **more: float) -> None:
+    """`epochs`: seconds of training each, without evaluation."""
+    print(json.dumps({"peer": name, "epochs": epochs, "accuracy": accuracy, **more}))

@@ -1,0 +1,37 @@
+"""PyTorch on the CPU: tensors in memory, no DataLoader, nn.Sequential, the fused optimizer."""
+
+import time
+
+import torch
+from common import arguments, mnist, one_cycle, report
+
+options = arguments()
+torch.manual_seed(options.seed)
+x, y, x_test, y_test = map(torch.from_numpy, mnist())
+
+layers: list[torch.nn.Module] = []
+for n_in, n_out in zip((784, *options.hidden), options.hidden, strict=False):
+    layers += [torch.nn.Linear(n_in, n_out), torch.nn.ReLU()]
+for layer in layers[::2]:
+    torch.nn.init.kaiming_normal_(layer.weight, nonlinearity="relu")
+model = torch.nn.Sequential(*layers, torch.nn.Linear(options.hidden[-1], 10))
+optimizer = torch.optim.SGD(model.parameters(), lr=options.rate, momentum=options.momentum, fused=True)
+steps = -(-len(x) // options.batch)
+rate = one_cycle(options.rate, steps * options.epochs)
+loss_of = torch.nn.functional.cross_entropy
+
+seconds, step = [], 0
+for _ in range(options.epochs):
+    started = time.perf_counter()
+    for rows in torch.randperm(len(x)).split(options.batch):
+        optimizer.param_groups[0]["lr"] = rate(step)
+        step += 1
+        loss = loss_of(model(x[rows]), y[rows])
+        optimizer.zero_grad(set_to_none=True)
+        loss.backward()
+        optimizer.step()
+    seconds.append(time.perf_counter() - started)
+
+with torch.inference_mode():
+    accuracy = (model(x_test).argmax(dim=1) == y_test).float().mean().item()
+report("pytorch", seconds, accuracy)

@@ -1,0 +1,252 @@
+"""Digits that nobody wrote: drawn from pen strokes in NumPy, the same for the same seed, never downloaded.
+
+    a style of `strokes.STYLES`  ->  _trace: as one hand would write it  ->  _ink: grey pixels  ->  _centre: 28x28
+
+The last two steps do what was done to MNIST's own digits: ink fitted into a 20x20 box with its aspect ratio kept,
+then centred by mass (LeCun, Bottou, Bengio, Haffner, Gradient-based learning applied to document recognition, 1998,
+section III.A). What is learnt here reads MNIST because of the variety of hands, not because of their beauty: many
+of these digits are harder to read than anyone's.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import math
+from dataclasses import dataclass
+from functools import cache
+
+import numpy as np
+
+from nnmnist.data.examples import Array, Source
+from nnmnist.data.strokes import STYLES
+from nnmnist.errors import DataError
+from nnmnist.randomness import generator
+
+SIDE = 28  # pixels of an image
+BOX = 20  # pixels of the square in its middle that holds the ink
+SEGMENTS = 96  # straight pieces of a skeleton: well below a pixel each
+CHUNK = 250  # digits drawn at once, so that the work stays in the processor's cache
+
+# How one hand differs from another: standard deviations of normal draws, unless said otherwise. Lengths of a
+# skeleton are in digit heights, angles in radians, the pen in pixels of the box.
+JITTER = 0.03  # every control point
+OVERSHOOT = 0.2  # how much further or shorter a stroke runs, in lengths of its last leg
+SHIFT = 0.045  # every stroke as a whole
+WAVES = 3  # sine waves that bend the paper
+WAVE_HEIGHT = 0.063
+WAVE_NUMBER = 0.55  # periods a digit
+SLANT_MEAN, SLANT = 0.1, 0.25
+ROTATION = 0.1
+WIDTH = 0.24  # of its logarithm
+RADIUS, RADIUS_MAX = 1.27, 3.0  # half the thickness of a line: median, greatest
+RADIUS_SPREAD = 0.33  # of its logarithm
+PRESSURE = 0.4  # of the logarithm of the radius along the line
+PRESSURE_WAVES = 2.0  # periods a line
+EDGE = 1.2  # pixels from full ink to none
+NIB = 0.67  # the deviation of the Gaussian that measures distances, see `_ink`
+
+
+def load(seed: int, n_train: int = 60_000, n_test: int = 10_000) -> Source:
+    """Draw a training and a test part of balanced classes, each from its own generator of `seed`.
+
+    Returns:
+        A source of images (n, 784) uint8 and labels (n,) uint8. Its identity carries a SHA-256 over both: the same
+        for one NumPy on one kind of machine; elsewhere a sine may round otherwise and a grey value differ by 1.
+    """
+    digest = hashlib.sha256()
+    parts = []
+    for part, n in enumerate((n_train, n_test)):
+        rng = generator(seed, "synthetic", part)
+        labels = rng.permutation(np.arange(n) % len(STYLES)).astype(np.uint8)
+        parts.append((draw(labels, rng), labels))
+        for array in parts[-1]:
+            digest.update(array.data)
+    identity = {
+        "name": "synthetic",
+        "seed": seed,
+        "n_train": n_train,
+        "n_test": n_test,
+        "sha256": digest.hexdigest(),
+    }
+    classes = tuple(str(digit) for digit in STYLES)
+    return Source("synthetic", parts[0], parts[1], classes, (SIDE, SIDE), identity)
+
+
+def draw(labels: Array, rng: np.random.Generator) -> Array:
+    """Images (n, 784) uint8, white ink on black, of the digits `labels` (n,) uint8, each style equally likely.
+
+    Raises:
+        DataError: a label is no digit.
+    """
+    unknown = np.setdiff1d(labels, list(STYLES))
+    if len(unknown):
+        raise DataError(f"cannot draw the label {unknown[0]}: the synthetic digits are 0 to 9")
+    images = np.empty((len(labels), SIDE * SIDE), np.uint8)
+    choice = rng.random(len(labels))
+    for digit, skeletons in _skeletons().items():
+        rows = np.flatnonzero(labels == digit)
+        style = (choice[rows] * len(skeletons)).astype(np.intp)
+        for number, skeleton in enumerate(skeletons):
+            chosen = rows[style == number]
+            for start in range(0, len(chosen), CHUNK):
+                chunk = chosen[start : start + CHUNK]
+                path = _trace(skeleton, len(chunk), rng)
+                images[chunk] = _centre(_ink(path, skeleton.down, rng))
+    return images
+
+
+@dataclass(frozen=True)
+class _Skeleton:
+    """A style as matrices, so that a batch of control points (n, C, 2) becomes a batch of lines by one product."""
+
+    points: Array  # (C, 2) its different control points in digit heights, around the origin
+    legs: Array  # (C, C) takes control points to the last leg of the stroke that ends in each, 0 where none ends
+    curve: Array  # (SEGMENTS + 1, C) takes control points to the nodes of the line
+    strokes: Array  # (SEGMENTS + 1, S) which stroke a node belongs to, one-hot
+    down: Array  # (SEGMENTS,) 1 where the pen touches the paper between two nodes, 0 where it travels
+
+
+@cache
+def _skeletons() -> dict[int, list[_Skeleton]]:
+    return {digit: [_skeleton(style) for style in styles.values()] for digit, styles in STYLES.items()}
+
+
+def _skeleton(style: str) -> _Skeleton:
+    strokes = [np.array([xy.split(",") for xy in stroke.split()], float) for stroke in style.split("/")]
+    points, index = np.unique(np.concatenate(strokes), axis=0, return_inverse=True)
+    picks = np.split(np.eye(len(points))[index.ravel()], np.cumsum([len(s) for s in strokes])[:-1])
+    legs = np.zeros((len(points), len(points)))
+    for pick in picks:  # (points of this stroke, C)
+        for end, before in ((pick[0], pick[1]), (pick[-1], pick[-2])):
+            legs += np.outer(end, end - before)
+    lengths = np.array([_lengths(_spline(np.linspace(0, len(s), 400), len(s)) @ s)[-1] for s in strokes])
+    # Between two strokes the pen travels along one segment.
+    stops = np.rint(np.cumsum(lengths) / lengths.sum() * (SEGMENTS + 1)).astype(int)
+    counts = np.diff(stops, prepend=0)  # nodes of each stroke
+    nodes = [_even(s, count) @ pick for s, count, pick in zip(strokes, counts, picks, strict=True)]
+    owner = np.repeat(np.eye(len(strokes)), counts, axis=0)
+    arrays = ((points - 50) / 100, legs, np.concatenate(nodes), owner, (owner[1:] * owner[:-1]).sum(1))
+    return _Skeleton(*(array.astype(np.float32) for array in arrays))
+
+
+def _spline(t: Array, n: int) -> Array:
+    """The uniform quadratic B-spline of n points with both ends doubled: (len(t), n) weights at t in [0, n].
+
+    On its piece i, with u = t - i in [0, 1], it is (1-u)^2/2 a + (1/2 + u - u^2) b + u^2/2 c of three neighbours.
+    """
+    piece = np.minimum(t.astype(int), n - 1)
+    u = t - piece
+    weights = np.zeros((len(t), n))
+    for step, weight in ((-1, (1 - u) ** 2 / 2), (0, 0.5 + u - u**2), (1, u**2 / 2)):
+        np.add.at(weights, (np.arange(len(t)), np.clip(piece + step, 0, n - 1)), weight)
+    return weights
+
+
+def _lengths(line: Array) -> Array:
+    """How far each node of a line (m, 2) lies from its beginning, along it: (m,)."""
+    return np.append(0, np.cumsum(np.hypot(*np.diff(line, axis=0).T)))
+
+
+def _even(stroke: Array, count: int) -> Array:
+    """Spline weights (count, n) at which the nodes of a stroke (n, 2) lie at even distances."""
+    t = np.linspace(0, len(stroke), 400)
+    along = _lengths(_spline(t, len(stroke)) @ stroke)
+    return _spline(np.interp(np.linspace(0, along[-1], count), along, t), len(stroke))
+
+
+def _normal(rng: np.random.Generator, *shape: int) -> Array:
+    return rng.standard_normal(shape, dtype=np.float32)
+
+
+def _uniform(rng: np.random.Generator, *shape: int) -> Array:
+    return rng.random(shape, dtype=np.float32)
+
+
+def _trace(skeleton: _Skeleton, n: int, rng: np.random.Generator) -> Array:
+    """The skeleton as n hands would write it: lines (n, SEGMENTS + 1, 2) of any size and place."""
+    points = skeleton.points + JITTER * _normal(rng, n, *skeleton.points.shape)
+    points += OVERSHOOT * _normal(rng, n, len(skeleton.points), 1) * (skeleton.legs @ points)
+    path = skeleton.curve @ points
+    path += SHIFT * (skeleton.strokes @ _normal(rng, n, skeleton.strokes.shape[1], 2))
+    return _warp(path, rng) @ _slope(n, rng)
+
+
+def _warp(path: Array, rng: np.random.Generator) -> Array:
+    """Bend the paper: p + sum_i a_i sin(2 pi k_i . p + phi_i), with a_i, k_i, phi_i drawn for every digit."""
+    n = len(path)
+    wave_numbers = 2 * math.pi * WAVE_NUMBER * _normal(rng, n, 2, WAVES)
+    phases = 2 * math.pi * _uniform(rng, n, 1, WAVES)
+    return path + np.sin(path @ wave_numbers + phases) @ (WAVE_HEIGHT * _normal(rng, n, WAVES, 2))
+
+
+def _slope(n: int, rng: np.random.Generator) -> Array:
+    """Width, slant and rotation as matrices (n, 2, 2) that multiply rows (x, y) from the right."""
+    width = np.exp(WIDTH * _normal(rng, n))
+    slant = SLANT_MEAN + SLANT * _normal(rng, n)
+    angle = ROTATION * _normal(rng, n)
+    cos, sin = np.cos(angle), np.sin(angle)
+    x = width * np.stack([cos, sin])
+    y = np.stack([-sin - slant * cos, cos - slant * sin])
+    return np.stack([x, y]).transpose(2, 0, 1)
+
+
+def _ink(path: Array, down: Array, rng: np.random.Generator) -> Array:
+    """Grey values (n, BOX, BOX) uint8 of lines (n, SEGMENTS + 1, 2), inked where the pen is down.
+
+    A line of length elements ds, each a Gaussian dab of weight ds / (nib sqrt(2 pi)), adds up to
+    exp(-d^2 / 2 nib^2) at the distance d from it, whatever the density of its nodes, so d is found without a search:
+    d = nib sqrt(-2 ln sum). A Gaussian is a product of one in x and one in y, which makes the sum a matrix product.
+    A weight e^((r_k^2 - r^2) / 2 nib^2) moves the outline from the pen's radius r to r_k: its pressure at node k.
+    """
+    radius = np.minimum(RADIUS * np.exp(RADIUS_SPREAD * _normal(rng, len(path), 1)), RADIUS_MAX)
+    path = _fit(path, radius)
+    dx, dy = np.moveaxis(np.diff(path, axis=1), 2, 0)
+    pressed = np.minimum(radius * _pressure(len(path), rng), RADIUS_MAX)  # (n, SEGMENTS)
+    weight = down * np.hypot(dx, dy) / (NIB * math.sqrt(2 * math.pi))
+    weight *= np.exp((pressed**2 - radius**2) / (2 * NIB**2))
+    middle = (path[:, 1:] + path[:, :-1]) / 2
+    x, y = _dabs(middle[..., 0]), _dabs(middle[..., 1]) * weight[..., None]
+    total = y.transpose(0, 2, 1) @ x  # (n, BOX rows, BOX columns)
+    distance = NIB * np.sqrt(np.maximum(-2 * np.log(np.maximum(total, 1e-30)), 0))
+    return (255 * np.clip((radius[..., None] - distance) / EDGE + 0.5, 0, 1)).astype(np.uint8)
+
+
+def _fit(path: Array, radius: Array) -> Array:
+    """Scale and move each line so that its ink just fills the box, higher than wide or wider than high."""
+    low, high = path.min(1, keepdims=True), path.max(1, keepdims=True)
+    scale = (BOX - 2 * radius[..., None]) / (high - low).max(2, keepdims=True)
+    return (path - (low + high) / 2) * scale + BOX / 2
+
+
+def _pressure(n: int, rng: np.random.Generator) -> Array:
+    """How a hand leans on its pen along the line: factors (n, SEGMENTS) of the radius, in one slow wave."""
+    along = np.linspace(0, 1, SEGMENTS, dtype=np.float32)
+    height, waves = PRESSURE * _normal(rng, n, 1), PRESSURE_WAVES * _normal(rng, n, 1)
+    return np.exp(height * np.sin(2 * math.pi * (waves * along + _uniform(rng, n, 1))))
+
+
+def _dabs(position: Array) -> Array:
+    """Gaussians around positions (n, SEGMENTS) at the pixels of one axis: (n, SEGMENTS, BOX)."""
+    pixels = np.arange(BOX, dtype=np.float32) + 0.5
+    exponent = (position[..., None] - pixels) ** 2 * (-0.5 / NIB**2)
+    # Products of two stay above the denormal numbers, which are many times slower to multiply.
+    return np.exp(np.maximum(exponent, -40))
+
+
+def _centre(boxes: Array) -> Array:
+    """Put each box (n, BOX, BOX) into a black image with its centre of mass on pixel (14, 14): (n, 784) uint8.
+
+    Counted from 0, that is half a pixel right of and below the middle; MNIST's digits lie so, within half a pixel.
+    """
+    mass = boxes.sum((1, 2))
+    reach = np.arange(BOX)
+    rows = _offset(boxes.sum(2) @ reach / mass) + reach  # (n, BOX)
+    columns = _offset(boxes.sum(1) @ reach / mass) + reach
+    images = np.zeros((len(boxes), SIDE, SIDE), np.uint8)
+    images[np.arange(len(boxes))[:, None, None], rows[:, :, None], columns[:, None, :]] = boxes
+    return images.reshape(len(boxes), SIDE * SIDE)
+
+
+def _offset(centre: Array) -> Array:
+    """Whole pixels (n, 1) that bring a centre (n,) to the image's, as far as the border allows."""
+    return np.clip(np.rint(SIDE // 2 - centre), 0, SIDE - BOX).astype(np.intp)[:, None]

@@ -1,0 +1,153 @@
+"""Digits drawn from strokes: repeatable, varied, made as MNIST's were, and good enough to learn from."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from nnmnist.data import synthetic
+from nnmnist.data.examples import Array
+from nnmnist.data.strokes import STYLES
+from nnmnist.errors import DataError
+
+
+def digits(n: int, seed: int = 0) -> tuple[Array, Array]:
+    """n images and their labels, every digit as often as any other."""
+    labels = np.arange(n, dtype=np.uint8) % 10
+    return synthetic.draw(labels, np.random.default_rng(seed)), labels
+
+
+@pytest.fixture(scope="module")
+def many() -> Array:
+    """Enough images (n, 28, 28) to meet the rare ones."""
+    return digits(4000)[0].reshape(-1, 28, 28)
+
+
+def test_a_source_is_balanced_and_says_what_it_is() -> None:
+    source = synthetic.load(3, n_train=200, n_test=50)
+    assert source.name == "synthetic"
+    assert source.classes == tuple("0123456789")
+    assert source.image_shape == (28, 28)
+    for (images, labels), n in ((source.train, 200), (source.test, 50)):
+        assert images.shape == (n, 784)
+        assert images.dtype == labels.dtype == np.uint8
+        assert np.bincount(labels).tolist() == [n // 10] * 10
+    sizes = {"name": "synthetic", "seed": 3, "n_train": 200, "n_test": 50}
+    assert source.identity.items() > sizes.items()
+    assert len(source.identity["sha256"]) == 64
+
+
+def test_the_order_of_labels_is_shuffled() -> None:
+    labels = synthetic.load(0, n_train=100, n_test=0).train[1]
+    assert labels.tolist() != sorted(labels) != (np.arange(100) % 10).tolist()
+
+
+def test_the_seed_decides_every_byte() -> None:
+    one, same, other = (synthetic.load(seed, n_train=60, n_test=20) for seed in (1, 1, 2))
+    assert one.identity == same.identity
+    for part, again in ((one.train, same.train), (one.test, same.test)):
+        assert np.array_equal(part[0], again[0])
+        assert np.array_equal(part[1], again[1])
+    assert one.identity["sha256"] != other.identity["sha256"]
+    assert not np.array_equal(one.train[0], other.train[0])
+
+
+def test_the_test_part_is_its_own_and_does_not_depend_on_the_training_part() -> None:
+    small, large = synthetic.load(0, n_train=20, n_test=20), synthetic.load(0, n_train=40, n_test=20)
+    assert np.array_equal(small.test[0], large.test[0])
+    assert not np.array_equal(small.train[0], small.test[0])
+
+
+def test_no_two_digits_are_alike(many: Array) -> None:
+    assert len(np.unique(many, axis=0)) == len(many)
+
+
+def test_every_image_has_ink_and_a_black_background(many: Array) -> None:
+    assert (many.max((1, 2)) > 100).all()
+    assert ((many > 0).mean((1, 2)) < 0.55).all()
+
+
+def test_the_ink_fits_a_box_of_20_pixels(many: Array) -> None:
+    rows, columns = (many > 0).any(2), (many > 0).any(1)
+    spans = np.array(
+        [[np.ptp(np.flatnonzero(side)) + 1 for side in pair] for pair in zip(rows, columns, strict=True)]
+    )
+    assert spans.max() == 20
+    assert (spans.max(1) == 20).mean() > 0.98  # a faint end may fall short of it
+
+
+def test_the_centre_of_mass_is_pixel_14_14(many: Array) -> None:
+    ink, away = many.astype(float), np.arange(28) - 14
+    mass = ink.sum((1, 2))
+    off = np.abs([ink.sum(2) @ away / mass, ink.sum(1) @ away / mass]).max(0)
+    stopped = off > 0.5 + 1e-9  # the border was in the way
+    assert stopped.mean() < 0.01
+    border = np.ones((28, 28), bool)
+    border[3:-3, 3:-3] = False
+    assert many[stopped][:, border].any(1).all()
+
+
+def test_every_style_of_every_digit_is_drawn(monkeypatch: pytest.MonkeyPatch) -> None:
+    drawn = []
+    trace = synthetic._trace
+    monkeypatch.setattr(
+        synthetic, "_trace", lambda style, n, rng: drawn.append(id(style)) or trace(style, n, rng)
+    )
+    digits(4000)
+    skeletons = [style for styles in synthetic._skeletons().values() for style in styles]
+    assert len(skeletons) == sum(len(styles) for styles in STYLES.values())
+    assert set(drawn) == {id(style) for style in skeletons}
+
+
+def test_any_order_and_number_of_labels() -> None:
+    rng = np.random.default_rng(0)
+    assert synthetic.draw(np.array([], np.uint8), rng).shape == (0, 784)
+    assert synthetic.draw(np.full(3 * synthetic.CHUNK, 1, np.uint8), rng).any(1).all()
+
+
+def test_a_label_that_is_no_digit_is_refused() -> None:
+    with pytest.raises(DataError, match="cannot draw the label 10"):
+        synthetic.draw(np.array([3, 10], np.uint8), np.random.default_rng(0))
+
+
+def test_a_spline_reaches_its_ends_and_touches_its_legs_and_corners() -> None:
+    points = np.array([[0, 0], [4, 0], [4, 4], [4, 4], [8, 4]], float)
+    weights = synthetic._spline(np.array([0, 1.5, 2, 3.5, 5]), len(points))
+    assert np.allclose(weights.sum(1), 1)
+    line = weights @ points
+    assert np.allclose(line[[0, 2, 4]], [[0, 0], [4, 2], [8, 4]])  # beginning, middle of a leg, end
+    assert line[1].tolist() == [3.5, 0.5]  # the corner (4, 0) is rounded
+    assert np.allclose(synthetic._spline(np.array([3.0]), 5) @ points, [[4, 4]])  # given twice, it is sharp
+
+
+def test_a_lifted_pen_leaves_no_ink() -> None:
+    skeleton = synthetic._skeleton("0,0 0,100 / 100,0 100,100")
+    assert (skeleton.down == 0).sum() == 1
+    assert skeleton.strokes.sum(0).tolist() == pytest.approx([48.5, 48.5], abs=1)
+    path = (skeleton.curve @ skeleton.points)[None]
+    box = synthetic._ink(path, skeleton.down, np.random.default_rng(0))[0]
+    assert not box[:, 8:12].any()
+
+
+@pytest.mark.parametrize("radius", [1.0, 1.4, 2.0, 2.5])
+def test_a_line_is_as_thick_as_the_pen(monkeypatch: pytest.MonkeyPatch, radius: float) -> None:
+    for name, value in (("RADIUS", radius), ("RADIUS_SPREAD", 0.0), ("PRESSURE", 0.0)):
+        monkeypatch.setattr(synthetic, name, value)
+    skeleton = synthetic._skeleton("50,0 50,100")
+    path = (skeleton.curve @ skeleton.points)[None]
+    box = synthetic._ink(path, skeleton.down, np.random.default_rng(0))[0]
+    assert np.allclose(box[5:15].sum(1) / 255, 2 * radius, atol=0.1)
+
+
+def test_points_that_are_equal_stay_together() -> None:
+    joined, apart = (synthetic._skeleton(f"0,0 50,50 / {start} 100,0") for start in ("50,50", "51,50"))
+    assert len(joined.points) == 3
+    assert len(apart.points) == 4
+
+
+def test_the_nearest_mean_of_2000_digits_reads_other_digits() -> None:
+    images, labels = digits(2000, seed=1)
+    means = np.stack([images[labels == digit].mean(0) for digit in range(10)])  # (10, 784)
+    others, truth = digits(1000, seed=2)
+    nearest = (others @ means.T - (means**2).sum(1) / 2).argmax(1)
+    assert (nearest == truth).mean() > 0.5
