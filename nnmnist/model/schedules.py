@@ -21,8 +21,8 @@ def cosine(progress: float) -> float:
     return 0.5 * (1.0 + math.cos(math.pi * progress))
 
 
-def one_cycle(progress: float, rise: float = 0.25) -> float:
-    """Linearly up to the peak over the first quarter, then linearly down to zero (after Smith 2018)."""
+def one_cycle(progress: float, rise: float = 0.3) -> float:
+    """Linearly up to the peak over the first three tenths, then linearly down to zero (after Smith 2018)."""
     return progress / rise if progress < rise else (1.0 - progress) / (1.0 - rise)
 
 
