@@ -14,6 +14,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -26,7 +27,7 @@ HERE = Path(__file__).parent
 RUNS = 5
 # hidden widths, batch size, peak rate, epochs
 NETWORKS = [("128", 128, 0.2, 4), ("256", 64, 0.1, 4), ("1024,1024", 256, 0.1, 3)]
-RECIPE = ["--hidden", "256", "--batch", "256", "--rate", "0.5", "--epochs", "3"]
+RECIPE = ["--hidden", "256", "--batch", "192", "--rate", "0.4", "--epochs", "3"]
 OURS = [sys.executable, "-m", "nnmnist", "train", "--quiet", "--json", "--config", "mnist"]
 
 
@@ -73,9 +74,7 @@ def best_product() -> float:
 def operations(hidden: str, examples: int) -> float:
     """Floating-point operations of the matrix products of one epoch: forward, dW, and dh above the first layer."""
     sizes = [784, *map(int, hidden.split(",")), 10]
-    products = sum(
-        (2 if l == 0 else 3) * n_in * n_out for l, (n_in, n_out) in enumerate(zip(sizes, sizes[1:], strict=False))
-    )
+    products = sum((2 if l == 0 else 3) * n_in * n_out for l, (n_in, n_out) in enumerate(pairwise(sizes)))
     return 2.0 * products * examples
 
 
@@ -93,16 +92,13 @@ def whole(env: dict[str, str], cwd: str) -> list[dict[str, Any]]:
     ):
         pairs = []
         for _ in range(runs + 1):  # the first warms the file cache
-            ours, result = timed(OURS, env, cwd)
-            theirs, other = timed(peer(name, *arguments), env, cwd)
-            pairs.append((ours, theirs, result["test"]["accuracy"], other["accuracy"]))
+            own, result = timed(OURS, env, cwd)
+            other, said = timed(peer(name, *arguments), env, cwd)
+            pairs.append((own, other, result["test"]["accuracy"], said["accuracy"]))
         pairs = pairs[1:]
-        rows.append(
-            {
-                "peer": name, "ours": spread([p[0] for p in pairs]), "theirs": spread([p[1] for p in pairs]),
-                "ratio": spread([p[0] / p[1] for p in pairs]), "accuracy": [pairs[0][2], pairs[0][3]],
-            }  # fmt: skip
-        )
+        ours, theirs = [pair[0] for pair in pairs], [pair[1] for pair in pairs]
+        row = {"peer": name, "ours": spread(ours), "theirs": spread(theirs), "accuracy": list(pairs[0][2:])}
+        rows.append({**row, "ratio": spread([pair[0] / pair[1] for pair in pairs])})
         print(rows[-1], file=sys.stderr)
     return rows
 
@@ -120,7 +116,11 @@ def alone(env: dict[str, str], cwd: str) -> list[dict[str, Any]]:
                 values.append(statistics.median(result["epochs"]))
                 accuracy[name] = result["accuracy"]
         best = best_product()
-        row: dict[str, Any] = {"network": f"784-{hidden.replace(',', '-')}-10", "batch": batch, "accuracy": accuracy}
+        row: dict[str, Any] = {
+            "network": f"784-{hidden.replace(',', '-')}-10",
+            "batch": batch,
+            "accuracy": accuracy,
+        }
         row |= {name: spread(values) for name, values in seconds.items()}
         for name in ("pytorch", "jax_scan"):
             pairs = zip(seconds[name], seconds["ours"], strict=True)
@@ -135,23 +135,36 @@ def alone(env: dict[str, str], cwd: str) -> list[dict[str, Any]]:
 def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         env = prepare(Path(folder))
-        blas = [f"{pool['internal_api']} {pool['version']} {pool.get('architecture')}" for pool in threadpool_info()]
-        machine = {"platform": platform.platform(), "cores": os.cpu_count(), "numpy": np.__version__, "blas": blas}
+        blas = [
+            f"{pool['internal_api']} {pool['version']} {pool.get('architecture')}"
+            for pool in threadpool_info()
+        ]
+        machine = {
+            "platform": platform.platform(),
+            "cores": os.cpu_count(),
+            "numpy": np.__version__,
+            "blas": blas,
+        }
         results = {"machine": machine, "whole": whole(env, folder), "alone": alone(env, folder)}
     (HERE / "results").mkdir(exist_ok=True)
     (HERE / "results" / "compare.json").write_text(json.dumps(results, indent=1) + "\n")
-    print("| whole process to 98 % | ours | theirs | ours / theirs | accuracy ours, theirs |\n|---|---|---|---|---|")
+    print(
+        "| whole process to 98 % | ours | theirs | ours / theirs | accuracy ours, theirs |\n|---|---|---|---|---|"
+    )
     for row in results["whole"]:
         print(
             f"| {row['peer']} | {row['ours']['median']:.2f} s | {row['theirs']['median']:.2f} s | "
             f"1/{1 / row['ratio']['median']:.2f} | {row['accuracy'][0]:.2%}, {row['accuracy'][1]:.2%} |"
         )
-    print("\n| training alone | ours, s an epoch | PyTorch / ours | JAX compiled / ours | fraction of best product |")
+    print(
+        "\n| training alone | ours, s an epoch | PyTorch / ours | JAX compiled / ours | fraction of best product |"
+    )
     print("|---|---|---|---|---|")
     for row in results["alone"]:
         print(
-            f"| {row['network']} b{row['batch']} | {row['ours']['median']:.3f} | {row['pytorch_ratio']['median']:.2f} | "
-            f"{row['jax_scan_ratio']['median']:.2f} | {row['fraction']:.0%} of {row['best_gflops']:.0f} GFLOP/s |"
+            f"| {row['network']} b{row['batch']} | {row['ours']['median']:.3f} | "
+            f"{row['pytorch_ratio']['median']:.2f} | {row['jax_scan_ratio']['median']:.2f} | "
+            f"{row['fraction']:.0%} of {row['best_gflops']:.0f} GFLOP/s |"
         )
 
 

@@ -25,7 +25,12 @@ SWEEPS: dict[str, list[int]] = {
     "batch": [8, 32, 128, 512, 2048, 4096],
     "threads": [1, 2],
 }
-UNITS = {"n": "examples", "width": "units a hidden layer", "depth": "hidden layers", "batch": "examples a batch"}
+UNITS = {
+    "n": "examples",
+    "width": "units a hidden layer",
+    "depth": "hidden layers",
+    "batch": "examples a batch",
+}
 
 
 def measure(point: dict[str, int]) -> dict[str, float]:

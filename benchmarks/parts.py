@@ -9,6 +9,7 @@ import tempfile
 import time
 from collections import defaultdict
 from collections.abc import Callable
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -19,6 +20,7 @@ from nnmnist.evaluation import codes, evaluate
 from nnmnist.model.network import Network
 from nnmnist.training import make_optimizer
 
+PARTS = ("gather", "forward", "cost", "backward", "update")
 NETWORKS = [((128,), 128), ((256,), 64), ((256,), 128), ((256,), 256), ((1024, 1024), 256)]
 
 
@@ -63,7 +65,7 @@ def step_parts(splits: data.Splits, hidden: tuple[int, ...], batch: int) -> dict
         times.append(clock())
         optimizer.step(network.theta, network.grad, 0.05)
         times.append(clock())
-        for name, start, end in zip(("gather", "forward", "cost", "backward", "update"), times, times[1:], strict=False):
+        for name, (start, end) in zip(PARTS, pairwise(times), strict=True):
             spent[name] += (end - start) * 1e6 / steps
     return spent
 
@@ -81,13 +83,17 @@ def main() -> None:
             "import nnmnist.cli.train": process("-c", "import nnmnist.cli.train"),
             "MNIST into ready arrays": seconds(lambda: data.load(config.DataConfig())),
             "evaluating 10,000 images": seconds(lambda: evaluate(network, splits.test)),
-            "saving a checkpoint": seconds(lambda: checkpoint.save(Path(folder) / "x.npz", network, splits.classes)),
+            "saving a checkpoint": seconds(
+                lambda: checkpoint.save(Path(folder) / "x.npz", network, splits.classes)
+            ),
             "loading a checkpoint": seconds(lambda: checkpoint.load(Path(folder) / "x.npz")),
         }
     print("| part | ms |\n|---|---|")
     for name, value in rows.items():
         print(f"| {name} | {value * 1e3:.1f} |")
-    print("\n| step of | gather | forward | cost | backward | update | all, microseconds |\n|---|---|---|---|---|---|---|")
+    print(
+        "\n| step of | gather | forward | cost | backward | update | all, microseconds |\n|---|---|---|---|---|---|---|"
+    )
     for hidden, batch in NETWORKS:
         parts = step_parts(splits, hidden, batch)
         name = "-".join(map(str, (784, *hidden, 10)))

@@ -23,3 +23,11 @@ def test_a_recipe_is_sound_and_says_what_it_gave(path):
 
 def test_the_shipped_schema_is_the_one_that_is_printed():
     assert json.loads((FOLDER / "schema.json").read_text(encoding="utf-8")) == config.schema()
+
+
+def test_the_readme_explains_every_key():
+    readme = (FOLDER.parent / "README.md").read_text(encoding="utf-8")
+    for section, schema in config.schema()["properties"].items():
+        keys = [f"{section}.{key}" for key in schema["properties"]] if "properties" in schema else [section]
+        for key in keys:
+            assert f"\n| `{key}` | " in readme

@@ -45,7 +45,7 @@ def mnist() -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
     return train[0][:55_000], train[1][:55_000], test[0], test[1]
 
 
-def one_cycle(peak: float, total: int, rise: float = 0.25) -> Callable[[int], float]:
+def one_cycle(peak: float, total: int, rise: float = 0.3) -> Callable[[int], float]:
     """The schedule of nnmnist: step -> learning rate."""
 
     def rate(step: int) -> float:

@@ -5,18 +5,33 @@ from __future__ import annotations
 import io
 import warnings
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import TYPE_CHECKING, Any, BinaryIO
 
 import numpy as np
 from numpy.typing import NDArray
 
+from nnmnist.data.prepare import WORK, NoInk, prepare
+from nnmnist.data.synthetic import SIDE
 from nnmnist.errors import DataError
 
+if TYPE_CHECKING:
+    from PIL.Image import Image
+
 SUFFIXES = {".bmp", ".gif", ".jpeg", ".jpg", ".pbm", ".pgm", ".png", ".ppm", ".tif", ".tiff", ".webp"}
+FORMATS = ("BMP", "GIF", "JPEG", "PNG", "PPM", "TIFF", "WEBP")  # none that starts a program, as EPS does
+MAX_BYTES = 50_000_000
+MAX_PIXELS = 64_000_000
+LIGHT = (
+    200  # grey value of a border above which even a picture of the network's size is no digit of MNIST's kind
+)
 
 
 def read(file: Path | BinaryIO, name: str, shape: tuple[int, int] = (28, 28)) -> NDArray[Any]:
-    """Grey values (rows * columns,) uint8 of an image that has the network's size already, white on black.
+    """Grey values (rows * columns,) uint8, white on black, of an image as the network takes it.
+
+    An image of the network's size with a border that is not light is taken as it is. All others are made what
+    MNIST's digits are by `prepare`, for networks that read 28x28. An image is turned as its EXIF orientation says;
+    of an animation the first picture counts.
 
     Args:
         file: a path, or an open binary file.
@@ -24,25 +39,69 @@ def read(file: Path | BinaryIO, name: str, shape: tuple[int, int] = (28, 28)) ->
         shape: (rows, columns).
 
     Raises:
-        DataError: it is no image, or has another size.
+        DataError: it is no image, shows nothing, or has another size than a network takes that reads no 28x28.
     """
-    from PIL import Image, UnidentifiedImageError
+    from PIL import Image, ImageOps, UnidentifiedImageError
 
-    rows, columns = shape
+    data = _bytes(file, name)
     try:
-        data = file.read_bytes() if isinstance(file, Path) else file.read()
-        with warnings.catch_warnings():
-            warnings.simplefilter("error", Image.DecompressionBombWarning)
-            with Image.open(io.BytesIO(data)) as image:
-                if image.size != (columns, rows):
-                    width, height = image.size
-                    raise DataError(f"{name}: is {width}x{height} pixels; the network takes {columns}x{rows}")
-                return np.asarray(image.convert("L"), np.uint8).reshape(-1)
-    except OSError as error:
-        if isinstance(error, UnidentifiedImageError) or error.strerror is None:
-            raise DataError(
-                f"{name}: not an image that can be read; give a PNG, JPEG, GIF, BMP, TIFF or PGM"
-            ) from None
-        raise DataError(f"{name}: cannot be read: {error.strerror}") from None
-    except (Image.DecompressionBombWarning, Image.DecompressionBombError, ValueError, SyntaxError) as error:
-        raise DataError(f"{name}: not an image that can be read: {error}") from None
+        with warnings.catch_warnings(), Image.open(io.BytesIO(data), formats=FORMATS) as image:
+            warnings.simplefilter("ignore")
+            width, height = image.size
+            if width * height > MAX_PIXELS:
+                raise DataError(
+                    f"{name}: is {width}x{height} pixels, more than the {MAX_PIXELS:,} that are read"
+                )
+            image.draft("RGB", (2 * WORK, 2 * WORK))  # lets a JPEG be decoded at a fraction of its size
+            grey = _grey(ImageOps.exif_transpose(image))
+    except DataError:
+        raise
+    except Exception as error:  # on damaged files the decoders raise a dozen types
+        reason = "" if isinstance(error, UnidentifiedImageError) else f" ({error!r:.100})"
+        raise DataError(
+            f"{name}: not an image that can be read{reason}; give a PNG, JPEG, GIF, BMP, TIFF, PGM or WebP"
+        ) from error
+    border = np.concatenate([grey[0], grey[-1], grey[:, 0], grey[:, -1]])
+    if grey.shape == shape and np.median(border) < LIGHT:
+        return grey.reshape(-1)
+    if shape != (SIDE, SIDE):
+        rows, columns = shape
+        raise DataError(f"{name}: is {width}x{height} pixels; the network takes {columns}x{rows}")
+    try:
+        return prepare(grey).reshape(-1)
+    except NoInk as error:
+        raise DataError(f"{name}: {error}") from error
+
+
+def _bytes(file: Path | BinaryIO, name: str) -> bytes:
+    try:
+        if isinstance(file, Path):
+            with file.open("rb") as opened:
+                data = opened.read(MAX_BYTES + 1)
+        else:
+            data = file.read(MAX_BYTES + 1)
+    except (OSError, ValueError) as error:  # ValueError: a null character in the path
+        reason = getattr(error, "strerror", None) or error
+        raise DataError(f"{name}: cannot be read: {reason}") from error
+    if len(data) > MAX_BYTES:
+        raise DataError(f"{name}: larger than {MAX_BYTES:,} bytes, far more than a picture of a digit needs")
+    return data
+
+
+def _grey(image: Image) -> NDArray[Any]:
+    """(rows, columns) uint8 of an image of any mode."""
+    from PIL import Image
+
+    if image.mode == "F":
+        raise ValueError("pixels are floating-point numbers; save it with 8 or 16 bits")
+    if image.mode.startswith("I"):  # 16 bits, in some versions in a 32-bit mode; Pillow would cut at 255
+        return np.clip(np.asarray(image).astype(np.int64) >> 8, 0, 255).astype(np.uint8)
+    if image.has_transparency_data:
+        colours = np.asarray(image.convert("RGBA")).reshape(-1, 4).astype(np.float64)
+        seen = colours[:, 3].sum() or 1.0
+        dark = (
+            colours[:, :3].mean(axis=1) * colours[:, 3]
+        ).sum() / seen < 128  # ink of which only itself is there
+        paper = Image.new("RGBA", image.size, "white" if dark else "black")
+        image = Image.alpha_composite(paper, image.convert("RGBA"))
+    return np.asarray(image.convert("L"), np.uint8)

@@ -2,7 +2,7 @@ import io
 
 import numpy as np
 import pytest
-from PIL import Image
+from PIL import Image, ImageDraw, ImageOps
 
 from nnmnist.data import image
 from nnmnist.errors import DataError
@@ -20,9 +20,9 @@ def test_lossless_formats_are_read_to_the_bit(digit, tmp_path, ending):
     assert image.read(path, "x").tolist() == digit.reshape(-1).tolist()
 
 
-def test_colour_becomes_grey(tmp_path):
-    Image.new("RGB", (28, 28), (255, 255, 255)).save(tmp_path / "white.png")
-    assert set(image.read(tmp_path / "white.png", "x").tolist()) == {255}
+def test_colour_becomes_grey(digit, tmp_path):
+    Image.fromarray(digit).convert("RGB").save(tmp_path / "colour.png")
+    assert image.read(tmp_path / "colour.png", "x").tolist() == digit.reshape(-1).tolist()
 
 
 def test_an_open_file(digit):
@@ -32,10 +32,52 @@ def test_an_open_file(digit):
     assert image.read(buffer, "-").tolist() == digit.reshape(-1).tolist()
 
 
-def test_another_size(tmp_path):
+def drawing():
+    """A 7 in black ink on white paper, 120 x 160."""
+    picture = Image.new("L", (120, 160), 255)
+    ImageDraw.Draw(picture).line([(30, 30), (90, 30), (55, 130)], fill=0, width=9)
+    return picture
+
+
+def test_any_size_and_polarity_becomes_the_digit(tmp_path):
+    picture = drawing()
+    picture.save(tmp_path / "black.png")
+    ImageOps.invert(picture).save(tmp_path / "white.png")
+    seven = image.read(tmp_path / "black.png", "x").reshape(28, 28)
+    assert seven.max() > 200
+    assert not seven[:3].any()
+    assert 3 < (seven > 127).sum(axis=1).argmax() < 12  # the bar of the 7 is on top
+    other = image.read(tmp_path / "white.png", "x").reshape(28, 28)
+    assert np.corrcoef(seven.reshape(-1), other.reshape(-1))[0, 1] > 0.95
+
+
+@pytest.mark.parametrize("ink", ["black", "white"])
+def test_ink_on_a_transparent_sheet(tmp_path, ink):
+    sheet = Image.new("RGBA", (120, 160))
+    sheet.paste(ink, mask=ImageOps.invert(drawing()))
+    sheet.save(tmp_path / "sheet.png")
+    drawing().save(tmp_path / "paper.png")
+    found, expected = (image.read(tmp_path / name, "x").astype(float) for name in ("sheet.png", "paper.png"))
+    assert np.corrcoef(found, expected)[0, 1] > 0.95
+
+
+def test_dark_on_light_of_the_networks_own_size(tmp_path):
+    drawing().resize((28, 28)).save(tmp_path / "small.png")
+    seven = image.read(tmp_path / "small.png", "x").reshape(28, 28)
+    assert not seven[0].any()
+    assert seven.max() > 200
+
+
+def test_a_blank_sheet(tmp_path):
+    Image.new("L", (300, 200), 255).save(tmp_path / "blank.png")
+    with pytest.raises(DataError, match="blank: no ink found"):
+        image.read(tmp_path / "blank.png", "blank")
+
+
+def test_another_size_for_another_network(tmp_path):
     Image.new("L", (30, 20)).save(tmp_path / "wide.png")
-    with pytest.raises(DataError, match="wide: is 30x20 pixels; the network takes 28x28"):
-        image.read(tmp_path / "wide.png", "wide")
+    with pytest.raises(DataError, match="wide: is 30x20 pixels; the network takes 5x6"):
+        image.read(tmp_path / "wide.png", "wide", (6, 5))
 
 
 def test_a_truncated_image(digit, tmp_path):

@@ -53,3 +53,29 @@ def test_state_is_all_there_is_to_remember(name):
     for g in gradients[3:]:
         second.step(half, g.copy(), 0.1)
     assert half.tobytes() == theta.tobytes()
+
+
+@pytest.mark.parametrize("name", OPTIMIZERS)
+def test_averages_decay_to_zero_and_not_into_subnormal_numbers(name):
+    """Those would make each step some hundred times slower for the parameters concerned."""
+    optimizer = OPTIMIZERS[name](4, 0.9, np.float32)
+    theta = np.zeros(4, np.float32)
+    for step in range(1200):
+        optimizer.step(theta, np.full(4, 1e-3 if step == 0 else 0.0, np.float32), 0.1)
+        for average in ("velocity", "m"):
+            if average in optimizer.state:
+                values = optimizer.state[average]
+                assert not ((values != 0) & (np.abs(values) < np.finfo(np.float32).tiny)).any()
+    assert not any(optimizer.state[average].any() for average in ("velocity", "m") if average in optimizer.state)
+
+
+def test_parameters_beyond_one_block(monkeypatch):
+    rng = np.random.default_rng(0)
+    theta, gradient = rng.normal(size=(2, 10)).astype(np.float32)
+    for name in OPTIMIZERS:
+        whole, parts = theta.copy(), theta.copy()
+        OPTIMIZERS[name](10, 0.9, np.float32).step(whole, gradient.copy(), 0.1)
+        with monkeypatch.context() as small:
+            small.setattr("nnmnist.model.optimizers.BLOCK", 3)
+            OPTIMIZERS[name](10, 0.9, np.float32).step(parts, gradient.copy(), 0.1)
+        np.testing.assert_array_equal(whole, parts)
