@@ -1,8 +1,8 @@
-# `make train` and `make test` do everything on a fresh machine; both use .venv, made by the first of them.
+# `make train`, `make test` and `make lecture` do everything on a fresh machine; all use .venv, made by the first of them.
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: train test lint clean
+.PHONY: train test test-slow lint lecture bench clean
 
 train: .venv/installed
 	$(BIN)/nnmnist train --config configs/mnist.yaml
@@ -10,10 +10,24 @@ train: .venv/installed
 test: lint
 	$(BIN)/pytest --cov --cov-report=term-missing:skip-covered --cov-fail-under=90
 
+# The long forms of the tests in tests/reliability: under 15 minutes on two cores.
+test-slow: .venv/installed-dev
+	$(BIN)/pytest -m slow
+
 lint: .venv/installed-dev
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+
+# Every command, number and picture of examples/lecture/README.md, without the network.
+lecture: .venv/installed-dev
+	NNMNIST_OFFLINE=1 $(BIN)/python examples/lecture/walk.py
+
+# Against PyTorch, JAX and scikit-learn, on a machine that does nothing else; some 15 minutes.
+bench: .venv/installed-bench
+	$(BIN)/python benchmarks/compare.py
+	$(BIN)/python benchmarks/growth.py
+	$(BIN)/python benchmarks/parts.py
 
 clean:
 	rm -rf .venv dist build .coverage .hypothesis .mypy_cache .pytest_cache .ruff_cache
@@ -26,4 +40,8 @@ clean:
 
 .venv/installed-dev: .venv/installed
 	$(BIN)/pip install --quiet --editable '.[dev]'
+	touch $@
+
+.venv/installed-bench: .venv/installed
+	$(BIN)/pip install --quiet --editable '.[bench]'
 	touch $@

@@ -28,7 +28,7 @@ RUNS = 5
 # hidden widths, batch size, peak rate, epochs
 NETWORKS = [("128", 128, 0.2, 4), ("256", 64, 0.1, 4), ("1024,1024", 256, 0.1, 3)]
 RECIPE = ["--hidden", "256", "--batch", "192", "--rate", "0.4", "--epochs", "3"]
-OURS = [sys.executable, "-m", "nnmnist", "train", "--quiet", "--json", "--config", "mnist"]
+OURS = [sys.executable, "-m", "nnmnist", "train", "--quiet", "--json", "--config", "mnist", "--epochs", "3"]
 
 
 def prepare(folder: Path) -> dict[str, str]:

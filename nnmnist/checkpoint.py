@@ -3,6 +3,9 @@
 Members: `W1`, `b1`, `W2`, ... as (n_out, n_in) and (n_out,); the optimizer's arrays as `optimizer.<name>`, in a
 checkpoint that training can go on from; `document`, a JSON text; and `sha256`, over all of the above. Members are
 stored, never compressed, so that no file can unpack to more than its own size. `numpy.load` reads it as it is.
+
+A file that comes from elsewhere is believed in nothing: reading it runs no code, and takes time and memory in
+proportion to its size.
 """
 
 from __future__ import annotations
@@ -32,9 +35,11 @@ from nnmnist.model.outputs import OUTPUTS
 Array = NDArray[Any]
 
 FORMAT = 1
+MAGIC = b"PK\x03\x04"
 # What NumPy writes for a C-ordered array; nothing else is read.
 _HEADER = re.compile(
-    r"\{'descr': '(<f4|<f8|<i8|<U\d{1,7})', 'fortran_order': False, 'shape': \(((?:\d{1,12},? ?)*)\), \} *\n"
+    r"\{'descr': '(<f4|<f8|<i8|<U\d{1,7})', 'fortran_order': False, "
+    r"'shape': \(((?:\d{1,12}, )*(?:\d{1,12},?)?)\), \} *\n"
 )
 
 
@@ -73,9 +78,9 @@ def save(
     Raises:
         OSError: the file cannot be written; an older one is still there as it was.
     """
-    arrays = {name: np.ascontiguousarray(array) for name, array in network.parameters().items()}
+    arrays = {name: np.asarray(array, order="C") for name, array in network.parameters().items()}
     if optimizer is not None:
-        arrays |= {f"optimizer.{name}": np.ascontiguousarray(a) for name, a in optimizer.state.items()}
+        arrays |= {f"optimizer.{name}": np.asarray(a, order="C") for name, a in optimizer.state.items()}
     model = {
         "sizes": network.sizes,
         "activation": network.activation_name,
@@ -107,15 +112,22 @@ def load(path: Path | str) -> Checkpoint:
                 else "does not exist"
             )
             raise CheckpointError(f"{path}: {missing}; give the .npz file that `nnmnist train` wrote")
-        data = path.read_bytes()
+        with path.open("rb") as file:
+            data = file.read(len(MAGIC))
+            if data == MAGIC:  # else it may be anything, of any size
+                data += file.read()
     except OSError as error:
         raise CheckpointError(f"{path}: cannot be read: {error.strerror}") from error
-    if not data.startswith(b"PK\x03\x04"):
+    if not data.startswith(MAGIC):
         raise CheckpointError(f"{path}: not a checkpoint; give the .npz file that `nnmnist train` wrote")
     try:
         return _rebuild(_unpack(data))
     except _Fault as fault:
         raise CheckpointError(f"{path}: {fault}; take another copy, or train again") from None
+    except Exception as error:  # on damaged or forged files zipfile, NumPy and json raise a dozen types
+        raise CheckpointError(
+            f"{path}: damaged ({error!r:.200}); take another copy, or train again"
+        ) from error
 
 
 class _Fault(Exception):
@@ -148,21 +160,18 @@ def _pack(arrays: dict[str, Array]) -> bytes:
 def _unpack(data: bytes) -> dict[str, Array]:
     """The arrays of a file, with nothing believed: sizes are compared before anything is allocated."""
     arrays: dict[str, Array] = {}
-    try:
-        with zipfile.ZipFile(io.BytesIO(data)) as archive:
-            for member in archive.infolist():
-                name = member.filename
-                if not name.endswith(".npy") or name[:-4] in arrays:
-                    raise _Fault(f"damaged: unexpected member {name!r}")
-                if member.compress_type != zipfile.ZIP_STORED or member.file_size > len(data):
-                    raise _Fault(f"damaged: member {name!r} is not stored as it should be")
-                arrays[name[:-4]] = _array(name, archive.read(member))
-    except _Fault:
-        raise
-    except (
-        Exception
-    ) as error:  # on damaged files zipfile raises a dozen types, struct.error and NotImplementedError too
-        raise _Fault(f"damaged: {error}") from error
+    with zipfile.ZipFile(io.BytesIO(data)) as archive:
+        members = archive.infolist()
+        for member in members:
+            if member.compress_type != zipfile.ZIP_STORED:
+                raise _Fault(f"damaged: member {member.filename!r:.80} is not stored as it should be")
+        if sum(member.file_size for member in members) > len(data):
+            raise _Fault("damaged: its members are larger than the file, or lie one in another")
+        for member in members:
+            name = member.filename
+            if not name.endswith(".npy") or name[:-4] in arrays:
+                raise _Fault(f"damaged: unexpected member {name!r:.80}")
+            arrays[name[:-4]] = _array(name, archive.read(member))
     if not {"document", "sha256"} <= arrays.keys():
         raise _Fault("not a checkpoint of nnmnist: it has no document and digest")
     if str(arrays["sha256"]) != _digest(arrays):
@@ -173,47 +182,41 @@ def _unpack(data: bytes) -> dict[str, Array]:
 def _array(name: str, data: bytes) -> Array:
     """One .npy of format 1.0."""
     if data[:8] != b"\x93NUMPY\x01\x00" or len(data) < 10:
-        raise _Fault(f"damaged: member {name!r} is no array")
+        raise _Fault(f"damaged: member {name!r:.80} is no array")
     start = 10 + int.from_bytes(data[8:10], "little")
     header = _HEADER.fullmatch(data[10:start].decode("latin-1"))
     if not header:
-        raise _Fault(f"damaged: member {name!r} has an array header that no checkpoint has")
+        raise _Fault(f"damaged: member {name!r:.80} has an array header that no checkpoint has")
     dtype = np.dtype(header[1])
     shape = tuple(int(n) for n in header[2].replace(",", " ").split())
     if dtype.itemsize * math.prod(shape) != len(data) - start:
         raise _Fault(
-            f"damaged: member {name!r} holds {len(data) - start} bytes, not the shape {shape} it states"
+            f"damaged: member {name!r:.80} holds {len(data) - start} bytes, not the shape {shape!r:.80} it states"
         )
     return np.frombuffer(data, dtype, offset=start).reshape(shape)
 
 
 def _rebuild(arrays: dict[str, Array]) -> Checkpoint:
     """The network, from arrays whose digest holds: what is left to find is a forgery or another version."""
-    try:
-        document = json.loads(str(arrays["document"]))
-        version = document["format"]
-        if version != FORMAT:
-            raise _Fault(f"it has format {version!r}, and this version of nnmnist reads format {FORMAT}")
-        model = document["model"]
-        sizes = tuple(model["sizes"])
-        dtype = np.dtype({"float32": np.float32, "float64": np.float64}[model["dtype"]])
-        known = model["activation"] in ACTIVATIONS and model["output"] in OUTPUTS
-        if not known or len(sizes) < 2 or not all(type(n) is int and n > 0 for n in sizes):
-            raise _Fault("damaged: its model is none that nnmnist knows")
-        classes = document["classes"]
-        if not isinstance(classes, list) or (
-            classes and OUTPUTS[model["output"]].units(len(classes)) != sizes[-1]
-        ):
-            raise _Fault("damaged: its classes do not fit its outputs")
-        _check_shapes(arrays, sizes, dtype)
-        network = Network(sizes, model["activation"], model["output"], float(model["dropout"]), dtype)
-    except (KeyError, TypeError, ValueError, RecursionError) as error:
-        raise _Fault(f"damaged: its document does not describe a model ({error!r})") from error
+    document = json.loads(str(arrays["document"]))
+    version = document["format"]
+    if version != FORMAT:
+        raise _Fault(f"it has format {version!r:.80}, and this version of nnmnist reads format {FORMAT}")
+    model = document["model"]
+    sizes = tuple(model["sizes"])
+    dtype = np.dtype({"float32": np.float32, "float64": np.float64}[model["dtype"]])
+    known = model["activation"] in ACTIVATIONS and model["output"] in OUTPUTS
+    if not known or not 2 <= len(sizes) <= len(arrays) or not all(type(n) is int and n > 0 for n in sizes):
+        raise _Fault("damaged: its model is none that nnmnist knows")
+    _check_shapes(arrays, sizes, dtype)
+    _check_facts(document, model, sizes)
+    network = Network(sizes, model["activation"], model["output"], float(model["dropout"]), dtype)
     for name, array in network.parameters().items():
         array[...] = arrays[name]
-    if not np.isfinite(network.theta).all():
-        raise _Fault("it holds weights that are not finite")
     state = {name[10:]: array.copy() for name, array in arrays.items() if name.startswith("optimizer.")}
+    for name, array in {**network.parameters(), **state}.items():
+        if not np.isfinite(array).all():
+            raise _Fault(f"{name} holds values that are not finite")
     return Checkpoint(network, document, state)
 
 
@@ -224,11 +227,32 @@ def _check_shapes(arrays: dict[str, Array], sizes: tuple[int, ...], dtype: np.dt
         expected |= {f"W{l}": (n_out, n_in), f"b{l}": (n_out,)}
     found = {name for name in arrays if not name.startswith("optimizer.")} - {"document", "sha256"}
     if found != expected.keys():
-        odd = ", ".join(sorted(found ^ expected.keys()))
-        raise _Fault(f"damaged: its arrays are not those of its model ({odd})")
+        odd = ", ".join(map(repr, sorted(found ^ expected.keys())))
+        raise _Fault(f"damaged: its arrays are not those of its model ({odd:.200})")
     for name, shape in expected.items():
         if arrays[name].shape != shape or arrays[name].dtype != dtype:
             array = arrays[name]
             raise _Fault(
-                f"damaged: {name} is {array.dtype} {array.shape}, and its model asks for {dtype} {shape}"
+                f"damaged: {name} is {array.dtype} {array.shape!r:.80}, "
+                f"and its model asks for {dtype} {shape!r:.80}"
             )
+
+
+def _check_facts(document: dict[str, Any], model: dict[str, Any], sizes: tuple[int, ...]) -> None:
+    """What else a document says fits the model: names of classes, shape of images, config."""
+    classes, image_shape = document["classes"], document.get("image_shape")
+    if not all(isinstance(name, str) and name.isprintable() for name in classes) or (
+        classes and OUTPUTS[model["output"]].units(len(classes)) != sizes[-1]
+    ):
+        raise _Fault("damaged: its classes do not fit its outputs")
+    if image_shape is not None and not (
+        len(image_shape) == 2 and all(type(n) is int and n > 0 for n in image_shape)
+        and math.prod(image_shape) == sizes[0]
+    ):  # fmt: skip
+        raise _Fault("damaged: its images do not fit its inputs")
+    if not isinstance(document.get("data", {}), dict):
+        raise _Fault("damaged: it does not say what data it was trained on")
+    stated = document.get("config", {}).get("model", {})
+    agreed = {**model, "hidden": list(sizes[1:-1])}
+    if any(stated[key] != agreed[key] for key in stated.keys() & agreed.keys()):
+        raise _Fault("damaged: its config describes another network than its arrays")

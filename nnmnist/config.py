@@ -25,12 +25,13 @@ from pydantic_core import ErrorDetails, core_schema
 
 from nnmnist import yaml_lines
 from nnmnist.config_errors import Clash, explain, is_structural
-from nnmnist.data import SOURCES
+from nnmnist.data import SOURCES, toy
 from nnmnist.errors import ConfigError
 from nnmnist.model.activations import ACTIVATIONS
 from nnmnist.model.optimizers import OPTIMIZERS
 from nnmnist.model.outputs import OUTPUTS
 from nnmnist.model.schedules import SCHEDULES
+from nnmnist.model.solvers import SOLVERS
 from nnmnist.yaml_lines import Document, Fault, Node, Place, printable
 
 DEFAULT_RECIPE = "mnist"
@@ -50,7 +51,7 @@ def _not_empty(path: Any) -> Any:
 Url = Annotated[str, Field(pattern=r"^https?://[^\s/]+(/\S*)?$", json_schema_extra={"format": "uri"})]
 Positive = Annotated[int, Field(ge=1)]
 # Not strict: YAML writes a tuple as a list and a path as text.
-Widths = Annotated[tuple[Positive, ...], Field(strict=False)]
+Widths = Annotated[tuple[Annotated[int, Field(ge=1, le=1_000_000)], ...], Field(strict=False)]
 Urls = Annotated[tuple[Url, ...], Field(strict=False)]
 Folder = Annotated[Path, Field(strict=False), BeforeValidator(_not_empty)]
 
@@ -113,8 +114,10 @@ class TrainingConfig(_Section):
     batch_size: Positive | Literal["full"] = Field(
         default=64, description="How many examples make a step; full means all of them."
     )
-    optimizer: Annotated[str, one_of(OPTIMIZERS)] = Field(
-        default="sgd", description="How the parameters follow the gradient."
+    optimizer: Annotated[str, one_of({**OPTIMIZERS, **SOLVERS})] = Field(
+        default="sgd",
+        description="How the parameters follow the gradient; least_squares solves a linear model at once, "
+        "in one epoch and without steps.",
     )
     learning_rate: float = Field(default=0.1, gt=0, description="The peak of the learning rate.")
     momentum: float = Field(default=0.9, ge=0, lt=1, description="The momentum of sgd; adam does not use it.")
@@ -125,6 +128,11 @@ class TrainingConfig(_Section):
     patience: Positive | None = Field(
         default=None,
         description="Stop after so many epochs without improvement in validation; null never does.",
+    )
+    tolerance: float | None = Field(
+        default=None,
+        ge=0,
+        description="Stop when the training cost changes by no more than this over an epoch; null never does.",
     )
 
 
@@ -159,6 +167,16 @@ def _clashes(config: Config) -> list[tuple[str, str]]:
         faults.append(
             ("training.momentum", "is not used by training.optimizer: adam; remove it or choose sgd")
         )
+    if training.optimizer in SOLVERS:
+        if model.hidden or model.output != "linear":
+            faults.append(
+                ("training.optimizer", "least_squares needs model.hidden: [] and model.output: linear")
+            )
+        if training.weight_decay:
+            faults.append(("training.weight_decay", "is not used by training.optimizer: least_squares"))
+    if data.path is None and toy.has_values(data.name) and model.output in ("logistic", "softmax"):
+        problem = f"{data.name} has values to learn, and model.output: {model.output} tells classes apart"
+        faults.append(("data.name", f"{problem}; set it to linear, sigmoid or relu"))
     if training.patience is not None and data.validation == 0:
         faults.append(("training.patience", "needs validation examples, but data.validation is 0"))
     return faults
@@ -224,7 +242,10 @@ def _flat(config: Config) -> dict[str, Any]:
 
 
 def _recipe(name: str) -> Path:
-    recipes = {path.stem: path for path in sorted(_recipe_folder().glob("*.yaml"))}
+    folder = _recipe_folder()
+    recipes = {
+        path.relative_to(folder).with_suffix("").as_posix(): path for path in sorted(folder.rglob("*.yaml"))
+    }
     if name not in recipes:
         raise ConfigError(
             f"{printable(name)}: no such config file; the shipped recipes are {', '.join(recipes)}"

@@ -23,3 +23,11 @@ class CheckpointError(NnmnistError):
 
 class TrainingError(NnmnistError):
     """Training cannot go on, for example because the cost is no longer finite."""
+
+
+class PlotError(NnmnistError):
+    """A picture does not apply to what it is asked of."""
+
+
+class MissingLibrary(NnmnistError):
+    """An optional library is not installed."""

@@ -1,4 +1,4 @@
-"""How good a network is: cost, accuracy with its interval, and the confusion matrix."""
+"""How good a network is: cost, accuracy with its interval, and the confusion matrix; R^2 for regression."""
 
 from __future__ import annotations
 
@@ -12,17 +12,19 @@ from numpy.typing import NDArray
 from nnmnist.data.batches import Batches
 from nnmnist.data.examples import Examples
 from nnmnist.model.network import CHUNK, Network
+from nnmnist.model.outputs import SquaredError
 
 Array = NDArray[Any]
 
 
 @dataclass(frozen=True)
 class Evaluation:
-    """What a network made of `n` examples. Without classes (regression), `confusion` and `accuracy` are None."""
+    """What a network made of `n` examples: of classes `confusion` and all that follows from it, of values `r2`."""
 
     n: int
     cost: float  # mean of L_i
     confusion: Array | None = None  # (classes, classes) counts: row the true class, column the predicted one
+    r2: float | None = None  # see `r_squared`
 
     @property
     def correct(self) -> int:
@@ -38,6 +40,17 @@ class Evaluation:
     def interval(self) -> tuple[float, float] | None:
         """The 95 % interval of the accuracy."""
         return None if self.confusion is None else wilson_interval(self.correct, self.n)
+
+
+def r_squared(cost: float, network: Network, examples: Examples) -> float | None:
+    """1 - (mean squared error `cost`) / (variance of the values): 1 is perfect, 0 no better than their mean.
+
+    None for classes, for another cost than the squared error, and where all values are equal.
+    """
+    if examples.n_classes or not isinstance(network.output, SquaredError):
+        return None
+    variance = examples.variance
+    return 1 - cost / variance if variance else None
 
 
 def wilson_interval(correct: int, n: int, z: float = 1.959964) -> tuple[float, float]:
@@ -77,7 +90,8 @@ def evaluate(network: Network | Sequence[Network], examples: Examples) -> Evalua
             if confusion is not None and labels is not None:
                 pairs = labels.astype(np.intp) * n_classes + output.label(z)  # cost turned z into p
                 confusion += np.bincount(pairs, minlength=n_classes**2).reshape(n_classes, n_classes)
-    return Evaluation(len(examples), total / len(examples), confusion)
+    cost = total / len(examples)
+    return Evaluation(len(examples), cost, confusion, r_squared(cost, members[0], examples))
 
 
 def _logits(members: Sequence[Network], x: Array) -> Array:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import os
 import secrets
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import BinaryIO
 
@@ -14,22 +14,52 @@ def write_atomic(path: Path, data: bytes | Callable[[BinaryIO], object]) -> None
     """Put `data`, or what `data(file)` writes, at `path`; whoever reads it meets the old content or the new.
 
     The bytes are on the disk before the name is theirs, so that not even a power cut leaves half a file. On
-    any failure `path` is untouched and nothing is left beside it. Raises OSError.
+    any failure `path` is untouched and nothing is left beside it. Raises OSError, which names `path`.
     """
     temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}.tmp")
-    try:
-        with temporary.open("xb") as file:
-            if callable(data):
-                data(file)
-            else:
-                file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(temporary, path)
-    except BaseException:
-        temporary.unlink(missing_ok=True)
-        raise
+    with _named(path):
+        try:
+            with temporary.open("xb") as file:
+                if callable(data):
+                    data(file)
+                else:
+                    file.write(data)
+                file.flush()
+                os.fsync(file.fileno())
+            os.replace(temporary, path)
+        except BaseException:
+            temporary.unlink(missing_ok=True)
+            raise
     _sync_folder(path.parent)
+
+
+def append(path: Path, data: bytes) -> None:
+    """Add `data` to the file `path`, on the disk; on any failure the file is as it was. Raises OSError."""
+    with _named(path):
+        size = path.stat().st_size
+        try:
+            with path.open("ab") as file:
+                file.write(data)
+                file.flush()
+                os.fsync(file.fileno())
+        except BaseException:
+            os.truncate(path, size)
+            raise
+
+
+def sweep(path: Path) -> None:
+    """Remove what killed processes left of their writing to `path`; nobody may be writing to it now."""
+    for leftover in path.parent.glob(f".{path.name}.*.tmp"):
+        leftover.unlink()
+
+
+@contextmanager
+def _named(path: Path) -> Iterator[None]:
+    """An OSError in the block names `path`; writing, with no more than a descriptor in hand, names nothing."""
+    try:
+        yield
+    except OSError as error:
+        raise OSError(error.errno, error.strerror or str(error), str(path)) from error
 
 
 def _sync_folder(folder: Path) -> None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import numpy as np
 
-PURPOSES = {"weights": 1, "validation": 2, "order": 3, "dropout": 4, "synthetic": 5}
+PURPOSES = {"weights": 1, "validation": 2, "order": 3, "dropout": 4, "synthetic": 5, "toy": 6}
 
 
 def generator(seed: int, purpose: str, epoch: int = 0) -> np.random.Generator:

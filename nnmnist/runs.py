@@ -12,67 +12,47 @@ rest of that epoch again to the same bits, and drops the rows that it had writte
 
 from __future__ import annotations
 
-import csv
-import io
 import json
-import os
 import platform
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import DTypeLike
 
 import nnmnist
-from nnmnist import checkpoint, config
+from nnmnist import checkpoint, config, metrics
+from nnmnist.checkpoint import Checkpoint
 from nnmnist.config import Config
 from nnmnist.data import Splits
 from nnmnist.errors import CheckpointError, ConfigError
 from nnmnist.evaluation import Evaluation, evaluate
-from nnmnist.files import write_atomic
+from nnmnist.files import sweep, write_atomic
 from nnmnist.model.network import Network
 from nnmnist.model.outputs import OUTPUTS
 from nnmnist.randomness import generator
+from nnmnist.standing import Best, Standing, read_standing, require_extension
 from nnmnist.threads import blas_threads
 from nnmnist.training import Epoch, Progress, fit, make_optimizer
 
 FILES = ("config.yaml", "metrics.csv", "best.npz", "last.npz", "summary.json")
-COLUMNS = (
-    "epoch", "train_cost", "train_accuracy", "validation_cost", "validation_accuracy", "learning_rate", "seconds",
-)  # fmt: skip
-EXTENDABLE = {"training.epochs", "training.patience"}  # what a resumed run may change
 
 
-@dataclass(frozen=True)
-class Best:
-    """The best epoch so far, by validation accuracy, then cost; without validation the latest."""
-
-    epoch: int
-    cost: float
-    accuracy: float | None
-
-    @classmethod
-    def of(cls, epoch: Epoch) -> Best:
-        """Of one epoch's validation, or of its training where there is none."""
-        judged = epoch.validation or epoch
-        return cls(epoch.number, judged.cost, judged.accuracy)
-
-    def beats(self, other: Best | None) -> bool:
-        """Strictly better, so that of equals the first stays."""
-        return other is None or (-(self.accuracy or 0.0), self.cost) < (-(other.accuracy or 0.0), other.cost)
-
-
-def build_network(settings: Config, splits: Splits) -> Network:
-    """The untrained network that a config describes, for the data it is to learn."""
+def layer_sizes(settings: Config, splits: Splits) -> tuple[int, ...]:
+    """Inputs, hidden widths and outputs of the network that a config describes, for the data it is to learn."""
     n_classes = len(splits.classes)
     n_outputs = (
         OUTPUTS[settings.model.output].units(n_classes) if n_classes else splits.train.targets.shape[1]
     )
-    sizes = (splits.train.inputs.shape[1], *settings.model.hidden, n_outputs)
+    return (splits.train.inputs.shape[1], *settings.model.hidden, n_outputs)
+
+
+def build_network(settings: Config, splits: Splits, dtype: DTypeLike = np.float32) -> Network:
+    """The untrained network that a config describes, for the data it is to learn."""
     model = settings.model
-    network = Network(sizes, model.activation, model.output, model.dropout)
+    network = Network(layer_sizes(settings, splits), model.activation, model.output, model.dropout, dtype)
     network.initialize(generator(settings.seed, "weights"))
     return network
 
@@ -95,6 +75,7 @@ def create(settings: Config, name: str, output: Path | None = None, force: bool 
                 ) from None
             for file in FILES:
                 (output / file).unlink(missing_ok=True)
+                sweep(output / file)
         directory = output
     run = Run(directory, settings)
     run.write_config()
@@ -118,18 +99,17 @@ def reopen(directory: Path, settings: Config) -> Run:
 
     Raises:
         ConfigError: there is no run in `directory`, or `settings` differ from its own in more than its length.
+        CheckpointError: the checkpoint to go on from is damaged, or was written by no run.
     """
     stored = stored_config(directory)
-    changed = {
-        key: pair for key, pair in config.differences(stored, settings).items() if key not in EXTENDABLE
-    }
-    if changed:
-        lines = [f"{key}: {old!r} there, {new!r} now" for key, (old, new) in changed.items()]
-        raise ConfigError(
-            f"--resume: {directory} was started with another config ({'; '.join(lines)}); "
-            "take the change back, or start a new run"
-        )
     run = Run(directory, settings)
+    for name in FILES:
+        sweep(run.path(name))
+    if run.path("last.npz").exists():
+        run.last = checkpoint.load(run.path("last.npz"))
+        run.standing = read_standing(run.last, run.path("last.npz"))
+        stored = run.standing.config  # config.yaml may have been edited since
+    require_extension(directory, stored, settings, run.standing.epoch if run.standing else 0)
     if stored != settings:
         run.write_config()
     return run
@@ -155,13 +135,21 @@ class Run:
     def __init__(self, directory: Path, settings: Config) -> None:
         self.directory = directory
         self.config = settings
+        self.last: Checkpoint | None = None  # where an earlier sitting ended, until this one has taken it up
+        self.standing: Standing | None = None
         self.best: Best | None = None
         self.seconds = 0.0  # of training, in this and all earlier sittings
         self.epochs_done = 0
+        self.costs: list[float] = []  # of training, an epoch each
 
     def path(self, name: str) -> Path:
         """A file of the run."""
         return self.directory / name
+
+    def changes(self) -> dict[str, tuple[str | int, str | int]]:
+        """Versions and threads that were others in the last sitting: (then, now)."""
+        then = self.standing.versions if self.standing else {}
+        return {key: (then[key], now) for key, now in versions().items() if then.get(key, now) != now}
 
     def write_config(self) -> None:
         """The resolved config, headed by what it runs on."""
@@ -178,11 +166,12 @@ class Run:
         settings = self.config.training
         network = build_network(self.config, splits)
         optimizer = make_optimizer(network, settings)
-        if self.path("last.npz").exists():
-            self._restore(network, optimizer.state, splits)
-        self._rewrite_metrics()
+        if self.last and self.standing:
+            self._restore(self.last, self.standing, network, optimizer.state if optimizer else {}, splits)
+            self.last = None
+        self.costs = metrics.rewrite(self.path("metrics.csv"), self.epochs_done)
         self.path("summary.json").unlink(missing_ok=True)
-        if self._stalled():
+        if self._stalled() or self._converged():
             return
         epochs = fit(
             network, splits.train, splits.validation, settings,
@@ -193,28 +182,28 @@ class Run:
             best = Best.of(epoch)
             improved = best.beats(self.best) or epoch.validation is None
             self.best = best if improved else self.best
-            self._append_metrics(epoch)
+            metrics.record(self.path("metrics.csv"), epoch)
             facts = self._facts(epoch, splits)
             if improved:
                 checkpoint.save(self.path("best.npz"), network, splits.classes, facts)
             checkpoint.save(self.path("last.npz"), network, splits.classes, facts, optimizer)
             self.epochs_done = epoch.number
+            self.costs.append(epoch.cost)
             yield epoch
-            if self._stalled():
+            if self._stalled() or self._converged():
                 return
 
     def finish(self, splits: Splits) -> dict[str, Any]:
         """Look at the test set, once, with the best network; write and return the summary."""
-        network = checkpoint.load(self.path("best.npz")).network
-        validation = evaluate(network, splits.validation) if len(splits.validation) else None
+        best = checkpoint.load(self.path("best.npz"))
         summary = {
             "run": str(self.directory),
             "checkpoint": str(self.path("best.npz")),
             "data": splits.name,
             "epochs": self.epochs_done,
             "seconds": round(self.seconds, 3),
-            "validation": _figures(validation),
-            "test": _figures(evaluate(network, splits.test)),
+            "validation": best.document["metrics"]["validation"],
+            "test": _figures(evaluate(best.network, splits.test)),
         }
         write_atomic(self.path("summary.json"), (json.dumps(summary, indent=2) + "\n").encode())
         return summary
@@ -223,6 +212,15 @@ class Run:
         """Early stopping: no better epoch for `patience` epochs."""
         patience = self.config.training.patience
         return bool(patience and self.best and self.epochs_done - self.best.epoch >= patience)
+
+    def _converged(self) -> bool:
+        """The training cost changed by no more than `tolerance` over the last epoch."""
+        tolerance = self.config.training.tolerance
+        return (
+            tolerance is not None
+            and len(self.costs) > 1
+            and abs(self.costs[-1] - self.costs[-2]) <= tolerance
+        )
 
     def _facts(self, epoch: Epoch, splits: Splits) -> dict[str, Any]:
         """What a checkpoint says about itself."""
@@ -236,57 +234,31 @@ class Run:
             "seconds": self.seconds,
             "best": vars(self.best),
             "metrics": {
-                "train": {"cost": epoch.cost, "accuracy": epoch.accuracy},
+                "train": _figures(epoch),
                 "validation": _figures(epoch.validation),
             },
             "versions": versions(),
         }
 
-    def _restore(self, network: Network, state: dict[str, np.ndarray[Any, Any]], splits: Splits) -> None:
+    def _restore(
+        self, saved: Checkpoint, standing: Standing,
+        network: Network, state: dict[str, np.ndarray[Any, Any]], splits: Splits,
+    ) -> None:  # fmt: skip
         """Take up network, optimizer and best epoch where `last.npz` left them."""
         last = self.path("last.npz")
-        saved = checkpoint.load(last)
-        document = saved.document
-        trained_on = document.get("data", {})
+        trained_on = saved.document.get("data", {})
         here = {"name": splits.name, **splits.identity}
         if any(trained_on.get(key) != value for key, value in here.items() if key != "folder"):
             raise CheckpointError(
                 f"{last}: was trained on {trained_on.get('name')}, and these examples are others ({splits.name}); "
                 "find the data it had, or start a new run"
             )
-        if saved.network.sizes != network.sizes or saved.optimizer.keys() != state.keys():
-            raise CheckpointError(f"{last}: does not fit the config beside it; start a new run")
+        if saved.network.sizes != network.sizes or _kinds(saved.optimizer) != _kinds(state):
+            raise CheckpointError(f"{last}: does not fit its config; start a new run")
         network.theta[:] = saved.network.theta
         for name, array in state.items():
             array[...] = saved.optimizer[name]
-        self.epochs_done, self.seconds = document["epoch"], document["seconds"]
-        self.best = Best(**document["best"])
-
-    def _rewrite_metrics(self) -> None:
-        """Keep the whole rows of the epochs done, under the header."""
-        rows: list[list[str]] = []
-        if self.epochs_done:
-            text = self.path("metrics.csv").read_text(encoding="utf-8")
-            whole = text[: text.rfind("\n") + 1]
-            rows = [row for row in csv.reader(io.StringIO(whole)) if row[0].isdigit()]
-        out = io.StringIO()
-        writer = csv.writer(out, lineterminator="\n")
-        writer.writerow(COLUMNS)
-        writer.writerows(row for row in rows if int(row[0]) <= self.epochs_done)
-        write_atomic(self.path("metrics.csv"), out.getvalue().encode())
-
-    def _append_metrics(self, epoch: Epoch) -> None:
-        """One row, on the disk before the checkpoint that says the epoch is done."""
-        validation = epoch.validation
-        row = [epoch.number, epoch.cost, epoch.accuracy]
-        row += [validation.cost, validation.accuracy] if validation else [None, None]
-        row += [epoch.learning_rate, round(epoch.seconds, 4)]
-        out = io.StringIO()
-        csv.writer(out, lineterminator="\n").writerow(row)
-        with open(self.path("metrics.csv"), "a", encoding="utf-8", newline="") as file:
-            file.write(out.getvalue())
-            file.flush()
-            os.fsync(file.fileno())
+        self.epochs_done, self.seconds, self.best = standing.epoch, standing.seconds, standing.best
 
 
 def versions() -> dict[str, str | int]:
@@ -300,5 +272,12 @@ def versions() -> dict[str, str | int]:
     }
 
 
-def _figures(evaluation: Evaluation | None) -> dict[str, float | None] | None:
-    return None if evaluation is None else {"cost": evaluation.cost, "accuracy": evaluation.accuracy}
+def _kinds(arrays: dict[str, np.ndarray[Any, Any]]) -> dict[str, tuple[Any, ...]]:
+    return {name: (array.dtype, array.shape) for name, array in arrays.items()}
+
+
+def _figures(result: Evaluation | Epoch | None) -> dict[str, float | None] | None:
+    if result is None:
+        return None
+    figures = {"cost": result.cost, "accuracy": result.accuracy}
+    return figures if result.r2 is None else {**figures, "r2": result.r2}

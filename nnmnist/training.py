@@ -7,19 +7,20 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Literal, Protocol
 
 import numpy as np
 
 from nnmnist.data.batches import Batches
-from nnmnist.data.examples import Examples
+from nnmnist.data.examples import Array, Examples
 from nnmnist.errors import TrainingError
-from nnmnist.evaluation import Evaluation, codes, evaluate
-from nnmnist.model.network import Network
+from nnmnist.evaluation import Evaluation, codes, evaluate, r_squared
+from nnmnist.model.network import Buffers, Network
 from nnmnist.model.optimizers import OPTIMIZERS, Optimizer
 from nnmnist.model.schedules import SCHEDULES
+from nnmnist.model.solvers import SOLVERS
 from nnmnist.randomness import generator
 
 
@@ -49,6 +50,7 @@ class Epoch:
     number: int  # 1, 2, ...
     cost: float  # mean over the minibatches, each before its own step
     accuracy: float | None  # the same; None for regression
+    r2: float | None  # of that cost; None for classes
     validation: Evaluation | None  # after the epoch; None without validation examples
     learning_rate: float  # of the last step
     seconds: float  # training and validation
@@ -59,8 +61,10 @@ class Epoch:
 Progress = Callable[[int, int, float, float | None], None]
 
 
-def make_optimizer(network: Network, settings: TrainingSettings) -> Optimizer:
-    """The optimizer that `settings` names, for the parameters of `network`."""
+def make_optimizer(network: Network, settings: TrainingSettings) -> Optimizer | None:
+    """The optimizer that `settings` names, for the parameters of `network`; None for a solver, which has no state."""
+    if settings.optimizer in SOLVERS:
+        return None
     return OPTIMIZERS[settings.optimizer](network.theta.size, settings.momentum, network.dtype)
 
 
@@ -74,7 +78,7 @@ def fit(
     epochs_done: int = 0,
     progress: Progress | None = None,
 ) -> Iterator[Epoch]:
-    """Train `network` in place, yielding a record after each epoch.
+    """Train `network` in place, yielding a record after each epoch. A solver is done after the first.
 
     Args:
         seed: draws the order of the examples and the dropped units, anew for each epoch.
@@ -86,30 +90,33 @@ def fit(
         TrainingError: the cost is no longer finite; names epoch, step and learning rate.
     """
     optimizer = optimizer or make_optimizer(network, settings)
-    size = None if settings.batch_size == "full" else settings.batch_size
+    size = None if settings.batch_size == "full" or not optimizer else settings.batch_size
     batches = Batches(train, size, codes(network, train.n_classes))
-    for epoch in range(epochs_done + 1, settings.epochs + 1):
+    epochs = settings.epochs if optimizer else 1
+    for epoch in range(epochs_done + 1, epochs + 1):
         started = time.perf_counter()
-        cost, accuracy, rate = _descend(network, optimizer, batches, settings, seed, epoch, progress)
+        if optimizer:
+            cost, accuracy, rate = _descend(network, optimizer, batches, settings, seed, epoch, progress)
+        else:
+            cost, accuracy, rate = _solve(network, batches, SOLVERS[settings.optimizer])
         trained = time.perf_counter()
-        _require_finite(network, epoch, rate)
+        _require_finite(network, optimizer, epoch, rate)
         result = evaluate(network, validation) if len(validation) else None
         if result and not math.isfinite(result.cost):
             raise TrainingError(
-                f"the validation cost is no longer finite after epoch {epoch}; {LOWER.format(rate)}"
+                f"the validation cost is no longer finite after epoch {epoch}; "
+                f"{_blame(network, validation.x, rate)}"
             )
         yield Epoch(
             number=epoch,
             cost=cost,
             accuracy=accuracy,
+            r2=r_squared(cost, network, train),
             validation=result,
             learning_rate=rate,
             seconds=time.perf_counter() - started,
             examples_per_second=len(train) / (trained - started),
         )
-
-
-LOWER = "the learning rate was {:.3g}, lower training.learning_rate"
 
 
 def _descend(
@@ -135,7 +142,8 @@ def _descend(
             seen += len(x)
             if not math.isfinite(total):
                 raise TrainingError(
-                    f"the cost is no longer finite in epoch {epoch}, step {step + 1} of {steps}; {LOWER.format(rate)}"
+                    f"the cost is no longer finite in epoch {epoch}, step {step + 1} of {steps}; "
+                    f"{_blame(network, x, rate)}"
                 )
             if labels is not None:
                 correct += int(np.count_nonzero(network.output.label(p) == labels))
@@ -146,7 +154,40 @@ def _descend(
     return total / seen, accuracy, rate
 
 
-def _require_finite(network: Network, epoch: int, rate: float) -> None:
-    for name, array in network.parameters().items():
-        if not np.isfinite(array).all():
-            raise TrainingError(f"{name} is no longer finite after epoch {epoch}; {LOWER.format(rate)}")
+def _solve(
+    network: Network, batches: Batches, solver: Callable[[Network, Array, Array], None]
+) -> tuple[float, float | None, float]:
+    """All examples at once: the cost and accuracy of the solution, and no learning rate."""
+    [(x, y, labels)] = batches.draw()
+    solver(network, x, y)
+    costs, p = network.gradient(x, y)
+    accuracy = None if labels is None else float(np.mean(network.output.label(p) == labels))
+    return float(costs.mean(dtype=np.float64)), accuracy, 0.0
+
+
+def _require_finite(network: Network, optimizer: Optimizer | None, epoch: int, rate: float) -> None:
+    """A checkpoint of this moment must be one that training can go on from."""
+    if name := _first_broken({**network.parameters(), **(optimizer.state if optimizer else {})}):
+        raise TrainingError(
+            f"{name} is no longer finite after the last step of epoch {epoch}; {_lower(rate)}"
+        )
+
+
+def _blame(network: Network, x: Array, rate: float) -> str:
+    """The first array that is not finite on the way from the inputs `x` to their cost, and what to do."""
+    if _first_broken({"x": x}):
+        return "the examples themselves hold inputs that are not finite"
+    buffers = Buffers(network, len(x))
+    with np.errstate(over="ignore", invalid="ignore"):
+        network.forward(x, buffers)
+    layers = {f"h{l}": h for l, h in enumerate(buffers.h[:-1], start=1)} | {"z": buffers.h[-1]}
+    broken = _first_broken({**network.parameters(), **layers}) or "the cost alone"
+    return f"{_lower(rate)} (the first to break: {broken})"
+
+
+def _first_broken(arrays: Mapping[str, Array]) -> str | None:
+    return next((name for name, array in arrays.items() if not np.isfinite(array).all()), None)
+
+
+def _lower(rate: float) -> str:
+    return f"the learning rate was {rate:.3g}, lower training.learning_rate"

@@ -29,6 +29,7 @@ from nnmnist.model.activations import ACTIVATIONS
 from nnmnist.model.optimizers import OPTIMIZERS
 from nnmnist.model.outputs import OUTPUTS
 from nnmnist.model.schedules import SCHEDULES
+from nnmnist.model.solvers import SOLVERS
 from nnmnist.yaml_lines import compose
 
 # No time limits: the machines that run the tests are busy.
@@ -320,7 +321,7 @@ def test_the_schema_tells_all() -> None:
         "data.name": SOURCES,
         "model.activation": ACTIVATIONS,
         "model.output": OUTPUTS,
-        "training.optimizer": OPTIMIZERS,
+        "training.optimizer": {**OPTIMIZERS, **SOLVERS},
         "training.schedule": SCHEDULES,
     }
     assert {key: field["enum"] for key, field in fields.items() if "enum" in field} == {
@@ -328,7 +329,7 @@ def test_the_schema_tells_all() -> None:
     }
     assert (fields["model.dropout"]["minimum"], fields["model.dropout"]["exclusiveMaximum"]) == (0, 1)
     assert fields["training.learning_rate"]["exclusiveMinimum"] == 0
-    assert fields["model.hidden"]["items"] == {"type": "integer", "minimum": 1}
+    assert fields["model.hidden"]["items"] == {"type": "integer", "minimum": 1, "maximum": 1_000_000}
 
 
 def test_differences() -> None:
@@ -363,7 +364,7 @@ CONFIGS = st.builds(
     ),
     model=st.builds(
         ModelConfig,
-        hidden=st.lists(COUNT, min_size=1, max_size=4).map(tuple),
+        hidden=st.lists(st.integers(1, 1_000_000), min_size=1, max_size=4).map(tuple),
         activation=st.sampled_from(sorted(ACTIVATIONS)),
         output=st.sampled_from(sorted(OUTPUTS)),
         dropout=FRACTION,
@@ -377,6 +378,7 @@ CONFIGS = st.builds(
         schedule=st.sampled_from(sorted(SCHEDULES)),
         weight_decay=RATE,
         patience=st.none() | COUNT,
+        tolerance=st.none() | RATE,
     ),
 )
 

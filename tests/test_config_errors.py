@@ -6,15 +6,19 @@ import pytest
 
 from nnmnist.config import parse
 from nnmnist.config_errors import words
+from nnmnist.data import SOURCES
 from nnmnist.errors import ConfigError
 
 COUNT = "a whole number >= 1"
 SEED = "a whole number >= 0 and <= 4294967295"
-LIST = f"a list (each item {COUNT})"
+WIDTH = f"{COUNT} and <= 1000000"
+LIST = f"a list (each item {WIDTH})"
 URL = "an address that begins with http:// or https://"
 NAMES = "one of identity, relu, sigmoid, softplus, tanh"
 DIGITS = "; write decimal digits, such as"
-TRAINING_KEYS = "epochs, batch_size, optimizer, learning_rate, momentum, schedule, weight_decay, patience"
+TRAINING_KEYS = (
+    "epochs, batch_size, optimizer, learning_rate, momentum, schedule, weight_decay, patience, tolerance"
+)
 
 
 def told(text: str) -> list[str]:
@@ -51,7 +55,7 @@ def test_words(schema: dict[str, Any], expected: str) -> None:
         ("seed: -1", SEED, "-1"),
         ("seed: 4294967296", SEED, "4294967296"),
         ("seed: 1e3", SEED, "1e3"),
-        ("data.name: minst", "one of mnist, synthetic", "'minst'; did you mean mnist?"),
+        ("data.name: minst", f"one of {', '.join(sorted(SOURCES))}", "'minst'; did you mean mnist?"),
         ("data.path: 3", "a folder or null", "3"),
         ("data.path: ''", "a folder or null", "''"),
         ("data.path: [a]", "a folder or null", "a list"),
@@ -74,7 +78,7 @@ def test_words(schema: dict[str, Any], expected: str) -> None:
         ("model.hidden: {0: 3}", LIST, "a mapping"),
         ("model.activation: rlu", NAMES, "'rlu'; did you mean relu?"),
         ("model.activation: 3", NAMES, "3"),
-        ("model.output: hinge", "one of linear, logistic, softmax", "'hinge'"),
+        ("model.output: hinge", "one of linear, logistic, relu, sigmoid, softmax", "'hinge'"),
         ("model.dropout: 1.0", "a number >= 0 and < 1", "1.0"),
         ("training.epochs: true", COUNT, "true"),
         ("training.epochs: 3.0", COUNT, "3.0"),
@@ -91,8 +95,9 @@ def test_words(schema: dict[str, Any], expected: str) -> None:
         ("training.batch_size: ful", f"{COUNT} or full", "'ful'; did you mean full?"),
         ("training.batch_size: {full: 1}", f"{COUNT} or full", "a mapping"),
         ("training.batch_size: {constrained-int: 1}", f"{COUNT} or full", "a mapping"),
-        ("training.optimizer: SGD", "one of adam, sgd", "'SGD'; did you mean sgd?"),
-        ("training.optimizer: null", "one of adam, sgd", "null"),
+        ("training.tolerance: -1e-9", "a number >= 0 or null", "-1e-9"),
+        ("training.optimizer: SGD", "one of adam, least_squares, sgd", "'SGD'; did you mean sgd?"),
+        ("training.optimizer: null", "one of adam, least_squares, sgd", "null"),
         ("training.learning_rate: 0", "a number > 0", "0"),
         ("training.learning_rate: -1e-3", "a number > 0", "-1e-3"),
         ("training.learning_rate: .nan", "a number > 0", ".nan"),
@@ -125,9 +130,9 @@ def test_values(text: str, allowed: str, found: str) -> None:
 @pytest.mark.parametrize(
     ("text", "expected"),
     [
-        ("model:\n  hidden:\n  - 9\n  - 0", f"4: model.hidden[1]: expected {COUNT}, found 0"),
-        ("model: {hidden: [9,\n true]}", f"2: model.hidden[1]: expected {COUNT}, found true"),
-        ("model: {hidden: [[9]]}", f"1: model.hidden[0]: expected {COUNT}, found a list"),
+        ("model:\n  hidden:\n  - 9\n  - 0", f"4: model.hidden[1]: expected {WIDTH}, found 0"),
+        ("model: {hidden: [9,\n true]}", f"2: model.hidden[1]: expected {WIDTH}, found true"),
+        ("model: {hidden: [[9]]}", f"1: model.hidden[0]: expected {WIDTH}, found a list"),
         ("data:\n mirrors: [http://a/,\n ftp://a]", f"3: data.mirrors[1]: expected {URL}, found 'ftp://a'"),
         ("training:\n  epochs:\n    x", f"3: training.epochs: expected {COUNT}, found 'x'"),
     ],
@@ -187,6 +192,19 @@ def test_keys_and_sections(text: str, expected: str) -> None:
         (
             "data:\n  path: x\n  name: synthetic",
             "2: data.path: stands in place of a named source; remove it or data.name: synthetic",
+        ),
+        (
+            "data: {name: line}\nmodel: {output: softmax}",
+            "1: data.name: line has values to learn, and model.output: softmax tells classes apart; "
+            "set it to linear, sigmoid or relu",
+        ),
+        (
+            "model: {hidden: [3], output: linear}\ntraining: {optimizer: least_squares}",
+            "2: training.optimizer: least_squares needs model.hidden: [] and model.output: linear",
+        ),
+        (
+            "model: {hidden: [], output: linear}\ntraining: {optimizer: least_squares, weight_decay: 1e-3}",
+            "2: training.weight_decay: is not used by training.optimizer: least_squares",
         ),
     ],
 )

@@ -96,6 +96,15 @@ def test_regression_has_a_cost_and_no_accuracy():
     )
     assert result.accuracy is None
     assert result.interval is None
+    error = ((network.predict(data.x) - values) ** 2).sum()
+    assert result.r2 == pytest.approx(1 - error / ((values - values.mean(axis=0)) ** 2).sum(), rel=1e-5)
+
+
+def test_r2_is_of_values_that_differ():
+    inputs = np.random.default_rng(0).normal(size=(20, 6)).astype(np.float32)
+    equal = Examples(inputs, np.full((20, 1), 3, np.float32), np.arange(20), 0)
+    assert evaluate(random_network((6, 1), output="linear"), equal).r2 is None
+    assert evaluate(random_network(output="linear"), examples()).r2 is None
 
 
 def test_wilson_interval_is_that_of_the_textbook():

@@ -1,5 +1,6 @@
 import csv
 import json
+from itertools import pairwise
 
 import numpy as np
 import pytest
@@ -95,6 +96,65 @@ def test_patience_stops_early(settings, splits):
     again = runs.reopen(run.directory, patient)
     assert list(again.train(splits)) == []
     assert again.finish(splits) == summary
+
+
+def test_tolerance_stops_when_the_cost_stands_still(settings, splits):
+    patient = changed(settings, epochs=100, batch_size="full", schedule="constant", tolerance=1e-3)
+    run, summary = finished(patient, splits)
+    costs = [float(row["train_cost"]) for row in rows(run)]
+    changes = [abs(after - before) for before, after in pairwise(costs)]
+    assert summary["epochs"] < 100
+    assert all(change > 1e-3 for change in changes[:-1])
+    assert changes[-1] <= 1e-3
+    again = runs.reopen(run.directory, patient)
+    assert list(again.train(splits)) == []
+    assert again.finish(splits) == summary
+    closer = runs.reopen(run.directory, changed(patient, tolerance=1e-4))
+    assert next(closer.train(splits)).number == summary["epochs"] + 1
+
+
+def test_a_run_stopped_just_before_it_converged_does_the_last_epoch(settings, splits):
+    patient = changed(settings, epochs=100, batch_size="full", schedule="constant", tolerance=1e-3)
+    _, summary = finished(patient, splits)
+    run = runs.create(patient, "stopped")
+    for epoch in run.train(splits):
+        if epoch.number == summary["epochs"] - 1:
+            break
+    assert [epoch.number for epoch in runs.reopen(run.directory, patient).train(splits)] == [
+        summary["epochs"]
+    ]
+
+
+def test_values_are_learnt_and_the_best_epoch_is_that_of_the_least_cost():
+    settings = config.parse(
+        "data: {name: curve, validation: 50}\nmodel: {hidden: [5], output: linear}\n"
+        "training: {epochs: 6, learning_rate: 0.05}",
+        "curve",
+    )
+    splits = data.load(settings.data)
+    run, summary = finished(settings, splits)
+    costs = [float(row["validation_cost"]) for row in rows(run)]
+    best = checkpoint.load(summary["checkpoint"])
+    assert best.document["epoch"] == 1 + costs.index(min(costs))
+    assert best.classes == ()
+    assert summary["test"] == {
+        "cost": evaluate(best.network, splits.test).cost,
+        "accuracy": None,
+        "r2": evaluate(best.network, splits.test).r2,
+    }
+
+
+def test_least_squares_leaves_a_run_with_nothing_to_resume():
+    settings = config.parse(
+        "data: {name: line, validation: 20}\nmodel: {hidden: [], output: linear}\n"
+        "training: {optimizer: least_squares}",
+        "line",
+    )
+    splits = data.load(settings.data)
+    run, summary = finished(settings, splits)
+    assert summary["epochs"] == 1
+    assert summary["validation"]["r2"] > 0.85
+    assert list(runs.reopen(run.directory, settings).train(splits)) == []
 
 
 @pytest.mark.parametrize("stop", [0, 1, 2, 3, 4])

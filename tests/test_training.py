@@ -117,7 +117,7 @@ def test_weights_that_break_in_the_last_step_are_named():
     train, validation = clusters()
     huge = Examples(train.inputs * np.float32(1e4), train.targets, train.rows, 3)
     one_step = settings(learning_rate=1e38, momentum=0.0, batch_size="full", epochs=1)
-    with pytest.raises(TrainingError, match="W1 is no longer finite after epoch 1"):
+    with pytest.raises(TrainingError, match="W1 is no longer finite after the last step of epoch 1"):
         list(fit(Network((2, 3)), huge, validation, one_step))
 
 
@@ -145,3 +145,42 @@ def test_regression():
     assert last.accuracy is None
     assert last.validation.cost < 1e-6
     np.testing.assert_allclose(network.theta, [1, -2, 0.5], atol=1e-3)
+
+
+def values(n=100):
+    """Values of a plane with noise, and their examples."""
+    rng = np.random.default_rng(0)
+    x = rng.normal(size=(n, 2)).astype(np.float32)
+    y = (x @ [[1.0], [-2.0]] + 0.5 + 0.1 * rng.normal(size=(n, 1))).astype(np.float32)
+    return Examples(x, y, np.arange(n), 0)
+
+
+def test_the_records_r2_is_that_of_its_cost():
+    data = values()
+    [record] = fit(Network((2, 1), output="linear"), data, data, settings(epochs=1, learning_rate=1e-30))
+    variance = data.y.var(dtype=np.float64)
+    assert record.r2 == pytest.approx(1 - record.cost / variance, rel=1e-5)
+    assert record.validation.r2 == pytest.approx(record.r2, rel=1e-5)
+
+
+@pytest.mark.parametrize("batch_size", [16, "full"])
+def test_least_squares_is_done_in_one_epoch(batch_size):
+    data = values()
+    network = Network((2, 1), output="linear")
+    steps = settings(optimizer="least_squares", epochs=7, batch_size=batch_size)
+    [record] = fit(network, data, data, steps)
+    assert record.number == 1
+    assert record.learning_rate == 0
+    assert record.cost == pytest.approx(record.validation.cost, rel=1e-6)
+    assert list(fit(network, data, data, steps, epochs_done=1)) == []
+    perfect = network.theta.copy()
+    network.gradient(data.x, data.y.T)
+    assert np.abs(network.grad).max() < 1e-6
+    assert network.theta.tobytes() == perfect.tobytes()
+
+
+def test_least_squares_of_labels_has_an_accuracy():
+    train, validation = clusters()
+    [record] = fit(Network((2, 3), output="linear"), train, validation, settings(optimizer="least_squares"))
+    assert record.accuracy > 0.95
+    assert record.r2 is None

@@ -15,9 +15,11 @@ from nnmnist.errors import ConfigError, NnmnistError
 
 # command -> its line in `nnmnist --help`. A new command is one file of its name here and one line.
 COMMANDS = {
+    "check": "Compare the gradient with central differences.",
     "config": "Tell what a config file may hold.",
     "data": "Fetch the data, or tell what is there.",
     "evaluate": "Tell how good a trained network is.",
+    "plot": "Draw runs: curves, weights, confusion, boundary, fit.",
     "predict": "Read digits with a trained network.",
     "train": "Train a network from one YAML file.",
 }
@@ -70,6 +72,8 @@ def _readable(error: Exception) -> click.ClickException:
         text = str(error)
     elif isinstance(error, OSError) and error.strerror:
         text = f"{error.filename}: {error.strerror}" if error.filename else error.strerror
+    elif isinstance(error, MemoryError):
+        text = f"out of memory: {error}; lower model.hidden or training.batch_size"
     else:
         text = f"internal error: {type(error).__name__}: {error}; run `nnmnist --debug ...` and report what it prints"
     return _ConfigFault(text) if isinstance(error, ConfigError) else click.ClickException(text)

@@ -18,7 +18,7 @@ def draw(image: NDArray[np.uint8], encoding: str | None = None) -> str:
     each character is one of ten shades of ASCII.
     """
     pairs = np.pad(image, ((0, len(image) % 2), (0, 0))).reshape(-1, 2, image.shape[1])  # (lines, 2, columns)
-    if _can_show(HALVES, encoding or sys.stdout.encoding or "ascii"):
+    if can_show(HALVES, encoding or sys.stdout.encoding or "ascii"):
         upper, lower = pairs[:, 0] >= 128, pairs[:, 1] >= 128
         characters = np.array(list(HALVES))[2 * upper + lower]
     else:
@@ -26,7 +26,7 @@ def draw(image: NDArray[np.uint8], encoding: str | None = None) -> str:
     return "\n".join("".join(line).rstrip() for line in characters)
 
 
-def _can_show(text: str, encoding: str) -> bool:
+def can_show(text: str, encoding: str) -> bool:
     try:
         text.encode(encoding)
     except (LookupError, UnicodeEncodeError):

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import click
 
-from nnmnist import checkpoint, data
+from nnmnist import checkpoint, data, history
 from nnmnist.checkpoint import Checkpoint
-from nnmnist.cli.options import data_dir_option, json_option, notice
+from nnmnist.cli.chart import chart
+from nnmnist.cli.options import chart_option, data_dir_option, json_option, notice
 from nnmnist.config import Config, DataConfig
 from nnmnist.data import Splits
 from nnmnist.errors import CheckpointError
@@ -27,14 +29,21 @@ from nnmnist.evaluation import evaluate as evaluate_networks
 )
 @click.option("--data", "other", metavar="NAME|FOLDER", help="Other data than the network was trained on.")
 @data_dir_option
+@chart_option
 @json_option
 def evaluate(
-    checkpoints: tuple[Path, ...], split: str, other: str | None, data_dir: Path | None, as_json: bool
+    checkpoints: tuple[Path, ...],
+    split: str,
+    other: str | None,
+    data_dir: Path | None,
+    with_chart: bool,
+    as_json: bool,
 ) -> None:
     """Tell how good a trained network is.
 
     Several checkpoints are one ensemble: their predictions are averaged.
     """
+    curves = [chart(history.read(path.parent)) for path in checkpoints] if with_chart else []
     members = [checkpoint.load(path) for path in checkpoints]
     require_alike(checkpoints, members)
     splits = load_splits(checkpoints[0], members[0], other, data_dir)
@@ -42,6 +51,8 @@ def evaluate(
     if not len(examples):
         raise click.UsageError(f"--split {split}: the config of {checkpoints[0]} leaves this split empty")
     result = evaluate_networks([member.network for member in members], examples)
+    for curve in curves:
+        notice(curve)
     if as_json:
         names = [str(path) for path in checkpoints]
         click.echo(json.dumps(as_record(names[0] if len(names) == 1 else names, split, result)))
@@ -62,11 +73,16 @@ def load_splits(path: Path, member: Checkpoint, other: str | None, data_dir: Pat
         raise CheckpointError(
             f"{path}: takes {member.network.sizes[0]} inputs, and {splits.name} has {n_inputs}"
         )
-    if len(splits.classes) != len(member.classes):
-        raise CheckpointError(
-            f"{path}: tells {len(member.classes)} classes apart, and {splits.name} has {len(splits.classes)}"
-        )
+    learnt = _targets(member.classes, member.network.sizes[-1])
+    here = _targets(splits.classes, splits.test.targets.shape[-1])
+    if learnt != here:
+        raise CheckpointError(f"{path}: learnt {learnt}, and {splits.name} has {here}")
     return splits
+
+
+def _targets(classes: Sequence[str], n_values: int) -> str:
+    """What there is to learn, in words."""
+    return f"{len(classes)} classes" if classes else f"values (outputs: {n_values})"
 
 
 def trained_on(path: Path, member: Checkpoint) -> tuple[DataConfig, int]:
@@ -108,6 +124,7 @@ def as_record(name: str | list[str], split: str, result: Evaluation) -> dict[str
         "n": result.n,
         "cost": result.cost,
         "accuracy": result.accuracy,
+        **({} if result.r2 is None else {"r2": result.r2}),
         "interval": result.interval,
         "confusion": None if result.confusion is None else result.confusion.tolist(),
     }
@@ -119,6 +136,8 @@ def as_text(result: Evaluation, splits: Splits, split: str) -> str:
         f"data       {splits.name}, {split} split, {result.n:,} examples",
         f"cost       {result.cost:.4f}",
     ]
+    if result.r2 is not None:
+        lines[1:] = [f"R^2        {result.r2:.4f}", f"mean squared error {result.cost:.4g}"]
     if result.confusion is None or result.accuracy is None or result.interval is None:
         return "\n".join(lines)
     low, high = result.interval

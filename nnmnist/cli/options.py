@@ -6,8 +6,21 @@ from pathlib import Path
 
 import click
 
+config_option = click.option(
+    "-c",
+    "--config",
+    "file",
+    metavar="FILE",
+    help="YAML file, or the name of a shipped recipe.  [default: mnist]",
+)
+set_option = click.option(
+    "--set", "settings", multiple=True, metavar="KEY=VALUE", help="Change a key: training.learning_rate=0.1"
+)
 json_option = click.option(
     "--json", "as_json", is_flag=True, help="Print one JSON object a result, nothing else."
+)
+chart_option = click.option(
+    "--chart", "with_chart", is_flag=True, help="Show the curve of the cost in the terminal, on stderr."
 )
 data_dir_option = click.option(
     "--data-dir",

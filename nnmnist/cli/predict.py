@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -19,6 +20,7 @@ from nnmnist.cli.options import data_dir_option, json_option
 from nnmnist.data import image
 from nnmnist.data.examples import scale
 from nnmnist.errors import CheckpointError, DataError
+from nnmnist.yaml_lines import printable
 
 Array = NDArray[Any]
 
@@ -46,7 +48,8 @@ def predict(
 ) -> None:
     """Read digits with a trained network.
 
-    An IMAGE is a file, a folder of them, or - for standard input: 28x28 pixels, white on black, in any common format.
+    An IMAGE is a file, a folder of them, or - for standard input. What is not 28x28 pixels, white on black, already
+    is made so as MNIST's digits were: photos and scans of any size, dark on light or light on dark.
     """
     if bool(images) == (indices is not None):
         raise click.UsageError("give images, or --test with indices")
@@ -98,7 +101,7 @@ def as_text(record: dict[str, Any]) -> str:
     truth = ""
     if "label" in record:
         truth = f"   (is {record['label']}{'' if record['label'] == record['prediction'] else ', WRONG'})"
-    return f"{record['file']}: {record['prediction']}   {ranked}{truth}"
+    return f"{printable(record['file'], 1000)}: {record['prediction']}   {ranked}{truth}"
 
 
 Found = tuple[str, "Array | DataError", "str | None"]  # name, pixels (n_inputs,) or what is wrong, true label
@@ -109,23 +112,26 @@ def read_images(names: tuple[str, ...], shape: tuple[int, int]) -> Iterator[Foun
     for name in names:
         if name == "-":
             yield _read(sys.stdin.buffer, "-", shape)
-        elif Path(name).is_dir():
-            files = sorted(file for file in Path(name).iterdir() if file.suffix.lower() in image.SUFFIXES)
-            if not files:
-                yield (
-                    name,
-                    DataError(f"{name}: no image in this folder ({', '.join(sorted(image.SUFFIXES))})"),
-                    None,
-                )
-            for file in files:
-                yield _read(file, str(file), shape)
+        elif os.path.isdir(name):
+            for file in _images_in(name):
+                yield (name, file, None) if isinstance(file, DataError) else _read(file, str(file), shape)
         else:
             yield _read(Path(name), name, shape)
 
 
+def _images_in(folder: str) -> list[Path] | list[DataError]:
+    """The images of a folder by name, or what is wrong with it."""
+    name = printable(folder, 1000)
+    try:
+        files = sorted(file for file in Path(folder).iterdir() if file.suffix.lower() in image.SUFFIXES)
+    except OSError as error:
+        return [DataError(f"{name}: cannot be read: {error.strerror}")]
+    return files or [DataError(f"{name}: no image in this folder ({', '.join(sorted(image.SUFFIXES))})")]
+
+
 def _read(file: Any, name: str, shape: tuple[int, int]) -> Found:
     try:
-        return name, image.read(file, name, shape), None
+        return name, image.read(file, printable(name, 1000), shape), None
     except DataError as error:
         return name, error, None
 

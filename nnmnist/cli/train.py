@@ -5,16 +5,26 @@ from __future__ import annotations
 import json
 import shlex
 import sys
+from itertools import pairwise
 from pathlib import Path
 from types import TracebackType
 from typing import Any
 
 import click
 
-from nnmnist import config, data, runs
-from nnmnist.cli.options import data_dir_option, json_option, notice
+from nnmnist import config, data, history, runs
+from nnmnist.cli.chart import chart
+from nnmnist.cli.options import (
+    chart_option,
+    config_option,
+    data_dir_option,
+    json_option,
+    notice,
+    set_option,
+)
 from nnmnist.config import Config, Override
 from nnmnist.data import Splits
+from nnmnist.evaluation import Evaluation
 from nnmnist.runs import Run
 from nnmnist.threads import limit_blas_threads
 from nnmnist.training import Epoch, Progress
@@ -23,16 +33,8 @@ FOLDER = click.Path(file_okay=False, path_type=Path)
 
 
 @click.command()
-@click.option(
-    "-c",
-    "--config",
-    "file",
-    metavar="FILE",
-    help="YAML file, or the name of a shipped recipe.  [default: mnist]",
-)
-@click.option(
-    "--set", "settings", multiple=True, metavar="KEY=VALUE", help="Change a key: training.learning_rate=0.1"
-)
+@config_option
+@set_option
 @click.option("-o", "--output", type=FOLDER, help="The run directory.  [default: runs/<config>-<time>]")
 @click.option(
     "--resume",
@@ -48,11 +50,12 @@ FOLDER = click.Path(file_okay=False, path_type=Path)
 @data_dir_option
 @click.option(
     "--threads",
-    type=click.IntRange(min=1),
+    type=click.IntRange(min=1, max=1024),
     metavar="N",
     help="Threads for matrix products.  [default: all cores]",
 )
 @click.option("--dry-run", is_flag=True, help="Show config, layers and splits; train nothing.")
+@chart_option
 @json_option
 @click.option("-q", "--quiet", is_flag=True, help="No progress, only results and errors.")
 def train(
@@ -66,6 +69,7 @@ def train(
     data_dir: Path | None,
     threads: int | None,
     dry_run: bool,
+    with_chart: bool,
     as_json: bool,
     quiet: bool,
 ) -> None:
@@ -83,7 +87,7 @@ def train(
         raise click.UsageError("--resume goes on with a run and --force writes over it; give one of them")
     if directory:
         runs.stored_config(directory)  # tells what is wrong where there is no run
-    path = config.find(file) if file else directory and directory / "config.yaml"
+    path = config.find(file) if file is not None else directory and directory / "config.yaml"
     wanted = config.load(path, overrides)
     tell = _silent if quiet else notice
     splits = data.load(wanted.data, wanted.seed, data_dir, notice)
@@ -97,12 +101,27 @@ def train(
     )
     tell(f"{splits.name}: {len(splits.train):,} training, {len(splits.validation):,} validation, "
          f"{len(splits.test):,} test examples; run {run.directory}")  # fmt: skip
-    _follow(run, splits, quiet)
-    summary = run.finish(splits)
+    for name, (then, now) in run.changes().items():
+        notice(
+            f"{name} was {then} so far and is {now} now: the last bits may differ from those of an unbroken run"
+        )
+    try:
+        _follow(run, splits, quiet)
+        summary = run.finish(splits)
+    except (KeyboardInterrupt, SystemExit, OSError):
+        command = shlex.join(["nnmnist", "train", "--resume", str(run.directory),
+                              *(["--data-dir", str(data_dir)] if data_dir else []),
+                              *(["--threads", str(threads)] if threads else [])])  # fmt: skip
+        notice(f"stopped after {run.epochs_done} of {wanted.training.epochs} epochs; go on with: {command}")
+        raise
+    if with_chart:
+        notice(chart(history.read(run.directory)))
     click.echo(json.dumps(summary) if as_json else result(summary))
     if not as_json:
         best = shlex.quote(summary["checkpoint"])
-        tell(f"next         nnmnist evaluate {best}\n             nnmnist predict {best} --test 0-9")
+        tell(f"next         nnmnist evaluate {best}")
+        if splits.image_shape:
+            tell(f"             nnmnist predict {best} --test 0-9")
 
 
 def _resumed(resume: Path | None, output: Path | None) -> Path | None:
@@ -126,42 +145,41 @@ def _silent(line: str) -> None:
 
 def _follow(run: Run, splits: Splits, quiet: bool) -> None:
     """Train to the end, showing each epoch."""
-    try:
-        if quiet:
-            for _ in run.train(splits):
-                pass
-            return
-        with Bar(run.config.training.epochs) as bar:
-            for number, epoch in enumerate(run.train(splits, bar.progress)):
-                if number == 0:
-                    bar.write(HEADER)
-                bar.write(line(epoch))
-                bar.next_epoch(epoch.number + 1)
-    except (KeyboardInterrupt, SystemExit):
-        where = shlex.quote(str(run.directory))
-        notice(f"stopped after {run.epochs_done} of {run.config.training.epochs} epochs; go on with: "
-               f"nnmnist train --resume {where}")  # fmt: skip
-        raise
+    if quiet:
+        for _ in run.train(splits):
+            pass
+        return
+    with Bar(run.config.training.epochs) as bar:
+        for number, epoch in enumerate(run.train(splits, bar.progress)):
+            if number == 0:
+                bar.write(header(epoch))
+            bar.write(line(epoch))
+            bar.next_epoch(epoch.number + 1)
 
 
-HEADER = "epoch  train cost  accuracy  valid. cost  accuracy     rate  seconds  images/s"
+def header(epoch: Epoch) -> str:
+    """What stands above the lines of epochs like this one."""
+    score = "accuracy" if epoch.r2 is None else "R^2"
+    return f"epoch  train cost  {score:>8}  valid. cost  {score:>8}     rate  seconds  examples/s"
 
 
 def line(epoch: Epoch) -> str:
-    """One aligned line an epoch, under `HEADER`."""
+    """One aligned line an epoch, under `header`."""
 
     def cost(value: float | None) -> str:
         return "-" if value is None else f"{value:.4f}"
 
-    def percent(value: float | None) -> str:
-        return "-" if value is None else f"{value:.2%}"
+    def score(of: Epoch | Evaluation | None) -> str:
+        if of is None:
+            return "-"
+        return cost(of.r2) if of.accuracy is None else f"{of.accuracy:.2%}"
 
     validation = epoch.validation
     return (
-        f"{epoch.number:5}  {cost(epoch.cost):>10}  {percent(epoch.accuracy):>8}"
+        f"{epoch.number:5}  {cost(epoch.cost):>10}  {score(epoch):>8}"
         f"  {cost(validation.cost if validation else None):>11}"
-        f"  {percent(validation.accuracy if validation else None):>8}"
-        f"  {epoch.learning_rate:7.2g}  {epoch.seconds:7.2f}  {epoch.examples_per_second:8,.0f}"
+        f"  {score(validation):>8}"
+        f"  {epoch.learning_rate:7.2g}  {epoch.seconds:7.2f}  {epoch.examples_per_second:10,.0f}"
     )
 
 
@@ -217,8 +235,11 @@ def result(summary: dict[str, Any]) -> str:
     lines = []
     for split in ("validation", "test"):
         if figures := summary[split]:
-            accuracy = "" if figures["accuracy"] is None else f"accuracy {figures['accuracy']:.2%}, "
-            lines.append(f"{split:<12} {accuracy}cost {figures['cost']:.4f}")
+            if "r2" in figures:
+                score = f"R^2 {figures['r2']:.4f}, mean squared error"
+            else:
+                score = "cost" if figures["accuracy"] is None else f"accuracy {figures['accuracy']:.2%}, cost"
+            lines.append(f"{split:<12} {score} {figures['cost']:.4f}")
     lines.append(f"training     {summary['seconds']:.1f} s, {summary['epochs']} epochs on {summary['data']}")
     lines.append(f"checkpoint   {summary['checkpoint']}")
     return "\n".join(lines)
@@ -226,13 +247,14 @@ def result(summary: dict[str, Any]) -> str:
 
 def describe(settings: Config, splits: Splits) -> str:
     """The resolved config, the layers with their parameters, and the sizes of the splits."""
-    network = runs.build_network(settings, splits)
-    last = len(network.W) - 1
+    layers = list(
+        pairwise(runs.layer_sizes(settings, splits))
+    )  # no network: it may be larger than the memory
     rows = [("layer", "inputs", "outputs", "function", "parameters")]
-    for l, (W, b) in enumerate(zip(network.W, network.b, strict=True)):
-        function = network.activation_name if l < last else network.output_name
-        rows.append((str(l + 1), str(W.shape[1]), str(W.shape[0]), function, f"{W.size + b.size:,}"))
-    rows.append(("all", "", "", "", f"{network.theta.size:,}"))
+    for l, (n_in, n_out) in enumerate(layers, start=1):
+        function = settings.model.activation if l < len(layers) else settings.model.output
+        rows.append((str(l), str(n_in), str(n_out), function, f"{(n_in + 1) * n_out:,}"))
+    rows.append(("all", "", "", "", f"{sum((n_in + 1) * n_out for n_in, n_out in layers):,}"))
     table = "\n".join(f"{a:<6}{b:>8}{c:>9}  {d:<9}{e:>12}" for a, b, c, d, e in rows)
     sizes = (
         f"{len(splits.train):,} training, {len(splits.validation):,} validation, {len(splits.test):,} test"

@@ -9,12 +9,12 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from nnmnist.data import mnist, synthetic
+from nnmnist.data import mnist, synthetic, toy
 from nnmnist.data.examples import Examples, Source, Splits
 from nnmnist.errors import DataError, DataUnavailable
 from nnmnist.randomness import generator
 
-__all__ = ["SOURCES", "Examples", "Source", "Splits", "load", "source_of"]
+__all__ = ["SOURCES", "Examples", "Source", "Splits", "load", "source_of", "split"]
 
 
 class DataSettings(Protocol):
@@ -38,6 +38,7 @@ Notify = Callable[[str], None]
 SOURCES: dict[str, Callable[[DataSettings, int, Path | None, Notify], Source]] = {
     "mnist": lambda settings, seed, folder, notify: mnist.load(folder, settings.mirrors, notify),
     "synthetic": lambda settings, seed, folder, notify: synthetic.load(seed),
+    **dict.fromkeys(toy.PROBLEMS, lambda settings, seed, folder, notify: toy.load(settings.name, seed)),
 }
 
 
@@ -74,15 +75,22 @@ def load(
 ) -> Splits:
     """Training, validation and test examples as `settings` asks.
 
-    The validation part is drawn from the training examples by `seed`; every class is in it that has more than one
-    example. With `settings.validation` 0 it is empty.
-
     Raises:
         DataError: the data cannot be had, or holds too few examples for the validation part asked for.
     """
-    source = source_of(settings, seed, data_dir, notify)
+    return split(source_of(settings, seed, data_dir, notify), settings.validation, seed)
+
+
+def split(source: Source, wanted: int, seed: int = 0) -> Splits:
+    """Set `wanted` training examples of a source aside for validation, drawn by `seed`; with 0, none.
+
+    Every class is among them that has more than one example.
+
+    Raises:
+        DataError: there are too few examples.
+    """
     inputs, targets = source.train
-    n, wanted = len(inputs), settings.validation
+    n = len(inputs)
     if wanted >= n:
         raise DataError(
             f"data.validation: {wanted} examples asked for, but {source.name} has only {n} to train on; lower it"

@@ -18,7 +18,7 @@ from typing import NamedTuple
 
 from nnmnist.data.transfer import CONNECT_TIMEOUT, TransferError, receive
 from nnmnist.errors import DataUnavailable
-from nnmnist.files import write_atomic
+from nnmnist.files import sweep, write_atomic
 
 CONNECT_TOTAL = 15.0  # seconds in which all mirrors together must have turned out unreachable
 HEADROOM = 1024  # bytes by which a packed file may exceed an unpacked one
@@ -102,8 +102,7 @@ def _fetch_all(
     files: Mapping[str, Published], mirrors: list[str], folder: Path, notify: Callable[[str], None]
 ) -> None:
     for name, published in files.items():
-        for leftover in folder.glob(f".{name}.*.tmp"):  # of a process that was killed: the lock is ours
-            leftover.unlink()
+        sweep(folder / name)  # the lock is ours
         write_atomic(folder / name, _first_good(name, published, mirrors, notify))
 
 

@@ -8,6 +8,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from nnmnist.errors import DataError
+
 Array = NDArray[Any]
 
 PIXEL = np.float32(1 / 255)  # a byte times this is a number in [0, 1]
@@ -25,6 +27,14 @@ class Examples:
     rows: Array  # (n,) int64: which of the N rows are these examples
     n_classes: int  # 0 for regression
 
+    def __post_init__(self) -> None:
+        if not self.n_classes and self.targets.ndim != 2:
+            raise DataError(f"values must have the shape (N, n_outputs), and these have {self.targets.shape}")
+        if self.n_classes:
+            y = self.y
+            if len(outside := y[(y < 0) | (y >= self.n_classes)]):
+                raise DataError(f"label {outside[0]} is outside the classes 0 .. {self.n_classes - 1}")
+
     def __len__(self) -> int:
         return len(self.rows)
 
@@ -37,6 +47,12 @@ class Examples:
     def y(self) -> Array:
         """All targets: labels (n,) or values (n, n_outputs)."""
         return self.targets[self.rows]
+
+    @property
+    def variance(self) -> float:
+        """The mean of ||y_i - mean y||^2 over values y: the squared error of the best constant."""
+        y = self.y.astype(np.float64)
+        return float(((y - y.mean(axis=0)) ** 2).sum(axis=1).mean())
 
 
 def scale(inputs: Array) -> Array:

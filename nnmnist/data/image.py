@@ -95,13 +95,15 @@ def _grey(image: Image) -> NDArray[Any]:
     if image.mode == "F":
         raise ValueError("pixels are floating-point numbers; save it with 8 or 16 bits")
     if image.mode.startswith("I"):  # 16 bits, in some versions in a 32-bit mode; Pillow would cut at 255
-        return np.clip(np.asarray(image).astype(np.int64) >> 8, 0, 255).astype(np.uint8)
+        return np.clip(np.asarray(image) >> 8, 0, 255).astype(np.uint8)
     if image.has_transparency_data:
-        colours = np.asarray(image.convert("RGBA")).reshape(-1, 4).astype(np.float64)
+        image = image.convert("RGBA")
+        step = 1 + max(image.size) // 1000  # of the many pixels of a large picture, some say enough
+        colours = np.asarray(image)[::step, ::step].reshape(-1, 4).astype(np.float64)
         seen = colours[:, 3].sum() or 1.0
         dark = (
             colours[:, :3].mean(axis=1) * colours[:, 3]
         ).sum() / seen < 128  # ink of which only itself is there
         paper = Image.new("RGBA", image.size, "white" if dark else "black")
-        image = Image.alpha_composite(paper, image.convert("RGBA"))
+        image = Image.alpha_composite(paper, image)
     return np.asarray(image.convert("L"), np.uint8)

@@ -9,9 +9,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from nnmnist.model.network import Network
+from nnmnist.model.network import Buffers, Network
 
 Array = NDArray[Any]
+
+REACH = 3.0  # length of a random direction: a shorter one drowns in rounding, a longer one meets relu's kinks
+TINY = 1e-12  # a gradient below it is zero
 
 
 @dataclass(frozen=True)
@@ -20,7 +23,7 @@ class Check:
 
     name: str  # W1, b1, W2, ...
     shape: tuple[int, ...]
-    checked: int  # parameters compared
+    checked: int  # parameters compared one by one
     error: float  # largest |analytic - numeric|, relative to the largest entry of the array's gradient
 
 
@@ -34,7 +37,9 @@ def check(
     step: float = 1e-5,
     seed: int = 0,
 ) -> list[Check]:
-    """Compare up to `most` parameters of each array, drawn by `seed`; the network must be float64.
+    """Compare up to `most` parameters of each array one by one; the network must be float64.
+
+    Where an array has more, `seed` draws which, and all of them are compared together along a random direction.
 
     Args:
         x: (n, n_inputs) inputs. y: (M, n) targets.
@@ -46,33 +51,49 @@ def check(
     if network.dtype != np.float64:
         raise ValueError("a gradient check needs a float64 network: in float32 rounding hides the gradient")
 
-    def cost() -> float:
-        rng = None if dropout_seed is None else np.random.default_rng(dropout_seed)
-        costs, _ = network.gradient(x, y, weight_decay, rng)
-        weights = network.theta[: network.n_weights]
-        return float(costs.mean() + weight_decay / 2 * weights @ weights)
+    def dropped() -> np.random.Generator | None:
+        return None if dropout_seed is None else np.random.default_rng(dropout_seed)
 
-    cost()
+    buffers = Buffers(network, len(x), training=True)
+
+    def cost() -> float:
+        z = network.forward(x, buffers, dropped())
+        J = float(network.output.cost(z, y, buffers.delta[-1]).mean())
+        if weight_decay:
+            weights = network.theta[: network.n_weights]
+            J += float(weight_decay / 2 * weights @ weights)
+        return J
+
+    network.gradient(x, y, weight_decay, dropped())
     analytic = network.grad.copy()
     rng = np.random.default_rng(seed)
     checks, at = [], 0
     names = [f"W{l + 1}" for l in range(len(network.W))] + [f"b{l + 1}" for l in range(len(network.b))]
     for name, array in zip(names, [*network.W, *network.b], strict=True):
-        index = at + np.sort(rng.permutation(array.size)[:most])
-        numeric = np.array([central_difference(cost, network.theta, int(i), step) for i in index])
-        size = max(np.abs(analytic[at : at + array.size]).max(), np.abs(numeric).max(), 1e-12)
-        error = float(np.abs(analytic[index] - numeric).max() / size)
-        checks.append(Check(name, array.shape, len(index), error))
+        part, gradient = (flat[at : at + array.size] for flat in (network.theta, analytic))
+        index = np.sort(rng.permutation(array.size)[:most])
+        numeric = np.array([central_difference(cost, part[i : i + 1], 1.0, step) for i in index])
+        size = max(np.abs(gradient).max(), np.abs(numeric).max(), TINY)
+        error = np.abs(gradient[index] - numeric).max() / size
+        if len(index) < array.size:
+            direction = rng.standard_normal(array.size)
+            direction *= REACH / np.linalg.norm(direction)
+            apart = abs(gradient @ direction - central_difference(cost, part, direction, step))
+            usual = np.linalg.norm(gradient) * REACH / array.size**0.5  # of a product with a random direction
+            error = np.maximum(error, apart / max(usual, TINY))
+        checks.append(Check(name, array.shape, len(index), float(error)))
         at += array.size
     return checks
 
 
-def central_difference(cost: Callable[[], float], theta: Array, i: int, step: float) -> float:
-    """dJ/dtheta_i, with an error of the order of step^2; theta is left as it was."""
-    kept = theta[i]
-    theta[i] = kept + step
+def central_difference(
+    cost: Callable[[], float], part: Array, direction: Array | float, step: float
+) -> float:
+    """The derivative of J as `part` of theta moves along `direction`, with an error of the order of step^2."""
+    kept = part.copy()
+    part[:] = kept + step * direction
     above = cost()
-    theta[i] = kept - step
+    part[:] = kept - step * direction
     below = cost()
-    theta[i] = kept
+    part[:] = kept
     return (above - below) / (2 * step)

@@ -67,7 +67,7 @@ class Network:
         Softmax regression and its kin, without hidden layers, start at zero: their cost is convex.
         """
         self.theta[:] = 0.0
-        if len(self.W) == 1:
+        if len(self.W) == 1 and self.output.convex:
             return
         for W in self.W:
             n_out, n_in = W.shape
@@ -123,8 +123,8 @@ class Network:
         delta = buffers.delta[-1]
         costs = self.output.cost(z, y, delta)
         p = z
-        np.subtract(p, y, out=delta)
-        delta *= self.output.slope / batch
+        self.output.delta(p, y, delta)
+        delta *= 1.0 / batch
         self.backward(x, delta, buffers, dropped=rng is not None and self.dropout > 0)
         if weight_decay:
             if self._decay is None:

@@ -2,7 +2,7 @@
 
 With J the mean of the cost L_i over the examples, one column i of z and y (M, batch) an example:
 
-    linear     p = z                             L_i = ||y_i - z_i||^2
+    linear     p = z                             L_i = ||y_i - p_i||^2
     logistic   p = 1 / (1 + e^-z)                L_i = sum_m -y_im ln p_im - (1 - y_im) ln(1 - p_im)
     softmax    p_m = e^{z_m} / sum_l e^{z_l}     L_i = -sum_m y_im ln p_im
 
@@ -13,15 +13,23 @@ and the derivative with respect to z is the error of the prediction, p - y, for 
     softmax    L = ln sum_l e^{z_l} - sum_m y_m z_m (since sum_m y_m = 1),  and  d/dz_m ln sum_l e^{z_l} = p_m
 
 The right-hand forms also say how to compute the costs from z without ever taking the logarithm of a p that
-has been rounded to 0. A new output is one class and one line in `OUTPUTS`.
+has been rounded to 0. A generalized linear model keeps the squared error and puts a function h before it, by the
+chain rule with its slope in the derivative; linear is the one whose h is the identity:
+
+    sigmoid, relu    p = h(z)    L_i = ||y_i - p_i||^2    dL/dz = 2 (p - y) h'(z)
+
+A new output is one class (another h: none) and one line in `OUTPUTS`.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
+
+from nnmnist.model.activations import ACTIVATIONS, Activation
 
 Array = NDArray[Any]
 
@@ -29,13 +37,16 @@ Array = NDArray[Any]
 class Output(Protocol):
     """One object owns prediction, cost and derivative."""
 
-    slope: float  # dL/dz = slope * (p - y)
+    convex: bool  # whether L is a convex function of z
 
     def predict(self, z: Array) -> None:
         """Turn z (M, batch) into p, in place."""
 
     def cost(self, z: Array, y: Array, scratch: Array) -> Array:
         """Turn z (M, batch) into p, in place, and return the cost L_i of each example (batch,)."""
+
+    def delta(self, p: Array, y: Array, out: Array) -> None:
+        """Write dL/dz (M, batch) into `out`."""
 
     def inverse(self, p: Array) -> Array:
         """The z (M, batch) whose prediction is p."""
@@ -47,21 +58,35 @@ class Output(Protocol):
         """The class (batch,) that the prediction p (M, batch) says."""
 
 
-class Linear:
-    """p = z with the squared error; on labels, the regression of their one-hot code."""
+class SquaredError:
+    """p = h(z) with the squared error; on labels, the regression of their one-hot code.
 
-    slope = 2.0
+    Args:
+        h: the function of z; the identity makes linear regression.
+        inverse: the z whose h(z) is p.
+    """
+
+    def __init__(self, h: Activation, inverse: Callable[[Array], Array]) -> None:
+        self.h = h
+        self.inverse = inverse
+        self.convex = h.derivative is None
 
     def predict(self, z: Array) -> None:
-        """z is the prediction."""
+        self.h.apply(z, np.empty_like(z))
 
     def cost(self, z: Array, y: Array, scratch: Array) -> Array:
+        self.predict(z)
         np.subtract(z, y, out=scratch)
         scratch *= scratch
         return np.add.reduce(scratch, axis=0)
 
-    def inverse(self, p: Array) -> Array:
-        return p
+    def delta(self, p: Array, y: Array, out: Array) -> None:
+        np.subtract(p, y, out=out)
+        out *= 2.0
+        if self.h.derivative:
+            slope = np.empty_like(p)
+            self.h.derivative(p, slope)
+            out *= slope
 
     def units(self, n_classes: int) -> int:
         return n_classes
@@ -73,13 +98,10 @@ class Linear:
 class Logistic:
     """One sigmoid an output: a single one for two classes, else one for each class against the others."""
 
-    slope = 1.0
+    convex = True
 
     def predict(self, z: Array) -> None:
-        z *= 0.5
-        np.tanh(z, out=z)
-        z += 1.0
-        z *= 0.5
+        ACTIVATIONS["sigmoid"].apply(z, z)
 
     def cost(self, z: Array, y: Array, scratch: Array) -> Array:
         # ln(1 + e^z) - y z = max(z, 0) - y z + ln(1 + e^-|z|), where no exponent is positive
@@ -95,8 +117,11 @@ class Logistic:
         self.predict(z)
         return cost
 
+    def delta(self, p: Array, y: Array, out: Array) -> None:
+        np.subtract(p, y, out=out)
+
     def inverse(self, p: Array) -> Array:
-        return _log(p) - _log(1.0 - p)
+        return _logit(p)
 
     def units(self, n_classes: int) -> int:
         return 1 if n_classes == 2 else n_classes
@@ -108,7 +133,7 @@ class Logistic:
 class Softmax:
     """M probabilities that sum to one."""
 
-    slope = 1.0
+    convex = True
 
     def predict(self, z: Array) -> None:
         z -= np.maximum.reduce(z, axis=0)
@@ -127,6 +152,9 @@ class Softmax:
         cost -= np.add.reduce(scratch, axis=0)
         return cost
 
+    def delta(self, p: Array, y: Array, out: Array) -> None:
+        np.subtract(p, y, out=out)
+
     def inverse(self, p: Array) -> Array:
         return _log(p)
 
@@ -142,8 +170,19 @@ def _log(p: Array) -> Array:
     return np.log(np.maximum(p, np.finfo(p.dtype).tiny))
 
 
+def _logit(p: Array) -> Array:
+    """The z whose sigmoid is p."""
+    return _log(p) - _log(1.0 - p)
+
+
+def _itself(p: Array) -> Array:
+    return p
+
+
 OUTPUTS: dict[str, Output] = {
-    "linear": Linear(),
+    "linear": SquaredError(ACTIVATIONS["identity"], inverse=_itself),
     "logistic": Logistic(),
+    "relu": SquaredError(ACTIVATIONS["relu"], inverse=_itself),
+    "sigmoid": SquaredError(ACTIVATIONS["sigmoid"], inverse=_logit),
     "softmax": Softmax(),
 }

@@ -9,7 +9,7 @@ from click.testing import CliRunner
 from nnmnist import __version__
 from nnmnist.cli import COMMANDS, cli
 
-HEAVY = ("numpy", "pydantic", "requests", "yaml", "tqdm", "PIL", "threadpoolctl")
+HEAVY = ("numpy", "pydantic", "requests", "yaml", "tqdm", "PIL", "threadpoolctl", "matplotlib")
 
 
 def test_help_lists_every_command():

@@ -182,3 +182,26 @@ def test_threads_are_recorded(tiny_config):
     assert process.wait(60) == 0
     process.communicate()
     assert "# blas_threads: 1\n" in Path("run/config.yaml").read_text()
+
+
+def test_values_have_r2_in_the_place_of_accuracy():
+    result = train("-c", "lecture/line", "-o", "run", "--set", "data.validation=20")
+    assert result.exit_code == 0
+    assert "test         R^2 0.9" in result.stdout
+    assert "mean squared error 0." in result.stdout
+    lines = result.stderr.splitlines()
+    header = next(i for i, line in enumerate(lines) if line.startswith("epoch"))
+    assert lines[header].split()[3] == "R^2"
+    assert len({len(line) for line in lines[header : header + 5]}) == 1  # aligned
+    assert "nnmnist evaluate run" in result.stderr
+    assert "nnmnist predict" not in result.stderr  # there are no pictures
+    told = nnmnist("evaluate", "run/best.npz")
+    assert told.exit_code == 0
+    assert "R^2        0.9" in told.stdout
+    refused = nnmnist("evaluate", "run/best.npz", "--data", "hinge")
+    assert refused.exit_code == 0  # one input, one value
+    assert (
+        "learnt values (outputs: 1), and threshold has 2 classes"
+        in nnmnist("evaluate", "run/best.npz", "--data", "threshold").stderr
+    )
+    assert "does not classify images" in nnmnist("predict", "run/best.npz", "--test", "0").stderr

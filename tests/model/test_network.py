@@ -91,6 +91,24 @@ def test_gradient_without_hidden_layers():
     assert max(check.error for check in checks) < 1e-7
 
 
+def test_a_check_of_some_parameters_covers_all(monkeypatch):
+    """A wrong entry that is not among those compared one by one is found along the random direction."""
+    network = random_network((30, 20, 3), activation="tanh")
+    x, y = problem(n_inputs=30)
+    assert max(check.error for check in gradcheck.check(network, x, y, most=2)) < 1e-7
+    right = network.gradient
+
+    def wrong(*arguments):
+        answer = right(*arguments)
+        network.dW[0][7, 5] *= 1.01
+        return answer
+
+    monkeypatch.setattr(network, "gradient", wrong)
+    errors = {check.name: check.error for check in gradcheck.check(network, x, y, most=2)}
+    assert errors.pop("W1") > 1e-5
+    assert max(errors.values()) < 1e-7
+
+
 def test_dropout_drops_its_share_and_keeps_the_mean():
     network = random_network((4, 2000, 3), activation="softplus", dropout=0.25, dtype=np.float32)
     x, y = problem(50, 4, 3, np.float32)
@@ -132,6 +150,14 @@ def test_initial_weights_fit_the_activation(activation):
     again = Network((400, 300, 200, 10), activation)
     again.initialize(np.random.default_rng(0))
     assert again.theta.tobytes() == network.theta.tobytes()
+
+
+@pytest.mark.parametrize("output", OUTPUTS)
+def test_without_hidden_layers_only_a_convex_cost_starts_at_zero(output):
+    """At zero a relu output would never move: its slope is zero there."""
+    network = Network((5, 3), output=output)
+    network.initialize(np.random.default_rng(0))
+    assert network.W[0].any() == (output in ("relu", "sigmoid"))
 
 
 @pytest.mark.parametrize("dropout", [0.0, 0.5])

@@ -1,0 +1,126 @@
+"""Parameter efficiency: a sum of a few products x_i x_j by a network of multiplication gates, and by linear regression
+on all products.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from gate import INWARD, outward
+from numpy.typing import NDArray
+
+from nnmnist.config import TrainingConfig
+from nnmnist.data.examples import Examples
+from nnmnist.evaluation import evaluate
+from nnmnist.model.network import Network
+from nnmnist.training import fit
+
+Array = NDArray[np.float64]
+
+# What the trained version learns: three products of forty inputs, with fewer examples than there are products.
+N_INPUTS, N_PRODUCTS, N_EXAMPLES, N_TEST = 40, 3, 600, 4000
+WIDTHS = (4, 8, 12, 16, 24)
+TRAINING = TrainingConfig(epochs=500, batch_size=20, optimizer="adam", learning_rate=0.005, schedule="cosine")
+
+
+def sum_of_products(x: Array, pairs: NDArray[np.int64]) -> Array:
+    """sum_k x_i x_j (n, 1) over the pairs (i, j) in `pairs` (K, 2)."""
+    return x[:, pairs].prod(axis=2).sum(axis=1, keepdims=True)
+
+
+def gates(n_inputs: int, pairs: NDArray[np.int64], lam: float = 2.0**-11) -> Network:
+    """A network with a gate of four hidden units for each pair: about the sum of their products."""
+    network = Network((n_inputs, 4 * len(pairs), 1), "softplus", output="linear", dtype=np.float64)
+    for k, pair in enumerate(pairs):
+        network.W[0][4 * k : 4 * k + 4, pair] = lam * INWARD
+        network.W[1][0, 4 * k : 4 * k + 4] = outward(lam)
+    return network
+
+
+def n_products(n_inputs: int) -> int:
+    """Products x_i x_j with i <= j."""
+    return n_inputs * (n_inputs + 1) // 2
+
+
+def all_products(x: Array) -> Array:
+    """x_i x_j for all i <= j, a column each."""
+    i, j = np.triu_indices(x.shape[1])
+    return x[:, i] * x[:, j]
+
+
+def as_built(n_inputs: int = 1000, k: int = 10) -> tuple[Network, Network, float]:
+    """The lecture's two models, linear on all products and a network of gates, and the largest error of the gates."""
+    rng = np.random.default_rng(0)
+    pairs = rng.permutation(n_inputs)[: 2 * k].reshape(k, 2)
+    network = gates(n_inputs, pairs)
+    x = rng.uniform(-1, 1, (1000, n_inputs))
+    error = np.abs(network.predict(x) - sum_of_products(x, pairs)).max()
+    return Network((n_products(n_inputs), 1), output="linear"), network, float(error)
+
+
+def problem(n_examples: int, seed: int = 0) -> tuple[Examples, Examples]:
+    """Training and test examples of the smaller problem, inputs of variance 1."""
+    rng = np.random.default_rng(seed)
+    pairs = rng.permutation(N_INPUTS)[: 2 * N_PRODUCTS].reshape(N_PRODUCTS, 2)
+    x = rng.uniform(-(3**0.5), 3**0.5, (N_TEST + n_examples, N_INPUTS))
+    y = sum_of_products(x, pairs)
+    return _examples(x[N_TEST:], y[N_TEST:]), _examples(x[:N_TEST], y[:N_TEST])
+
+
+def _examples(x: Array, y: Array) -> Examples:
+    return Examples(x.astype(np.float32), y.astype(np.float32), np.arange(len(x)), n_classes=0)
+
+
+def test_error(network: Network, train: Examples, test: Examples, training: TrainingConfig) -> float:
+    """1 - R^2 on the test examples after training: the part of their variance that is not explained."""
+    network.initialize(np.random.default_rng(0))
+    none = Examples(test.inputs, test.targets, np.arange(0), 0)
+    for _ in fit(network, train, none, training):
+        pass
+    r2 = evaluate(network, test).r2
+    assert r2 is not None  # the test values differ
+    return 1 - r2
+
+
+def by_network(width: int, train: Examples, test: Examples) -> tuple[int, float]:
+    """Parameters and test error of a trained network of so many hidden units."""
+    network = Network((N_INPUTS, width, 1), "softplus", output="linear")
+    return network.theta.size, test_error(network, train, test, TRAINING)
+
+
+def by_products(train: Examples, test: Examples) -> tuple[int, float]:
+    """The same of linear regression on all products."""
+    network = Network((n_products(N_INPUTS), 1), output="linear")
+    train, test = (_examples(all_products(part.x), part.y) for part in (train, test))
+    return network.theta.size, test_error(network, train, test, TrainingConfig(optimizer="least_squares"))
+
+
+def curves() -> tuple[Array, Array]:
+    """Test error against parameters, rows (parameters, error): of networks of all WIDTHS, of linear regression."""
+    train, test = problem(N_EXAMPLES)
+    networks = [by_network(width, train, test) for width in WIDTHS]
+    return np.array(networks), np.array([by_products(train, test)])
+
+
+def main() -> None:
+    linear, network, error = as_built()
+    print("ten products of 1000 inputs          weights  with biases")
+    print(f"linear regression on all products {linear.n_weights:10,}{linear.theta.size:13,}")
+    print(f"ten gates, 40 hidden units        {network.n_weights:10,}{network.theta.size:13,}")
+    print(f"largest error of the gates on 1000 points of [-1, 1]^1000: {error:.0e}\n")
+
+    print(
+        f"{N_PRODUCTS} products of {N_INPUTS} inputs, {N_EXAMPLES} examples    parameters   test error (1 - R^2)"
+    )
+    networks, products = curves()
+    for width, (parameters, error) in zip(WIDTHS, networks, strict=True):
+        print(f"trained network, {width:2} hidden units {parameters:17,.0f}{error:23.4f}")
+    print(f"linear regression on all products{products[0, 0]:16,.0f}{products[0, 1]:23.4f}\n")
+
+    print("by number of examples          network, 12 units    linear regression")
+    for n_examples in (300, 600, 1200, 2400):
+        train, test = problem(n_examples)
+        print(f"{n_examples:8,}{by_network(12, train, test)[1]:40.4f}{by_products(train, test)[1]:21.4f}")
+
+
+if __name__ == "__main__":
+    main()

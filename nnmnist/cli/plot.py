@@ -1,0 +1,143 @@
+"""`nnmnist plot`: pictures of runs, written as PNG or SVG."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from nnmnist import checkpoint, history, plots
+from nnmnist.checkpoint import Checkpoint
+from nnmnist.cli.evaluate import load_splits
+from nnmnist.cli.options import data_dir_option
+from nnmnist.data import Splits
+from nnmnist.errors import PlotError
+from nnmnist.evaluation import evaluate
+from nnmnist.history import History
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+
+class Subject:
+    """A run to draw; each part of it is read when a picture needs it."""
+
+    def __init__(self, directory: Path, name: str, data_dir: Path | None) -> None:
+        self.directory = directory
+        self.name = name
+        self.data_dir = data_dir
+
+    @cached_property
+    def history(self) -> History:
+        return history.read(self.directory, self.name)
+
+    @cached_property
+    def best(self) -> Checkpoint:
+        return checkpoint.load(self.directory / "best.npz")
+
+    @cached_property
+    def splits(self) -> Splits:
+        return load_splits(self.directory / "best.npz", self.best, None, self.data_dir)
+
+
+def _curves(runs: Sequence[Subject]) -> Figure:
+    return plots.curves([run.history for run in runs])
+
+
+def _weights(runs: Sequence[Subject]) -> Figure:
+    run = _only(runs)
+    shape = run.best.document.get("image_shape")
+    if shape is None:
+        raise PlotError(f"{run.directory}: weights are drawn as images, and its inputs are no pictures")
+    W = run.best.network.W
+    names = run.best.classes if len(W) == 1 and len(W[0]) == len(run.best.classes) else ()
+    return plots.weights(W[0], tuple(shape), names)
+
+
+def _confusion(runs: Sequence[Subject]) -> Figure:
+    run = _only(runs)
+    if not run.best.classes:
+        raise PlotError(f"{run.directory}: a regression confuses no classes")
+    matrix = evaluate(run.best.network, run.splits.test).confusion
+    assert matrix is not None
+    return plots.confusion(matrix, run.best.classes)
+
+
+def _boundary(runs: Sequence[Subject]) -> Figure:
+    run = _only(runs)
+    plots.require_plane(run.best.network, run.best.classes)  # before its data is looked for
+    return plots.boundary(run.best.network, run.splits.train, run.best.classes)
+
+
+def _fit(runs: Sequence[Subject]) -> Figure:
+    first = runs[0]
+    for run in runs:
+        plots.require_line(run.best.network)  # before its data is looked for
+        if run.splits.identity != first.splits.identity:
+            raise PlotError(
+                f"{run.directory}: was trained on other data than {first.directory}; draw them apart"
+            )
+    return plots.fit({run.name: run.best.network for run in runs}, first.splits.train)
+
+
+def _only(runs: Sequence[Subject]) -> Subject:
+    if len(runs) > 1:
+        raise PlotError("of several runs, curves and fit make one picture; draw the other kinds run by run")
+    return runs[0]
+
+
+# kind -> its picture of one run or several; it raises PlotError where it does not apply
+KINDS: dict[str, Callable[[Sequence[Subject]], Figure]] = {
+    "curves": _curves,
+    "weights": _weights,
+    "confusion": _confusion,
+    "boundary": _boundary,
+    "fit": _fit,
+}
+
+
+@click.command()
+@click.argument(
+    "runs",
+    nargs=-1,
+    required=True,
+    type=click.Path(path_type=Path, exists=True, file_okay=False),
+    metavar="RUN...",
+)
+@click.option(
+    "--kind", type=click.Choice(list(KINDS)), help="What to draw.  [default: all that apply; curves with -o]"
+)
+@click.option(
+    "-o",
+    "--output",
+    type=click.Path(dir_okay=False, path_type=Path),
+    metavar="FILE",
+    help="Where to write one picture, .png or .svg.  [default: RUN/KIND.png]",
+)
+@data_dir_option
+def plot(runs: tuple[Path, ...], kind: str | None, output: Path | None, data_dir: Path | None) -> None:
+    """Draw runs: curves, weights, confusion, boundary, fit.
+
+    Several runs are overlaid in one picture, which goes to the first of them unless -o says where.
+    """
+    if output is not None:
+        plots.file_format(output)
+    names = [run.resolve().name for run in runs]
+    if len(set(names)) < len(runs):
+        names = [str(run) for run in runs]
+    subjects = [Subject(run, name, data_dir) for run, name in zip(runs, names, strict=True)]
+    overlaid = f"-{len(runs)}-runs" if len(runs) > 1 else ""
+    wanted = kind or (output and "curves")
+    for each in [wanted] if wanted else KINDS:
+        try:
+            figure = KINDS[each](subjects)
+        except PlotError:
+            if wanted:
+                raise
+            continue  # this kind does not apply
+        path = output or runs[0] / f"{each}{overlaid}.png"
+        plots.save(figure, path)
+        click.echo(path)

@@ -1,0 +1,155 @@
+import sys
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+
+from nnmnist import checkpoint
+from nnmnist.cli import cli
+from nnmnist.cli.plot import KINDS
+
+
+def nnmnist(*arguments):
+    return CliRunner().invoke(cli, [str(argument) for argument in arguments])
+
+
+def plot(*arguments):
+    return nnmnist("plot", *arguments)
+
+
+@pytest.fixture
+def run(tiny_config):
+    nnmnist("train", "-c", tiny_config, "-o", "run")
+    return Path("run")
+
+
+def toy(name, output, *settings):
+    """A run on one of the lecture's small problems."""
+    text = f"data: {{name: {name}, validation: 20}}\nmodel: {{hidden: [], output: {output}}}\ntraining: {{epochs: 2}}"
+    Path(f"{name}.yaml").write_text(text)
+    result = nnmnist("train", "-c", f"{name}.yaml", "-o", name, *settings)
+    assert result.exit_code == 0, result.output
+    return Path(name)
+
+
+def written(result):
+    assert result.exit_code == 0, result.output
+    paths = [Path(line) for line in result.stdout.splitlines()]
+    assert all(path.read_bytes().startswith((b"\x89PNG", b"<?xml")) for path in paths)
+    return sorted(map(str, paths))
+
+
+def test_the_default_draws_what_applies_to_images(run):
+    assert written(plot(run)) == ["run/confusion.png", "run/curves.png", "run/weights.png"]
+
+
+def test_the_default_draws_what_applies_to_points_in_the_plane():
+    names = written(plot(toy("three_classes", "softmax")))
+    assert [Path(name).stem for name in names] == ["boundary", "confusion", "curves"]
+
+
+def test_the_default_draws_what_applies_to_a_regression():
+    assert [Path(name).stem for name in written(plot(toy("line", "linear")))] == ["curves", "fit"]
+
+
+@pytest.mark.parametrize("file", ["mine.png", "mine.svg", "MINE.SVG"])
+def test_output_and_its_format(run, file):
+    assert written(plot(run, "--kind", "confusion", "-o", file)) == [file]
+    assert sorted(path.name for path in run.glob("*.png")) == []
+
+
+def test_with_an_output_alone_curves_are_drawn(run):
+    written(plot(run, "-o", "a.png"))
+    written(plot(run, "--kind", "curves", "-o", "b.png"))
+    assert Path("a.png").read_bytes() == Path("b.png").read_bytes()
+
+
+def test_several_runs_are_overlaid(run, tiny_config):
+    nnmnist("train", "-c", tiny_config, "-o", "other", "--seed", "1")
+    assert written(plot(run, "other")) == ["run/curves-2-runs.png"]
+    written(plot(run, "-o", "alone.svg"))
+    written(plot(run, "other", "-o", "both.svg"))
+    assert Path("both.svg").read_text().count("<path") > Path("alone.svg").read_text().count("<path")
+
+
+def test_runs_of_the_same_name_are_told_apart(run, tiny_config):
+    nnmnist("train", "-c", tiny_config, "-o", "elsewhere/run")
+    written(plot(run, "elsewhere/run", "-o", "both.png"))
+    written(plot("elsewhere/run", run, "-o", "swapped.png"))
+    assert Path("both.png").read_bytes() != Path("swapped.png").read_bytes()
+
+
+def test_lines_of_several_runs_on_one_plot():
+    line = toy("line", "linear")
+    nnmnist("train", "-c", "line.yaml", "-o", "slow", "--set", "training.learning_rate=1e-3")
+    assert written(plot(line, "slow", "--kind", "fit")) == ["line/fit-2-runs.png"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "message"),
+    [
+        (["run", "--kind", "boundary"], 1, "boundary draws a plane of two inputs, and this network takes 30"),
+        (["run", "--kind", "fit"], 1, "fit draws one output against one input"),
+        (["run", "run", "--kind", "weights"], 1, "draw the other kinds run by run"),
+        (["run", "-o", "x.pdf"], 1, "x.pdf: pictures are written as .png or .svg"),
+        (["run", "-o", "nowhere/x.png"], 1, "nowhere"),
+        (["run", "--kind", "pie"], 2, "'pie' is not one of 'curves', 'weights'"),
+        (["nowhere"], 2, "'nowhere' does not exist"),
+        ([], 2, "Missing argument"),
+        (["."], 1, "no curve to draw, for it holds no run"),
+    ],
+)
+def test_bad_input_is_one_clear_line(run, arguments, code, message):
+    result = plot(*arguments)
+    assert result.exit_code == code
+    assert message in result.stderr
+    assert result.stdout == ""
+    *usage, error = result.stderr.splitlines()
+    assert error.startswith("Error: ")
+    assert all(line.startswith(("Usage:", "Try")) or not line for line in usage)
+
+
+def test_what_does_not_apply_to_a_regression():
+    line = toy("line", "linear")
+    for kind, message in (("confusion", "a regression confuses no classes"), ("weights", "no pictures"),
+                          ("boundary", "takes 1")):  # fmt: skip
+        result = plot(line, "--kind", kind)
+        assert result.exit_code == 1
+        assert message in result.stderr
+
+
+def test_three_inputs_are_refused_by_boundary():
+    result = plot(toy("planes", "linear"), "--kind", "boundary")
+    assert result.exit_code == 1
+    assert result.stderr == "Error: boundary draws a plane of two inputs, and this network takes 3\n"
+
+
+def test_other_data_is_not_drawn_into_the_same_plot():
+    toy("line", "linear")
+    toy("hinge", "linear")
+    result = plot("line", "hinge", "--kind", "fit")
+    assert result.exit_code == 1
+    assert "hinge: was trained on other data than line" in result.stderr
+
+
+def test_missing_data_is_told_after_the_pictures_that_need_none(run):
+    found = checkpoint.load(run / "best.npz")
+    facts = {**found.document, "config": {"data": {"name": "mnist"}}}
+    checkpoint.save(run / "best.npz", found.network, found.classes, facts)
+    result = plot(run)
+    assert result.exit_code == 1
+    assert result.stdout.split() == ["run/curves.png", "run/weights.png"]
+    assert "lacks train-images-idx3-ubyte" in result.stderr
+
+
+def test_without_matplotlib(run, monkeypatch):
+    monkeypatch.setitem(sys.modules, "matplotlib", None)
+    for arguments in (["run"], ["run", "--kind", "curves"]):
+        result = plot(*arguments)
+        assert result.exit_code == 1
+        assert "pip install 'nnmnist[plot]'" in result.stderr
+
+
+def test_help_names_every_kind():
+    text = plot("--help").stdout
+    assert all(kind in text for kind in KINDS)

@@ -1,0 +1,124 @@
+"""A training that breaks says where, and leaves the best checkpoint as it was."""
+
+import re
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from nnmnist import checkpoint
+from nnmnist.data.examples import Examples
+from nnmnist.errors import TrainingError
+from nnmnist.model.network import Network
+from nnmnist.training import fit
+
+from .support import assert_one_line, assert_whole, nnmnist, weights
+
+
+class Settings:
+    epochs, batch_size, optimizer, learning_rate = 3, 16, "sgd", 0.1
+    momentum, schedule, weight_decay = 0.9, "constant", 0.0
+
+
+def examples(n=64):
+    rng = np.random.default_rng(0)
+    return Examples(
+        rng.normal(size=(n, 4)).astype(np.float32), np.arange(n, dtype=np.uint8) % 3, np.arange(n), 3
+    )
+
+
+@pytest.mark.parametrize("rate", ["1e30", "1e38"])
+@pytest.mark.parametrize("optimizer", ["{optimizer: sgd}", "{optimizer: adam}"])
+def test_a_huge_learning_rate_names_place_rate_and_array(tiny_config, rate, optimizer):
+    changes = ["--set", f"training={optimizer}", "--set", f"training.learning_rate={rate}"]
+    result = nnmnist("train", "-c", tiny_config, "-o", "run", *changes, "--epochs", "30")
+    assert result.exit_code == 1
+    error = result.stderr.splitlines(keepends=True)[-1]
+    assert_one_line(error)
+    assert re.search(r"epoch \d+", error)
+    assert re.search(r"step \d+ of \d+|last step", error)
+    assert re.search(r"the learning rate was [-+.e\d]+, lower training.learning_rate", error)
+    assert re.search(r"the first to break: (W\d|b\d|h\d|z)|Error: (W\d|b\d|velocity|m|v) is", error)
+    assert_whole("run")
+
+
+def test_the_best_checkpoint_is_untouched(tiny_config):
+    """A run that was well until its weights were made huge."""
+    assert nnmnist("train", "-c", tiny_config, "-o", "run", "--epochs", "3").exit_code == 0
+    best = Path("run/best.npz").read_bytes()
+    last = checkpoint.load("run/last.npz")
+    last.network.theta[:] = np.float32(3e38)
+
+    class Kept:
+        state = last.optimizer
+
+    facts = {key: value for key, value in last.document.items() if key not in ("format", "model", "classes")}
+    checkpoint.save("run/last.npz", last.network, last.classes, facts, Kept())
+    result = nnmnist("train", "--resume", "run", "--epochs", "4", "-q")
+    assert result.exit_code == 1
+    assert "the cost is no longer finite in epoch 4, step 1 of 15; " in result.stderr
+    assert "(the first to break: h1)" in result.stderr  # the weights are huge, but finite
+    assert Path("run/best.npz").read_bytes() == best
+
+
+def test_an_infinite_weight_in_a_resumed_checkpoint(tiny_config):
+    assert nnmnist("train", "-c", tiny_config, "-o", "run", "--epochs", "3").exit_code == 0
+    best = Path("run/best.npz").read_bytes()
+    last = checkpoint.load("run/last.npz")
+    last.network.W[1][0, 0] = np.inf
+    checkpoint.save("run/last.npz", last.network, last.classes)
+    result = nnmnist("train", "--resume", "run", "--epochs", "4")
+    assert result.exit_code == 1
+    assert_one_line(result.stderr.splitlines(keepends=True)[-1])
+    assert "last.npz: W2 holds values that are not finite" in result.stderr
+    assert Path("run/best.npz").read_bytes() == best
+    assert weights("run", "best.npz")
+
+
+def message(network, train, validation, **changes):
+    settings = type("Changed", (Settings,), changes)()
+    with pytest.raises(TrainingError) as error:
+        list(fit(network, train, validation, settings))
+    return str(error.value)
+
+
+def test_a_nan_among_the_inputs_is_no_matter_of_the_learning_rate():
+    train = examples()
+    train.inputs[40, 2] = np.nan
+    said = message(Network((4, 3)), train, examples())
+    assert re.match(
+        r"the cost is no longer finite in epoch 1, step \d of 4; the examples themselves hold", said
+    )
+    assert "learning rate" not in said
+
+
+def test_a_nan_in_validation_alone():
+    validation = examples()
+    validation.inputs[3, 1] = np.nan
+    said = message(Network((4, 3)), examples(), validation)
+    assert said.startswith(
+        "the validation cost is no longer finite after epoch 1; the examples themselves hold"
+    )
+
+
+def test_an_overflow_in_the_first_layer():
+    train = examples()
+    train.inputs[:] = 1e30
+    network = Network((4, 5, 3))
+    network.theta[:] = 1e30
+    said = message(network, train, examples())
+    assert said.startswith(
+        "the cost is no longer finite in epoch 1, step 1 of 4; the learning rate was 0.1, lower"
+    )
+    assert said.endswith("(the first to break: h1)")
+
+
+def test_a_state_of_the_optimizer_that_breaks():
+    """The squares of such gradients overflow, and Adam would stand still for ever."""
+    train = examples()
+    train.inputs[:] *= np.float32(1e25)
+    network = Network((4, 3))
+    said = message(network, train, examples(), optimizer="adam", learning_rate=1e-38)
+    assert said.startswith(
+        "v is no longer finite after the last step of epoch 1; the learning rate was 1e-38, "
+    )

@@ -1,0 +1,257 @@
+"""A disk that fails or is full at any moment leaves every file as it was or as it was to be, and no litter."""
+
+import errno
+import io
+import os
+import stat
+import subprocess
+from contextlib import contextmanager
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from nnmnist import checkpoint, config, data, runs
+from nnmnist.data import cache, download, idx
+from nnmnist.errors import DataUnavailable
+from nnmnist.model.network import Network
+
+from ..data.server import serve  # noqa: TID252 - the tests are one package only to pytest
+from .support import (
+    assert_one_line,
+    assert_same,
+    assert_whole,
+    finished,
+    nnmnist,
+    posix,
+    raised,
+    spawn,
+    weights,
+)
+
+OPERATIONS = ("open", "write", "flush", "fsync", "replace", "fsync of the folder")
+
+
+class Disk:
+    """Counts the operations of one kind and lets the `fail_at`-th fail, a write after half of its bytes."""
+
+    def __init__(self, operation, fail_at=0):
+        self.operation, self.fail_at, self.count = operation, fail_at, 0
+
+    def hit(self, operation):
+        """Whether this operation is the one to fail."""
+        self.count += operation == self.operation
+        return operation == self.operation and self.count == self.fail_at
+
+    def check(self, operation):
+        if self.hit(operation):
+            raise OSError(errno.EIO, "Input/output error")
+
+
+class FaultyFile(io.BufferedWriter):
+    """A file on a `Disk`."""
+
+    def __init__(self, path, mode, disk):
+        super().__init__(io.FileIO(path, mode.replace("b", "")))
+        self.disk = disk
+
+    def write(self, content):
+        if self.disk.hit("write"):
+            super().write(content[: len(content) // 2])
+            raise OSError(errno.EIO, "Input/output error")
+        return super().write(content)
+
+    def flush(self):
+        self.disk.check("flush")
+        super().flush()
+
+
+@contextmanager
+def failing(disk):
+    """All files are opened, written and put in place on `disk`."""
+    real = {"open": Path.open, "fsync": os.fsync, "replace": os.replace}
+
+    def opened(path, mode="r", *args, **kwargs):
+        if mode not in ("xb", "ab"):
+            return real["open"](path, mode, *args, **kwargs)
+        disk.check("open")
+        return FaultyFile(path, mode, disk)
+
+    def fsync(descriptor):
+        folder = stat.S_ISDIR(os.fstat(descriptor).st_mode)
+        disk.check("fsync of the folder" if folder else "fsync")
+        real["fsync"](descriptor)
+
+    def replace(source, target):
+        disk.check("replace")
+        real["replace"](source, target)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Path, "open", opened)
+        patch.setattr(os, "fsync", fsync)
+        patch.setattr(os, "replace", replace)
+        yield
+
+
+@pytest.fixture
+def settings(tiny_config):
+    return config.load(tiny_config, ["training.epochs=2"])
+
+
+@pytest.fixture
+def splits(settings):
+    return data.load(settings.data, settings.seed)
+
+
+def complete(directory, settings, splits):
+    """Start a run, or go on with it once its config is there, to its end."""
+    if (directory / "config.yaml").exists():
+        run = runs.reopen(directory, settings)
+    else:
+        run = runs.create(settings, "tiny", directory, force=True)
+    list(run.train(splits))
+    run.finish(splits)
+
+
+@posix
+@pytest.mark.parametrize("operation", OPERATIONS)
+def test_a_fault_at_every_step_of_a_run(settings, splits, operation):
+    """Config, metrics, both checkpoints and summary, in all the moments at which they are written."""
+    with failing(disk := Disk(operation)):
+        complete(Path("whole"), settings, splits)
+    assert disk.count >= 8 - (operation in ("replace", "fsync of the folder")) * 2
+    for moment in range(1, disk.count + 1):
+        directory = Path(f"run{moment}")
+        with failing(Disk(operation, moment)):
+            error = raised(OSError, complete, directory, settings, splits)
+        if operation == "fsync of the folder":  # which some systems lack, so that it may fail
+            assert error is None
+        else:
+            assert error.errno == errno.EIO
+            assert Path(error.filename).name in runs.FILES
+        assert_whole(directory)
+        complete(directory, settings, splits)
+        assert_same(directory, "whole")
+
+
+@posix
+@pytest.mark.parametrize("operation", OPERATIONS[:-1])
+def test_a_fault_leaves_the_older_file(operation):
+    checkpoint.save("net.npz", Network((2, 3)), [])
+    before = Path("net.npz").read_bytes()
+    with failing(Disk(operation, 1)), pytest.raises(OSError, match=r"Input/output error: 'net\.npz'"):
+        checkpoint.save("net.npz", Network((2, 4)), [])
+    assert Path("net.npz").read_bytes() == before
+    assert [file.name for file in Path().iterdir()] == ["net.npz"]
+
+
+CONTENT = idx.encode(np.arange(60, dtype=np.uint8).reshape(5, 4, 3))
+FILE = {"images": download.Published(len(CONTENT), idx.sha256(idx.parse(CONTENT, "images")))}
+
+
+@posix
+@pytest.mark.parametrize("operation", OPERATIONS)
+def test_a_fault_in_the_cache_of_downloads(monkeypatch, operation):
+    monkeypatch.setenv("NNMNIST_OFFLINE", "0")
+    monkeypatch.setenv("NO_PROXY", "*")
+    folder = Path("cache")
+    with serve({"images": CONTENT}) as server:
+        with failing(Disk(operation, 1)):
+            error = raised(DataUnavailable, download.fetch, FILE, [server.mirror("good")], folder)
+        if operation == "fsync of the folder":
+            assert error is None
+        else:
+            assert "cache cannot be written (Input/output error)" in str(error)
+            assert [file.name for file in folder.iterdir()] == ["download.lock"]
+        download.fetch(FILE, [server.mirror("good")], folder)
+    assert {file.name for file in folder.iterdir()} <= {"images", "download.lock"}
+    assert (folder / "images").read_bytes() == CONTENT
+
+
+@posix
+@pytest.mark.parametrize("operation", OPERATIONS)
+def test_a_fault_in_the_record_of_verified_files(operation):
+    """The record only saves time: without it the files are hashed again."""
+    file = Path("images")
+    file.write_bytes(CONTENT)
+    os.utime(file, (0, 0))
+    with failing(Disk(operation, 1)), pytest.MonkeyPatch.context() as patch:
+        patch.setattr(cache, "SETTLED_NS", -1)
+        found = cache.read(file)
+        assert found[1] == cache.read(file)[1] == FILE["images"].sha256
+    assert [found.name for found in cache.directory().iterdir()] == ["verified.json"]
+
+
+LIMITED = """
+import resource, sys
+from nnmnist.cli import main
+resource.setrlimit(resource.RLIMIT_FSIZE, (int(sys.argv.pop(1)),) * 2)
+main()
+"""
+
+
+@posix
+def test_a_limit_to_the_size_of_files(tiny_config):
+    """At ten sizes from nothing to one byte too few; Python turns the signal of it into an error."""
+    assert (
+        nnmnist("train", "-c", tiny_config, "-o", "whole", "--set", "training.schedule=constant").exit_code
+        == 0
+    )
+    assert nnmnist("train", "--resume", "whole", "--epochs", "5").exit_code == 0
+    largest = Path("whole/last.npz").stat().st_size
+    for size in [0, 1, 10, 100, 300, 500, 1000, largest // 2, largest - 100, largest - 1]:
+        run = Path(f"run{size}")
+        nnmnist("train", "-c", tiny_config, "-o", run, "--set", "training.schedule=constant")
+        before = {name: (run / name).read_bytes() for name in ("last.npz", "metrics.csv")}
+        process = spawn("train", "--resume", run, "--epochs", "5", "-q", program=("-c", LIMITED, size))
+        _, stderr = finished(process)
+        assert process.returncode == 1
+        *said, error = stderr.splitlines(keepends=True)  # said how to go on, unless it failed before training
+        assert_one_line(error)
+        assert said == [] or said[0].endswith(f"go on with: nnmnist train --resume {run}\n")
+        assert "File too large" in error
+        assert str(run) in error
+        assert_whole(run)
+        assert (run / "last.npz").read_bytes() == before["last.npz"]
+        assert (run / "metrics.csv").read_bytes().startswith(before["metrics.csv"])
+        assert nnmnist("train", "--resume", run, "--epochs", "5").exit_code == 0
+        assert_same(run, "whole")
+
+
+@pytest.fixture
+def small_disk():
+    """A file system of 128 kB, where this user may mount one."""
+    folder = Path("disk").absolute()
+    folder.mkdir()
+    mount = ["mount", "-t", "tmpfs", "-o", "size=128k", "tmpfs", str(folder)]
+    try:
+        mounted = subprocess.run(mount, capture_output=True).returncode == 0
+    except OSError:
+        mounted = False
+    if not mounted:
+        pytest.skip("a tmpfs cannot be mounted here")
+    yield folder
+    subprocess.run(["umount", str(folder)], check=True)
+
+
+def test_a_full_disk(tiny_config, small_disk):
+    changes = ["--set", "model.hidden=[100]", "--set", "training.schedule=constant"]
+    assert nnmnist("train", "-c", tiny_config, *changes, "--epochs", "6", "-o", "whole").exit_code == 0
+    run = small_disk / "run"
+    assert nnmnist("train", "-c", tiny_config, *changes, "--epochs", "2", "-o", run).exit_code == 0
+    before = weights(run)
+    rest = os.statvfs(small_disk).f_bavail * os.statvfs(small_disk).f_frsize
+    (small_disk / "filler").write_bytes(bytes(rest - 8192))
+    process = spawn("train", "--resume", run, "--epochs", "6", "-q")
+    _, stderr = finished(process)
+    assert process.returncode == 1
+    said, error = stderr.splitlines(keepends=True)
+    assert said.startswith("stopped after 2 of 6 epochs; go on with: nnmnist train --resume ")
+    assert_one_line(error)
+    assert "No space left on device" in error
+    assert str(run) in error
+    assert weights(run) == before
+    assert_whole(run)
+    (small_disk / "filler").unlink()
+    assert nnmnist("train", "--resume", run, "--epochs", "6").exit_code == 0
+    assert_same(run, "whole")

@@ -1,0 +1,176 @@
+"""Any file given to `predict` gets an answer or one line with its name, and the other files still get theirs."""
+
+import io
+import os
+import random
+import struct
+import zlib
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from nnmnist import checkpoint
+from nnmnist.data import image
+from nnmnist.errors import DataError
+from nnmnist.model.network import Network
+
+from .support import assert_one_line, counts, nnmnist, posix, raised
+
+DIGIT = np.random.default_rng(0).integers(0, 256, (28, 28)).astype(np.uint8)
+
+
+def encoded(picture, kind="PNG", **settings):
+    buffer = io.BytesIO()
+    picture.save(buffer, kind, **settings)
+    return buffer.getvalue()
+
+
+def png_of_size(width, height):
+    """A PNG that declares a size and holds next to nothing."""
+
+    def chunk(name, content):
+        return (
+            struct.pack(">I", len(content)) + name + content + struct.pack(">I", zlib.crc32(name + content))
+        )
+
+    header = struct.pack(">IIBBBBB", width, height, 8, 0, 0, 0, 0)
+    pixels = zlib.compress(bytes(1 << 20))
+    return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + chunk(b"IDAT", pixels) + chunk(b"IEND", b"")
+
+
+def text_bomb():
+    """A small PNG with a comment that unpacks to 100 MB."""
+    content = b"comment\0\0" + zlib.compress(bytes(100_000_000))
+    chunk = (
+        struct.pack(">I", len(content)) + b"zTXt" + content + struct.pack(">I", zlib.crc32(b"zTXt" + content))
+    )
+    data = encoded(Image.fromarray(DIGIT))
+    return data[:33] + chunk + data[33:]
+
+
+GREY = Image.fromarray(DIGIT)
+SIDEWAYS = Image.Exif()
+SIDEWAYS[0x0112] = 6  # turn by 90 degrees clockwise
+ANSWERED = {
+    "16-bit.png": encoded(Image.fromarray(DIGIT.astype(np.uint16) * 257)),
+    "16-bit.pgm": b"P5 28 28 65535\n" + (DIGIT.astype(">u2") * 257).tobytes(),
+    "16-bit.tif": encoded(Image.fromarray(DIGIT.astype(np.uint16) * 257), "TIFF"),
+    "cmyk.tif": encoded(
+        Image.merge("CMYK", [Image.new("L", (28, 28))] * 3 + [Image.fromarray(255 - DIGIT)]), "TIFF"
+    ),
+    "palette.png": encoded(GREY.convert("P")),
+    "palette.gif": encoded(GREY, "GIF"),
+    "opaque.png": encoded(GREY.convert("RGBA")),
+    "alpha.png": encoded(Image.merge("LA", [Image.new("L", (28, 28), 255), GREY])),
+    "animated.gif": encoded(GREY, "GIF", save_all=True, append_images=[Image.new("L", (28, 28))] * 3),
+    "animated.png": encoded(GREY, save_all=True, append_images=[Image.new("L", (28, 28))] * 3),
+    "wrong-ending.jpg": encoded(GREY),
+    "no-ending": encoded(GREY, "BMP"),
+    "turned.png": encoded(GREY.transpose(Image.Transpose.ROTATE_90), exif=SIDEWAYS),
+    "white.ppm": encoded(GREY.convert("RGB"), "PPM"),
+}
+REFUSED = {
+    "truncated.png": encoded(GREY)[:200],
+    "truncated.gif": encoded(GREY, "GIF")[:60],
+    "truncated.jpg": encoded(GREY, "JPEG")[:300],
+    "truncated.tif": encoded(GREY, "TIFF")[:200],
+    "empty.png": b"",
+    "zero-sized.png": png_of_size(0, 0),
+    "bomb.png": png_of_size(30_000, 30_000),
+    "smaller-bomb.png": png_of_size(9_000, 9_000),
+    "declared-but-absent.png": png_of_size(28, 28)[:50],
+    "text-bomb.png": text_bomb(),
+    "floating.tif": encoded(Image.fromarray(DIGIT.astype(np.float32)), "TIFF"),
+    "drawing.svg": b'<svg xmlns="http://www.w3.org/2000/svg" width="28" height="28"/>',
+    "text.png": b"seven\n",
+    "page.png": b"<!DOCTYPE html><title>404</title>",
+    "postscript.eps": b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 28 28\n%%EndComments\nshowpage\n%%EOF\n",
+    "vector.wmf": b"\xd7\xcd\xc6\x9a" + bytes(100),
+}
+
+
+@pytest.fixture
+def reader():
+    network = Network((784, 10))
+    network.theta[:] = np.random.default_rng(1).normal(size=network.theta.size)
+    checkpoint.save("net.npz", network, list("0123456789"), {"image_shape": [28, 28]})
+    return "net.npz"
+
+
+@pytest.mark.parametrize("name", ANSWERED)
+def test_every_kind_of_picture_shows_the_same_digit(name):
+    """Within what rounding the colours costs."""
+    found = image.read(io.BytesIO(ANSWERED[name]), name).reshape(28, 28).astype(int)
+    assert np.abs(found - DIGIT).max() <= 1
+
+
+def test_what_cannot_be_read_is_named_and_the_others_are_read(reader):
+    for name, content in {**ANSWERED, **REFUSED}.items():
+        Path(name).write_bytes(content)
+    names = sorted({**ANSWERED, **REFUSED}, key=lambda name: zlib.crc32(name.encode()))
+    result = nnmnist("predict", reader, *names, "gone.png")
+    assert result.exit_code == 1
+    assert [line.split(":")[0] for line in result.stdout.splitlines()] == [n for n in names if n in ANSWERED]
+    errors = result.stderr.splitlines(keepends=True)
+    for name, line in zip([*(name for name in names if name in REFUSED), "gone.png"], errors, strict=True):
+        assert_one_line(line)
+        assert line.startswith(f"Error: {name}: ")
+    assert nnmnist("predict", reader, *ANSWERED).exit_code == 0
+
+
+@posix
+def test_paths_that_are_no_pictures(reader):
+    Path("good.png").write_bytes(ANSWERED["opaque.png"])
+    Path("endless.png").symlink_to("/dev/zero")
+    Path("folder").mkdir()
+    Path("turns.png").symlink_to("turns.png")
+    names = ["endless.png", "folder", "turns.png", "x" * 5000, "a\0b", "\x1b[2J.png", "good.png"]
+    result = nnmnist("predict", reader, *names)
+    assert result.exit_code == 1
+    assert result.stdout.startswith("good.png: ")
+    assert len(result.stdout.splitlines()) == 1
+    errors = result.stderr.splitlines(keepends=True)
+    assert len(errors) == len(names) - 1
+    for line in errors:
+        assert_one_line(line)
+
+
+@posix
+def test_a_folder_that_cannot_be_listed(reader, monkeypatch):
+    """Root may list anything, so the refusal is played."""
+    Path("good.png").write_bytes(ANSWERED["opaque.png"])
+    Path("closed").mkdir()
+
+    def refuse(folder):
+        raise PermissionError(13, "Permission denied", str(folder))
+
+    monkeypatch.setattr(Path, "iterdir", refuse)
+    result = nnmnist("predict", reader, "closed", "good.png")
+    assert (result.exit_code, result.stderr) == (1, "Error: closed: cannot be read: Permission denied\n")
+    assert result.stdout.startswith("good.png: ")
+
+
+@pytest.mark.skipif(os.name != "posix", reason="names of bytes that are no text exist on POSIX")
+def test_a_name_that_is_no_text(reader):
+    name = os.fsdecode(b"\xff.png")
+    Path(name).write_bytes(ANSWERED["opaque.png"])
+    assert nnmnist("predict", reader, name).stdout.startswith("\\udcff.png: ")
+    assert nnmnist("predict", reader, name, "--json").exit_code == 0
+
+
+@counts(quick=300, slow=5000)
+def test_random_damage_is_read_or_refused(count):
+    rng, kinds = random.Random(6), list(ANSWERED.items())
+    refused = 0
+    for _ in range(count):
+        name, content = rng.choice(kinds)
+        damaged = bytearray(content)
+        for _ in range(rng.choice([1, 3, 20])):
+            damaged[rng.randrange(len(damaged))] = rng.randrange(256)
+        size = rng.choice([len(damaged), rng.randrange(len(damaged))])
+        error = raised(DataError, image.read, io.BytesIO(damaged[:size]), name)
+        refused += error is not None
+        assert error is None or (str(error).startswith(f"{name}: ") and str(error).isprintable())
+    assert refused > count / 4

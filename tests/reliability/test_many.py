@@ -1,0 +1,64 @@
+"""Many runs at once, and one run for a very long time."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from nnmnist import checkpoint, runs
+
+from .support import counts, curve, finished, linux, nnmnist, spawn, weights
+
+
+@counts(quick=8, slow=50)
+def test_many_runs_with_one_name_at_once(tiny_config, count):
+    processes = [
+        spawn("train", "-c", tiny_config, "--seed", seed, "--threads", "1", "--json", "-q")
+        for seed in range(count)
+    ]
+    records = [json.loads(finished(process, 300)[0]) for process in processes]
+    assert {process.returncode for process in processes} == {0}
+    directories = {record["run"] for record in records}
+    assert directories == {str(path) for path in Path("runs").iterdir()}
+    assert len(directories) == count
+    for seed, record in enumerate(records):
+        run = Path(record["run"])
+        assert runs.stored_config(run).seed == seed
+        assert sorted(file.name for file in run.iterdir()) == sorted(runs.FILES)
+        assert json.loads((run / "summary.json").read_text()) == record
+    for seed in (0, count - 1):
+        assert nnmnist("train", "-c", tiny_config, "--seed", seed, "-o", f"alone{seed}").exit_code == 0
+        assert weights(records[seed]["run"]) == weights(f"alone{seed}")
+        assert curve(records[seed]["run"]) == curve(f"alone{seed}")
+
+
+LONG = """
+import os, sys
+from pathlib import Path
+from nnmnist import config, data, runs
+settings = config.load(Path(sys.argv[1]), ["training.epochs=" + sys.argv[2]])
+splits = data.load(settings.data, settings.seed)
+for epoch in runs.create(settings, "long", Path("long")).train(splits):
+    if epoch.number % 50 == 0:
+        print(int(Path("/proc/self/statm").read_text().split()[1]), len(os.listdir("/proc/self/fd")))
+"""
+
+
+@linux
+@counts(quick=200, slow=2000)
+def test_a_long_life_needs_no_more(tiny_config, count):
+    out, err = finished(spawn(tiny_config, count, program=("-c", LONG)), 600)
+    assert err == ""
+    pages, descriptors = zip(*(map(int, line.split()) for line in out.splitlines()), strict=True)
+    assert len(pages) == count // 50
+    assert (max(pages) - pages[0]) * 4096 < 5_000_000
+    assert set(descriptors) == {descriptors[0]}
+    assert checkpoint.load("long/last.npz").document["epoch"] == count
+    assert len(curve("long")) == 1 + count
+
+
+@pytest.mark.parametrize("name", ["a", "b c", "ü"])
+def test_a_run_is_called_after_its_config(tiny_config, name):
+    tiny_config.rename(f"{name}.yaml")
+    record = json.loads(nnmnist("train", "-c", f"{name}.yaml", "--epochs", "1", "--json", "-q").stdout)
+    assert Path(record["run"]).name.startswith(f"{name}-20")

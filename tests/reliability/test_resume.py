@@ -1,0 +1,173 @@
+"""Runs are gone on with in their own bits, and never under a false config, on other data or from a forged file."""
+
+import json
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from nnmnist import checkpoint, runs
+
+from .support import assert_one_line, assert_same, curve, finished, nnmnist, spawn, weights
+
+
+@pytest.fixture
+def steady(tiny_config):
+    """A config whose steps do not depend on the number of epochs."""
+    tiny_config.write_text(tiny_config.read_text().replace("schedule: cosine", "schedule: constant"))
+    return tiny_config
+
+
+def train(*arguments):
+    result = nnmnist("train", *arguments)
+    assert result.exit_code == 0, result.stderr
+    return result
+
+
+@pytest.mark.parametrize("first", [1, 2, 5])
+def test_other_totals_of_epochs(steady, first):
+    train("-c", steady, "-o", "whole", "--epochs", "6")
+    train("-c", steady, "-o", "run", "--epochs", first)
+    train("--resume", "run", "--epochs", "6")
+    assert_same("run", "whole")
+
+
+def test_fewer_epochs_than_are_done_is_refused(steady):
+    train("-c", steady, "-o", "run", "--epochs", "3")
+    before = Path("run/config.yaml").read_bytes()
+    result = nnmnist("train", "--resume", "run", "--epochs", "2")
+    assert result.exit_code == 2
+    assert_one_line(result.stderr.splitlines(keepends=True)[-1])
+    assert "run has 3 epochs behind it, more than training.epochs: 2" in result.stderr
+    assert Path("run/config.yaml").read_bytes() == before
+    assert Path("run/summary.json").exists()
+
+
+def test_after_early_stopping_with_more_patience(steady):
+    flat = ["--epochs", "9", "--set", "training.learning_rate=1e-30"]  # nothing gets better
+    train("-c", steady, "-o", "whole", *flat, "--set", "training.patience=5")
+    train("-c", steady, "-o", "run", *flat, "--set", "training.patience=2")
+    assert len(curve("run")) == 1 + 3
+    train("--resume", "run", "--set", "training.patience=5")
+    assert len(curve("run")) == 1 + 6
+    assert_same("run", "whole")
+
+
+def test_a_config_edited_in_the_run_is_refused_with_the_difference(steady):
+    train("-c", steady, "-o", "run")
+    file = Path("run/config.yaml")
+    file.write_text(file.read_text().replace("learning_rate: 0.05", "learning_rate: 0.5"))
+    result = nnmnist("train", "--resume", "run", "--epochs", "9")
+    assert result.exit_code == 2
+    assert_one_line(result.stderr.splitlines(keepends=True)[-1])
+    assert "training.learning_rate: 0.05 there, 0.5 now" in result.stderr
+    assert len(curve("run")) == 1 + 4
+
+
+def test_another_number_of_threads_is_allowed_and_said(steady):
+    def resumed(threads, epochs):
+        process = spawn("train", "--resume", "run", "--epochs", epochs, "--threads", threads, "-q")
+        _, stderr = finished(process)
+        assert process.returncode == 0
+        return stderr
+
+    train("-c", steady, "-o", "run", "--epochs", "1")
+    assert resumed(threads=1, epochs=2) == ""
+    assert resumed(threads=2, epochs=3).startswith(
+        "blas_threads was 1 so far and is 2 now: the last bits may differ"
+    )
+    assert resumed(threads=2, epochs=4) == ""
+
+
+def cut_everywhere(text):
+    return [text[:size] for size in range(0, len(text), 7)]
+
+
+def test_metrics_cut_anywhere(steady):
+    """Rows that were lost stay lost; what is there is right, and the training is not touched."""
+    train("-c", steady, "-o", "whole", "--epochs", "4")
+    train("-c", steady, "-o", "half", "--epochs", "2")
+    metrics = Path("half/metrics.csv").read_bytes()
+    for damaged in [
+        *cut_everywhere(metrics),
+        metrics + b"3,0.1,0.9",
+        metrics + bytes(100),
+        b"\xff\n\n,\n,,,\n",
+    ]:
+        shutil.rmtree("run", ignore_errors=True)
+        shutil.copytree("half", "run")
+        Path("run/metrics.csv").write_bytes(damaged)
+        train("--resume", "run", "--epochs", "4")
+        assert weights("run") == weights("whole")
+        header, *rows = curve("run")
+        assert header == curve("whole")[0]
+        assert [row for row in rows if row not in curve("whole")] == []
+        assert rows[-2:] == curve("whole")[-2:]
+
+
+def test_metrics_that_are_gone(steady):
+    train("-c", steady, "-o", "run", "--epochs", "2")
+    Path("run/metrics.csv").unlink()
+    train("--resume", "run", "--epochs", "3")
+    assert [row.split(",")[0] for row in curve("run")] == ["epoch", "3"]
+
+
+def forge(change):
+    """Change document and arrays of run/last.npz, and make the digest fit."""
+    with np.load("run/last.npz") as file:
+        arrays = {name: file[name] for name in file.files}
+    facts = json.loads(str(arrays["document"]))
+    change(facts, arrays)
+    arrays["document"] = np.array(json.dumps(facts))
+    arrays["sha256"] = np.array(checkpoint._digest(arrays))
+    Path("run/last.npz").write_bytes(checkpoint._pack(arrays))
+
+
+FORGERIES = {
+    "no epoch": lambda facts, arrays: facts.pop("epoch"),
+    "epoch -1": lambda facts, arrays: facts.update(epoch=-1),
+    "epoch of text": lambda facts, arrays: facts.update(epoch="one"),
+    "seconds that are none": lambda facts, arrays: facts.update(seconds="long"),
+    "no best": lambda facts, arrays: facts.pop("best"),
+    "a best of another kind": lambda facts, arrays: facts.update(
+        best={"epoch": 1, "cost": [], "accuracy": "x"}
+    ),
+    "no config": lambda facts, arrays: facts.pop("config"),
+    "an unknown key": lambda facts, arrays: facts["config"]["training"].update(warp=9),
+    "data that is no mapping": lambda facts, arrays: facts.update(data=[1]),
+    "no optimizer state": lambda facts, arrays: [
+        arrays.pop(n) for n in list(arrays) if n.startswith("optimizer.")
+    ],
+    "a state of another shape": lambda facts, arrays: arrays.update(
+        {"optimizer.velocity": np.zeros(1, np.float32)}  # NumPy would stretch it
+    ),
+    "a state of another type": lambda facts, arrays: arrays.update(
+        {"optimizer.velocity": arrays["optimizer.velocity"].astype(np.float64)}
+    ),
+    "an infinite weight": lambda facts, arrays: arrays["W1"].__setitem__((0, 0), np.inf),
+    "an infinite velocity": lambda facts, arrays: arrays["optimizer.velocity"].__setitem__(0, np.inf),
+}
+
+
+@pytest.mark.parametrize("name", FORGERIES)
+def test_a_forged_last_checkpoint_is_refused(steady, name):
+    train("-c", steady, "-o", "run", "--epochs", "1")
+    best = Path("run/best.npz").read_bytes()
+    forge(FORGERIES[name])
+    result = nnmnist("train", "--resume", "run", "--epochs", "2", "-q")
+    assert result.exit_code == 1
+    assert_one_line(result.stderr.splitlines(keepends=True)[-1])
+    assert "run/last.npz: " in result.stderr.replace("\\", "/")
+    assert "internal error" not in result.stderr
+    assert Path("run/best.npz").read_bytes() == best
+
+
+def test_what_a_killed_process_left_is_swept_up(steady):
+    train("-c", steady, "-o", "run", "--epochs", "1")
+    Path("run/.last.npz.0a1b2c3d.tmp").write_bytes(b"half a checkpoint")
+    train("--resume", "run", "--epochs", "2")
+    assert sorted(file.name for file in Path("run").iterdir()) == sorted(runs.FILES)
+    Path("run/.config.yaml.0a1b2c3d.tmp").touch()
+    train("-c", steady, "-o", "run", "--force")
+    assert sorted(file.name for file in Path("run").iterdir()) == sorted(runs.FILES)
