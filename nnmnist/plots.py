@@ -38,6 +38,7 @@ STYLE: dict[Any, Any] = {
     "figure.dpi": 120,
     "font.size": 13.5,
     "axes.grid": True,
+    "axes.axisbelow": True,
     "axes.spines.top": False,
     "axes.spines.right": False,
     "grid.color": "0.9",
