@@ -1,6 +1,7 @@
 """What all tests share: no network, nobody's cache, and a data set so small that a run takes no time."""
 
 import os
+import signal
 from pathlib import Path
 
 import numpy as np
@@ -9,6 +10,12 @@ import pytest
 from nnmnist.data import idx
 
 REAL_DATA = os.environ.get("NNMNIST_DATA_DIR")
+
+
+def pytest_configure():
+    """A job in the background of a script ignores Ctrl-C, and so would every program that the tests start."""
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(autouse=True)
