@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import shutil
+import sys
 from pathlib import Path
 
 import click
@@ -27,6 +29,12 @@ data_dir_option = click.option(
     type=click.Path(file_okay=False, path_type=Path),
     help="Where to look for data first: DIR/mnist/train-images-idx3-ubyte, ...",
 )
+
+
+def program() -> str:
+    """What to type to call this program again: its name, or its path where it is not on the PATH."""
+    called = sys.argv[0]
+    return called if Path(called).stem == "nnmnist" and shutil.which("nnmnist") is None else "nnmnist"
 
 
 def notice(line: str) -> None:

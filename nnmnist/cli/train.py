@@ -20,6 +20,7 @@ from nnmnist.cli.options import (
     data_dir_option,
     json_option,
     notice,
+    program,
     set_option,
 )
 from nnmnist.config import Config, Override
@@ -97,7 +98,7 @@ def train(
     run = (
         runs.reopen(directory, wanted)
         if directory
-        else runs.create(wanted, path.stem if path else "mnist", output, force)
+        else runs.create(wanted, path.stem if path else config.DEFAULT_RECIPE, output, force)
     )
     tell(f"{splits.name}: {len(splits.train):,} training, {len(splits.validation):,} validation, "
          f"{len(splits.test):,} test examples; run {run.directory}")  # fmt: skip
@@ -109,7 +110,7 @@ def train(
         _follow(run, splits, quiet)
         summary = run.finish(splits)
     except (KeyboardInterrupt, SystemExit, OSError):
-        command = shlex.join(["nnmnist", "train", "--resume", str(run.directory),
+        command = shlex.join([program(), "train", "--resume", str(run.directory),
                               *(["--data-dir", str(data_dir)] if data_dir else []),
                               *(["--threads", str(threads)] if threads else [])])  # fmt: skip
         notice(f"stopped after {run.epochs_done} of {wanted.training.epochs} epochs; go on with: {command}")
@@ -119,9 +120,9 @@ def train(
     click.echo(json.dumps(summary) if as_json else result(summary))
     if not as_json:
         best = shlex.quote(summary["checkpoint"])
-        tell(f"next         nnmnist evaluate {best}")
+        tell(f"next         {program()} evaluate {best}")
         if splits.image_shape:
-            tell(f"             nnmnist predict {best} --test 0-9")
+            tell(f"             {program()} predict {best} --test 0-9")
 
 
 def _resumed(resume: Path | None, output: Path | None) -> Path | None:

@@ -13,10 +13,10 @@ from nnmnist import checkpoint
 from .support import assert_same, assert_whole, counts, finished, nnmnist, posix, spawn, weights
 
 CONFIGS = {
-    "momentum": "{epochs: 30, batch_size: 32, learning_rate: 0.05}\nmodel: {hidden: [8]}",
-    "adam with dropout": "{epochs: 30, batch_size: 32, optimizer: adam, learning_rate: 0.01, schedule: one_cycle}\n"
+    "momentum": "{epochs: 150, batch_size: 32, learning_rate: 0.05}\nmodel: {hidden: [8]}",
+    "adam with dropout": "{epochs: 150, batch_size: 32, optimizer: adam, learning_rate: 0.01, schedule: one_cycle}\n"
     "model: {hidden: [8, 6], dropout: 0.3}",
-    "random order": "{epochs: 30, batch_size: 7, momentum: 0, schedule: cosine, weight_decay: 1e-3}\n"
+    "random order": "{epochs: 150, batch_size: 7, momentum: 0, schedule: cosine, weight_decay: 1e-3}\n"
     "model: {hidden: [5], activation: tanh}\nseed: 9",
 }
 
