@@ -2,15 +2,29 @@
 
 from __future__ import annotations
 
+from contextlib import AbstractContextManager
+from functools import cache
+
 from threadpoolctl import ThreadpoolController
+
+
+@cache
+def _blas() -> ThreadpoolController:
+    controller: ThreadpoolController = ThreadpoolController().select(user_api="blas")
+    return controller
 
 
 def blas_threads() -> int:
     """Threads of NumPy's BLAS; 1 where it is none that can be asked."""
-    pools = ThreadpoolController().select(user_api="blas").info()
-    return max((int(pool["num_threads"]) for pool in pools), default=1)
+    return max((int(pool["num_threads"]) for pool in _blas().info()), default=1)
 
 
 def limit_blas_threads(n: int) -> None:
     """Use `n` threads from here to the end of the process."""
-    ThreadpoolController().limit(limits=n, user_api="blas")
+    _blas().limit(limits=n)
+
+
+def blas_threads_of(n: int) -> AbstractContextManager[object]:
+    """A context in which `n` threads are used."""
+    limits: AbstractContextManager[object] = _blas().limit(limits=n)
+    return limits

@@ -8,13 +8,15 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack
 from dataclasses import dataclass
-from typing import Literal, Protocol
+from functools import partial
+from typing import Literal, NamedTuple, Protocol
 
 import numpy as np
 
 from nnmnist.data.batches import Batches
-from nnmnist.data.examples import Array, Examples
+from nnmnist.data.examples import Array, Examples, scale
 from nnmnist.errors import TrainingError
 from nnmnist.evaluation import Evaluation, codes, evaluate, r_squared
 from nnmnist.model.network import Buffers, Network
@@ -22,6 +24,7 @@ from nnmnist.model.optimizers import OPTIMIZERS, Optimizer
 from nnmnist.model.schedules import SCHEDULES
 from nnmnist.model.solvers import SOLVERS
 from nnmnist.randomness import generator
+from nnmnist.team import Part, Team, crew
 
 
 class TrainingSettings(Protocol):
@@ -57,6 +60,17 @@ class Epoch:
     examples_per_second: float  # training alone
 
 
+class Descent(NamedTuple):
+    """What the steps of an epoch came to."""
+
+    cost: float
+    accuracy: float | None
+    learning_rate: float  # of the last step
+    broken: tuple[int, Array] | None = (
+        None  # the step whose cost was not finite, and the rows of its examples
+    )
+
+
 # step within the epoch, steps an epoch, and the epoch's mean cost and accuracy so far
 Progress = Callable[[int, int, float, float | None], None]
 
@@ -77,6 +91,7 @@ def fit(
     optimizer: Optimizer | None = None,
     epochs_done: int = 0,
     progress: Progress | None = None,
+    cores: int = 1,
 ) -> Iterator[Epoch]:
     """Train `network` in place, yielding a record after each epoch. A solver is done after the first.
 
@@ -85,38 +100,61 @@ def fit(
         optimizer: with the state of the epochs done; None starts a new one.
         epochs_done: epochs that `network` and `optimizer` have behind them.
         progress: called after each step.
+        cores: how many there are; where steps are large enough, a process on each takes its part of them, see
+            `nnmnist.team`.
 
     Raises:
         TrainingError: the cost is no longer finite; names epoch, step and learning rate.
     """
     optimizer = optimizer or make_optimizer(network, settings)
-    size = None if settings.batch_size == "full" or not optimizer else settings.batch_size
-    batches = Batches(train, size, codes(network, train.n_classes))
-    epochs = settings.epochs if optimizer else 1
-    for epoch in range(epochs_done + 1, epochs + 1):
-        started = time.perf_counter()
-        if optimizer:
-            cost, accuracy, rate = _descend(network, optimizer, batches, settings, seed, epoch, progress)
+    size = (
+        len(train) if settings.batch_size == "full" or not optimizer else min(settings.batch_size, len(train))
+    )
+
+    y_codes = codes(network, train.n_classes)
+    batches = Batches(train, size, y_codes)
+
+    def work(part: Part) -> Callable[[int], Descent]:
+        shown = progress if part.team.rank == 0 else None
+        own = Batches(train, size, y_codes, part.team)
+        return partial(_descend, part.network, part.optimizer, own, settings, seed, shown)
+
+    steps = -(-len(train) // size) * (settings.epochs - epochs_done)
+    with ExitStack() as stack:
+        run: Callable[[int], Descent]
+        if not optimizer:
+            run = partial(_solve, network, batches, SOLVERS[settings.optimizer])
+        elif (workers := crew(network, size, steps, cores)) > 1:
+            run = stack.enter_context(Team(workers, network, optimizer, size, work)).run
         else:
-            cost, accuracy, rate = _solve(network, batches, SOLVERS[settings.optimizer])
-        trained = time.perf_counter()
-        _require_finite(network, optimizer, epoch, rate)
-        result = evaluate(network, validation) if len(validation) else None
-        if result and not math.isfinite(result.cost):
-            raise TrainingError(
-                f"the validation cost is no longer finite after epoch {epoch}; "
-                f"{_blame(network, validation.x, rate)}"
+            run = partial(_descend, network, optimizer, batches, settings, seed, progress)
+        for epoch in range(epochs_done + 1, (settings.epochs if optimizer else 1) + 1):
+            started = time.perf_counter()
+            cost, accuracy, rate, broken = run(epoch)
+            if broken:
+                step, rows = broken
+                raise TrainingError(
+                    f"the cost is no longer finite in epoch {epoch}, step {step} of {len(batches)}; "
+                    f"{_blame(network, scale(train.inputs[rows]), rate)}"
+                )
+            trained = time.perf_counter()
+            _require_finite(network, optimizer, epoch, rate)
+            result = evaluate(network, validation) if len(validation) else None
+            if result and not math.isfinite(result.cost):
+                raise TrainingError(
+                    f"the validation cost is no longer finite after epoch {epoch}; "
+                    f"{_blame(network, validation.x, rate)}"
+                )
+            yield Epoch(
+                number=epoch,
+                cost=cost,
+                accuracy=accuracy,
+                r2=r_squared(cost, network, train),
+                validation=result,
+                learning_rate=rate,
+                seconds=time.perf_counter() - started,
+                examples_per_second=len(train) / (trained - started),
             )
-        yield Epoch(
-            number=epoch,
-            cost=cost,
-            accuracy=accuracy,
-            r2=r_squared(cost, network, train),
-            validation=result,
-            learning_rate=rate,
-            seconds=time.perf_counter() - started,
-            examples_per_second=len(train) / (trained - started),
-        )
 
 
 def _descend(
@@ -125,15 +163,15 @@ def _descend(
     batches: Batches,
     settings: TrainingSettings,
     seed: int,
-    epoch: int,
     progress: Progress | None,
-) -> tuple[float, float | None, float]:
-    """One epoch of steps: its mean cost and accuracy, and the last learning rate."""
+    epoch: int,
+) -> Descent:
+    """One epoch of steps, as far as the cost is finite."""
     schedule, steps = SCHEDULES[settings.schedule], len(batches)
-    dropout = generator(seed, "dropout", epoch)
+    dropout = generator(seed, "dropout", epoch, network.team.rank if network.team else 0)
     total, correct, seen, accuracy, rate = 0.0, 0, 0, None, 0.0
-    with np.errstate(over="ignore", invalid="ignore"):  # told as one error below
-        for step, (x, y, labels) in enumerate(batches.draw(generator(seed, "order", epoch))):
+    with np.errstate(over="ignore", invalid="ignore"):  # told as one error by `fit`
+        for step, (x, y, labels, rows) in enumerate(batches.draw(generator(seed, "order", epoch))):
             rate = settings.learning_rate * schedule(
                 ((epoch - 1) * steps + step + 0.5) / (settings.epochs * steps)
             )
@@ -141,28 +179,25 @@ def _descend(
             total += float(np.add.reduce(costs))
             seen += len(x)
             if not math.isfinite(total):
-                raise TrainingError(
-                    f"the cost is no longer finite in epoch {epoch}, step {step + 1} of {steps}; "
-                    f"{_blame(network, x, rate)}"
-                )
+                return Descent(total, accuracy, rate, (step + 1, rows))
             if labels is not None:
                 correct += int(np.count_nonzero(network.output.label(p) == labels))
                 accuracy = correct / seen
             optimizer.step(network.theta, network.grad, rate)
             if progress:
                 progress(step + 1, steps, total / seen, accuracy)
-    return total / seen, accuracy, rate
+    return Descent(total / seen, accuracy, rate)
 
 
 def _solve(
-    network: Network, batches: Batches, solver: Callable[[Network, Array, Array], None]
-) -> tuple[float, float | None, float]:
+    network: Network, batches: Batches, solver: Callable[[Network, Array, Array], None], epoch: int
+) -> Descent:
     """All examples at once: the cost and accuracy of the solution, and no learning rate."""
-    [(x, y, labels)] = batches.draw()
+    [(x, y, labels, _)] = batches.draw()
     solver(network, x, y)
     costs, p = network.gradient(x, y)
     accuracy = None if labels is None else float(np.mean(network.output.label(p) == labels))
-    return float(costs.mean(dtype=np.float64)), accuracy, 0.0
+    return Descent(float(costs.mean(dtype=np.float64)), accuracy, 0.0)
 
 
 def _require_finite(network: Network, optimizer: Optimizer | None, epoch: int, rate: float) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,6 +13,23 @@ from nnmnist.errors import DataError
 Array = NDArray[Any]
 
 PIXEL = np.float32(1 / 255)  # a byte times this is a number in [0, 1]
+
+
+class DistortSettings(Protocol):
+    """How far images are distorted: `data.distort` of a config; all but the last two bound uniform draws."""
+
+    @property
+    def rotation(self) -> float: ...  # degrees
+    @property
+    def shear(self) -> float: ...  # degrees
+    @property
+    def scale(self) -> float: ...  # of the width and of the height, as a fraction
+    @property
+    def shift(self) -> float: ...  # pixels, along each axis
+    @property
+    def alpha(self) -> float: ...  # what the smoothed noise is multiplied by, pixels
+    @property
+    def sigma(self) -> float: ...  # the deviation of the Gaussian, pixels
 
 
 @dataclass(frozen=True)
@@ -26,6 +43,8 @@ class Examples:
     targets: Array  # (N,) uint8 class labels, or (N, n_outputs) float32 values
     rows: Array  # (n,) int64: which of the N rows are these examples
     n_classes: int  # 0 for regression
+    image_shape: tuple[int, int] | None = None  # (rows, columns); None where inputs are no picture
+    distort: DistortSettings | None = None  # how pictures are distorted for each step of a training
 
     def __post_init__(self) -> None:
         if not self.n_classes and self.targets.ndim != 2:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from copy import copy
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
@@ -14,6 +15,19 @@ from nnmnist.model.outputs import OUTPUTS
 Array = NDArray[Any]
 
 CHUNK = 2000  # examples a forward pass takes at once where no gradient is wanted
+
+
+class Team(Protocol):
+    """Processes that train one network together; see `nnmnist.team`."""
+
+    rank: int
+
+    def own(self, n: int) -> slice: ...
+    def terms(self, l: int, batch: int) -> Sequence[Sequence[Array]]: ...
+    def delta(self, l: int, batch: int) -> Array: ...
+    def room(self, terms: Sequence[Sequence[Array]]) -> Array: ...
+    def total(self, terms: Sequence[Sequence[Array]], own: slice, out: Array) -> Array: ...
+    def meet(self) -> None: ...
 
 
 class Network:
@@ -44,15 +58,58 @@ class Network:
         self.output_name, self.output = output, OUTPUTS[output]
         self.dropout = dropout
         self.dtype = np.dtype(dtype)
-        shapes = list(zip(self.sizes[1:], self.sizes[:-1], strict=True))  # (n_out, n_in)
+        self.team: Team | None = None
+        self.units = [slice(0, n) for n in self.sizes]  # of each layer, the units that are computed here
+        self._allocate(list(zip(self.sizes[1:], self.sizes[:-1], strict=True)))
+
+    def _allocate(self, shapes: list[tuple[int, int]]) -> None:
+        """Parameters for weights of `shapes` (n_out, n_in), and a bias for each unit that is computed here."""
         self.n_weights = sum(n_out * n_in for n_out, n_in in shapes)
-        n_biases = sum(self.sizes[1:])
-        self.theta = np.zeros(self.n_weights + n_biases, self.dtype)
-        self.grad = np.zeros_like(self.theta)
-        self.W, self.b = _views(self.theta, shapes)
-        self.dW, self.db = _views(self.grad, shapes)
+        n_biases = sum(units.stop - units.start for units in self.units[1:])
+        self._shapes = shapes
+        self.grad = np.zeros(self.n_weights + n_biases, self.dtype)
+        self.dW, self.db = self.views(self.grad)
+        self.place(np.zeros_like(self.grad))
         self._decay: Array | None = None
         self._buffers: dict[int, Buffers] = {}
+
+    def place(self, theta: Array) -> None:
+        """Let `theta` (n,) be the array that holds the parameters."""
+        self.theta = theta
+        self.W, self.b = self.views(theta)
+
+    def views(self, flat: Array) -> tuple[list[Array], list[Array]]:
+        """Weights (n_out, n_in) and biases (n_out,) as views of one flat array, all weights first.
+
+        Weights lie input by input (Fortran order): both products of a training step are then up to a quarter faster.
+        """
+        weights, biases, at = [], [], 0
+        for n_out, n_in in self._shapes:
+            weights.append(flat[at : at + n_out * n_in].reshape(n_out, n_in, order="F"))
+            at += n_out * n_in
+        for units in self.units[1:]:
+            n_out = units.stop - units.start
+            biases.append(flat[at : at + n_out])
+            at += n_out
+        return weights, biases
+
+    def share(self, team: Team) -> Network:
+        """The part of this network that a worker of `team` computes, with parameters of its own, all zero.
+
+        It has the worker's units of each hidden layer: the first layer's weights to them, and the other layers'
+        weights from them. All workers know the inputs and the outputs, so that what they need to tell each other
+        are sums over hidden units.
+        """
+        part = copy(self)
+        part.team = team
+        part.units = [slice(0, self.sizes[0]), *map(team.own, self.sizes[1:-1]), slice(0, self.sizes[-1])]
+        part._allocate([W[block].shape for W, block in zip(self.W, part.blocks(), strict=True)])
+        return part
+
+    def blocks(self) -> list[tuple[slice, slice]]:
+        """Rows and columns of each W of the whole network that are held here."""
+        everything = slice(None)
+        return [(self.units[1], everything), *((everything, units) for units in self.units[1:-1])]
 
     def parameters(self) -> dict[str, Array]:
         """W1, b1, W2, b2, ...: the views by the names that they have in a checkpoint."""
@@ -79,7 +136,12 @@ class Network:
         h = x.T
         last = len(self.W) - 1
         for l, (W, b) in enumerate(zip(self.W, self.b, strict=True)):
-            z = np.matmul(W, h, out=buffers.h[l])
+            if self.team and l:  # the sum over h is one over all workers' units
+                terms = buffers.terms[l]
+                np.matmul(W, h, out=self.team.room(terms))
+                z = self.team.total(terms, self.units[l + 1], out=buffers.h[l])
+            else:
+                z = np.matmul(W, h, out=buffers.h[l])
             z += b[:, None]
             if l == last:
                 break
@@ -93,15 +155,18 @@ class Network:
             below = buffers.dropped if dropped else buffers.h  # what layer l was given
             h = below[l - 1] if l else x.T
             np.matmul(delta, h.T, out=self.dW[l])  # dJ/dW(l) = delta(l) h(l-1)^T
-            np.add.reduce(delta, axis=1, out=self.db[l])
+            np.add.reduce(buffers.own_delta[l], axis=1, out=self.db[l])
             if l:
-                delta = np.matmul(self.W[l].T, delta, out=buffers.delta[l - 1])  # dJ/dh(l-1)
+                dh = np.matmul(self.W[l].T, delta, out=buffers.own_delta[l - 1])  # dJ/dh(l-1)
                 if dropped:
-                    delta *= buffers.mask[l - 1]
+                    dh *= buffers.mask[l - 1]
                 if self.activation.derivative:
                     slope = buffers.scratch[l - 1]
                     self.activation.derivative(buffers.h[l - 1], slope)
-                    delta *= slope
+                    dh *= slope
+                if self.team and l > 1:
+                    self.team.meet()
+                delta = buffers.delta[l - 1]  # what dh has become: all units that W(l-1) leads to
 
     def gradient(
         self, x: Array, y: Array, weight_decay: float = 0.0, rng: np.random.Generator | None = None
@@ -157,22 +222,30 @@ class Buffers:
 
     def __init__(self, network: Network, batch: int, training: bool = False) -> None:
         self.batch = batch
-        *hidden, n_outputs = network.sizes[1:]
+        own, team = network.units[1:-1], network.team
+        n_hidden = [units.stop - units.start for units in own]
+        n_outputs = network.sizes[-1]
 
-        def layers(last: bool) -> list[Array]:
-            arrays: list[Array] = [
-                np.empty((n, batch), network.dtype, order="F") for n in hidden
-            ]  # (n_l, batch)
-            return [*arrays, np.empty((n_outputs, batch), network.dtype)] if last else arrays
+        def hidden() -> list[Array]:
+            return [np.empty((n, batch), network.dtype, order="F") for n in n_hidden]  # (n_l, batch)
 
-        self.h = layers(last=True)
-        flat = np.empty(max(hidden, default=0) * batch, network.dtype)
-        self.scratch = [flat[: n * batch].reshape(n, batch, order="F") for n in hidden]
-        if training:
-            self.delta = layers(last=True)
-            if network.dropout:
-                self.mask = layers(last=False)
-                self.dropped = layers(last=False)
+        self.h = [*hidden(), np.empty((n_outputs, batch), network.dtype)]
+        flat = np.empty(max(n_hidden, default=0) * batch, network.dtype)
+        self.scratch = [flat[: n * batch].reshape(n, batch, order="F") for n in n_hidden]
+        if not training:
+            return
+        self.delta = [*hidden(), np.empty((n_outputs, batch), network.dtype)]
+        self.own_delta = self.delta
+        if network.dropout:
+            self.mask, self.dropped = hidden(), hidden()
+        if team:
+            self.terms = [team.terms(l, batch) for l in range(len(network.W))]
+            self.delta[1:-1] = [team.delta(l, batch) for l in range(1, len(own))]
+            self.own_delta = [
+                self.delta[0],
+                *(d[units] for d, units in zip(self.delta[1:-1], own[1:], strict=True)),
+                self.delta[-1],
+            ]
 
     def drop(self, l: int, dropout: float, rng: np.random.Generator) -> Array:
         """h(l) with each unit silenced with probability `dropout`, the others scaled to keep the mean.
@@ -184,18 +257,3 @@ class Buffers:
         np.greater_equal(mask, dropout, out=mask)
         mask *= 1.0 / (1.0 - dropout)
         return np.multiply(self.h[l], mask, out=self.dropped[l])
-
-
-def _views(flat: Array, shapes: Sequence[tuple[int, int]]) -> tuple[list[Array], list[Array]]:
-    """Weights (n_out, n_in) and biases (n_out,) as views of one flat array, all weights first.
-
-    Weights lie input by input (Fortran order): both products of a training step are then up to a quarter faster.
-    """
-    weights, biases, at = [], [], 0
-    for n_out, n_in in shapes:
-        weights.append(flat[at : at + n_out * n_in].reshape(n_out, n_in, order="F"))
-        at += n_out * n_in
-    for n_out, _ in shapes:
-        biases.append(flat[at : at + n_out])
-        at += n_out
-    return weights, biases

@@ -1,7 +1,8 @@
 import numpy as np
 import pytest
 
-from nnmnist.data.batches import Batches
+from nnmnist.config import DistortConfig
+from nnmnist.data.batches import Batches, ahead
 from nnmnist.data.examples import Examples
 
 CODES = np.eye(3, dtype=np.float32)
@@ -15,7 +16,8 @@ def pixels(n=10):
 def drawn(batches, rng=None):
     """The batches with their arrays copied: they are valid only until the next one."""
     return [
-        (x.copy(), y.copy(), None if labels is None else labels.copy()) for x, y, labels in batches.draw(rng)
+        (x.copy(), y.copy(), None if labels is None else labels.copy())
+        for x, y, labels, _ in batches.draw(rng)
     ]
 
 
@@ -60,3 +62,89 @@ def test_values_for_regression():
     for x, y, labels in drawn(Batches(Examples(inputs, targets, np.arange(6), 0), 4, None)):
         np.testing.assert_array_equal(y, 2 * x.T)
         assert labels is None
+
+
+def test_each_batch_knows_its_rows():
+    examples = Examples(pixels().inputs, pixels().targets, np.array([7, 2, 9]), 3)
+    assert [rows.tolist() for *_, rows in Batches(examples, 2, CODES).draw()] == [[7, 2], [9]]
+
+
+def pictures(distort, n=100):
+    rng = np.random.default_rng(0)
+    inputs, labels = rng.integers(0, 256, (n, 30)).astype(np.uint8), (np.arange(n) % 3).astype(np.uint8)
+    return Examples(inputs, labels, np.arange(n), 3, (6, 5), distort)
+
+
+def test_distorted_batches_are_the_same_for_the_same_seed_and_others_in_the_next_epoch():
+    batches = Batches(pictures(DistortConfig()), 16, CODES)
+
+    def epoch(seed):
+        return np.concatenate([x for x, *_ in drawn(batches, np.random.default_rng(seed))])
+
+    assert np.array_equal(epoch(1), epoch(1))
+    assert np.abs(epoch(1) - epoch(2)).max() > 0.1
+    one, other = (np.stack(sorted(map(tuple, epoch(seed)))) for seed in (1, 2))
+    assert np.abs(one - other).max() > 0.1  # not the order alone
+
+
+class Rank:
+    """One of three workers, without the others."""
+
+    def __init__(self, rank):
+        self.rank, self.met = rank, 0
+        self.x = [np.zeros((16, 30), np.float32) for _ in range(2)]
+
+    def own(self, n):
+        return slice(n * self.rank // 3, n * (self.rank + 1) // 3)
+
+    def inputs(self, batch):
+        return [x[:batch] for x in self.x]
+
+    def meet(self):
+        self.met += 1
+
+
+def test_a_team_distorts_a_batch_in_parts():
+    examples, seed = pictures(DistortConfig()), 3
+    whole = drawn(Batches(examples, 16, CODES), np.random.default_rng(seed))
+    team = [Rank(rank) for rank in range(3)]
+    parts = [drawn(Batches(examples, 16, CODES, rank), np.random.default_rng(seed)) for rank in team]
+    for (x, y, *_), *others in zip(whole, *parts, strict=True):
+        for rank, (part, its_y, *_) in zip(team, others, strict=True):
+            own = rank.own(len(x))
+            np.testing.assert_array_equal(part[own], x[own])
+            np.testing.assert_array_equal(its_y, y)
+    assert [rank.met for rank in team] == [len(whole)] * 3
+
+
+def test_a_thread_that_prepares_the_next_batch_changes_nothing():
+    examples = pictures(DistortConfig())
+    ahead, at_once = Batches(examples, 16, CODES), Batches(examples, 16, CODES)
+    at_once._ahead = False
+    for a, b in zip(*(drawn(each, np.random.default_rng(3)) for each in (ahead, at_once)), strict=True):
+        for found, expected in zip(a, b, strict=True):
+            np.testing.assert_array_equal(found, expected)
+
+
+def test_a_batch_is_valid_until_the_next_is_drawn():
+    examples = pictures(DistortConfig(rotation=0, shear=0, scale=0, shift=0, alpha=0))
+    for x, y, labels, rows in Batches(examples, 16, CODES).draw(np.random.default_rng(0)):
+        np.testing.assert_array_equal(x, examples.inputs[rows] * np.float32(1 / 255))
+        np.testing.assert_array_equal(labels, examples.targets[rows])
+        np.testing.assert_array_equal(y, CODES[:, labels])
+
+
+def test_nothing_is_distorted_where_nothing_is_drawn():
+    examples = pictures(DistortConfig())
+    [(x, *_)] = drawn(Batches(examples, None, CODES))
+    np.testing.assert_array_equal(x, examples.x)
+
+
+def test_what_breaks_in_the_thread_breaks_here():
+    def prepare(number):
+        return 1 / (2 - number)
+
+    numbers = ahead(prepare, range(4))
+    assert [next(numbers), next(numbers)] == [0.5, 1]
+    with pytest.raises(ZeroDivisionError):
+        next(numbers)

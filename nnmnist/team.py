@@ -1,0 +1,269 @@
+"""Several processes that train one network together, one core each.
+
+NumPy can spread a matrix product over the cores, but a training step has dozens of other operations, each of which
+runs on one core, and parameters that one core has moved must travel to the other's cache for the next step. Here each
+process has its own part of every hidden layer's units, and what a layer makes of them is a sum over the processes:
+
+    z = W h + b  =  sum over the processes of  W[:, own] h[own]  +  b
+
+(tensor parallelism: Shoeybi et al. 2019, arXiv:1909.08053). A step then takes 0.6 to 0.85 of the time, see
+benchmarks/README.md.
+"""
+
+from __future__ import annotations
+
+import mmap
+import os
+import platform
+import signal
+import sys
+import traceback
+import warnings
+from collections.abc import Callable, Iterator, Sequence
+from copy import copy
+from types import TracebackType
+from typing import Any, Generic, Literal, TypeVar
+
+import numpy as np
+from numpy.typing import DTypeLike, NDArray
+
+from nnmnist.errors import TrainingError
+from nnmnist.model.network import Network
+from nnmnist.model.optimizers import Optimizer
+from nnmnist.threads import blas_threads_of
+
+Array = NDArray[Any]
+Result = TypeVar("Result")
+Shared = Sequence[Sequence[Array]]  # by turns, of each worker
+
+# Counters in shared memory need stores to be seen in the order in which they were made, as on x86.
+AVAILABLE = sys.platform == "linux" and platform.machine() == "x86_64"
+LINE = 16  # numbers of 8 bytes between two counters: two cores never write to one cache line
+LOOKS = 10_000  # at a counter, a millisecond or so, before asking whether its owner is still alive
+# What makes a team worth starting, measured on two cores: weights times examples, and first hidden units a worker.
+STEP, TRAINING, UNITS = 500_000, 5_000_000_000, 32
+
+
+def crew(network: Network, batch: int, steps: int, cores: int) -> int:
+    """How many workers train the network fastest on so many cores: 1 where a team would not be worth starting."""
+    work = network.n_weights * batch
+    if not AVAILABLE or len(network.W) == 1 or work < STEP or work * steps < TRAINING:
+        return 1
+    return max(1, min(cores, network.sizes[1] // UNITS))
+
+
+class Team(Generic[Result]):
+    """This process, of rank 0, and forked ones of ranks 1, 2, ...: a context in which they wait for `run`.
+
+    Args:
+        workers: how many processes, at least 2.
+        network, optimizer: what they train. Parameters and state are moved into memory that the processes share.
+        batch: the most examples that a step has.
+        prepare: called once in each process with its part; what it returns does the work of a given number.
+
+    Attributes:
+        rank: which of the processes this is.
+    """
+
+    def __init__(
+        self,
+        workers: int,
+        network: Network,
+        optimizer: Optimizer,
+        batch: int,
+        prepare: Callable[[Part], Callable[[int], Result]],
+    ) -> None:
+        self.workers, self.rank = workers, 0
+        self._network, self._optimizer, self._prepare = network, optimizer, prepare
+        network.place(_shared_copy(network.theta))
+        optimizer.state.update({name: _shared_copy(a) for name, a in optimizer.state.items() if a.ndim})
+        self._terms = [
+            [[_shared(n * batch, network.dtype) for _ in range(workers)] for _ in range(2)]
+            for n in network.sizes[1:]
+        ]
+        self._inputs = [_shared(network.sizes[0] * batch, np.float32) for _ in range(2)]
+        self._deltas = [_shared(n * batch, network.dtype) for n in network.sizes[1:-1]]
+        self._arrived = memoryview(mmap.mmap(-1, workers * LINE * 8)).cast("q")
+        self._meetings = 0
+        self._parent = os.getpid()
+        self._orders: list[int] = []  # the pipes by which the others are told what to do
+        self._pids: list[int] = []
+
+    def __enter__(self) -> Team[Result]:
+        # BLAS threads without work spin for a while before they sleep, and would take the cores from the workers.
+        self._blas = blas_threads_of(1)
+        for rank in range(1, self.workers):
+            orders, give = os.pipe()
+            with warnings.catch_warnings():
+                # Of a fork beside other threads, which may hold locks: the forked process takes none but NumPy's.
+                warnings.simplefilter("ignore", DeprecationWarning)
+                pid = os.fork()
+            if not pid:
+                self._serve(rank, orders)
+            os.close(orders)
+            self._orders.append(give)
+            self._pids.append(pid)
+        self._part, self._work = self._begin()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        for give in self._orders:
+            os.close(give)
+        for pid in self._pids:  # whatever they were doing is of no use any more
+            os.kill(pid, signal.SIGKILL)
+            os.waitpid(pid, 0)
+        self._blas.__exit__(kind, error, trace)
+
+    def run(self, number: int) -> Result:
+        """Do the work of this number in all processes; afterwards network and optimizer are what came of it.
+
+        Raises:
+            TrainingError: a process has ended.
+        """
+        for give in self._orders:
+            os.write(give, number.to_bytes(8, "little"))
+        result = self._work(number)
+        self._part.give()
+        self.meet()
+        return result
+
+    def own(self, n: int) -> slice:
+        """Which of n units belong to this worker."""
+        return slice(n * self.rank // self.workers, n * (self.rank + 1) // self.workers)
+
+    def meet(self) -> None:
+        """Wait until all processes have come here."""
+        self._meetings += 1
+        self._arrived[self.rank * LINE] = self._meetings
+        for other in range(self.workers):
+            looks = 0
+            while self._arrived[other * LINE] < self._meetings:
+                looks += 1
+                if looks % LOOKS == 0:
+                    self._look_after()
+                    os.sched_yield()
+
+    def terms(self, l: int, batch: int) -> Shared:
+        """Room for each worker's term of z (n_out, batch) in layer l = 0 .. L-1, twice.
+
+        It is used by turns, so that nobody writes the terms of a step while others still read those of the last
+        one: a step has 2 L - 3 meetings, an odd number, or one more in between for its inputs.
+        """
+        n = self._network.sizes[l + 1]
+        order: Literal["F", "C"] = "F" if l < len(self._deltas) else "C"  # as `Buffers` has them
+        return [
+            [flat[: n * batch].reshape((n, batch), order=order) for flat in turn] for turn in self._terms[l]
+        ]
+
+    def inputs(self, batch: int) -> list[Array]:
+        """Two arrays of inputs (batch, n_inputs) that all workers fill, each its part: one step's and the next one's."""
+        return [flat[: batch * self._network.sizes[0]].reshape(batch, -1) for flat in self._inputs]
+
+    def delta(self, l: int, batch: int) -> Array:
+        """Room for dJ/dz (n_out, batch) of the hidden layer l = 0 .. L-2, with all workers' units."""
+        n = self._network.sizes[l + 1]
+        return self._deltas[l][: n * batch].reshape((n, batch), order="F")
+
+    def room(self, terms: Shared) -> Array:
+        """Where this worker's term for the next `total` goes."""
+        return terms[self._meetings % 2][self.rank]
+
+    def total(self, terms: Shared, own: slice, out: Array) -> Array:
+        """The sum of all workers' terms for the `own` units, added up in the order of the ranks."""
+        first, second, *others = terms[self._meetings % 2]
+        self.meet()
+        np.add(first[own], second[own], out=out)
+        for term in others:
+            out += term[own]
+        return out
+
+    def _begin(self) -> tuple[Part, Callable[[int], Result]]:
+        part = Part(self._network, self._optimizer, self)
+        return part, self._prepare(part)
+
+    def _serve(self, rank: int, orders: int) -> None:
+        """What a forked process does, until the pipe closes because its parent has ended."""
+        status = 1
+        try:
+            signal.signal(
+                signal.SIGINT, signal.SIG_IGN
+            )  # Ctrl-C reaches all, and the parent decides what follows
+            signal.signal(signal.SIGTERM, signal.SIG_DFL)
+            os.closerange(3, orders)  # what the parent holds open and locked is not ours to hold
+            os.closerange(orders + 1, os.sysconf("SC_OPEN_MAX"))
+            self.rank = rank
+            part, work = self._begin()
+            while number := os.read(orders, 8):
+                work(int.from_bytes(number, "little"))
+                part.give()
+                self.meet()
+            status = 0
+        except BaseException:
+            traceback.print_exc()
+        finally:
+            os._exit(status)
+
+    def _look_after(self) -> None:
+        """End with the parent; raise where a worker has ended."""
+        if self.rank:
+            if os.getppid() != self._parent:
+                os._exit(1)
+            return
+        for pid in self._pids:
+            if os.waitpid(pid, os.WNOHANG)[0]:
+                self._pids.remove(pid)
+                raise TrainingError(
+                    f"a worker process, {pid}, has ended before its work was done: killed, or out of memory; "
+                    "train in one process by --threads 1"
+                )
+
+
+class Part:
+    """What one worker trains: its part of the network, and an optimizer for it.
+
+    Both have arrays of their own, which stay in the cache of the worker's core.
+    """
+
+    def __init__(self, network: Network, optimizer: Optimizer, team: Team[Any]) -> None:
+        self.team = team
+        self.network = network.share(team)
+        self.optimizer = copy(optimizer)
+        self.optimizer.state = {
+            name: np.empty(self.network.theta.size, a.dtype) if a.ndim else a
+            for name, a in optimizer.state.items()
+        }
+        self._whole = network
+        self._arrays = [
+            (network.theta, self.network.theta),
+            *((a, self.optimizer.state[name]) for name, a in optimizer.state.items() if a.ndim),
+        ]
+        for whole, own in self._pieces():
+            own[...] = whole
+
+    def give(self) -> None:
+        """Bring the whole network and optimizer up to date with this part."""
+        for whole, own in self._pieces():
+            whole[...] = own
+
+    def _pieces(self) -> Iterator[tuple[Array, Array]]:
+        """Views of the same parameters, or of their state, in the whole and in this part."""
+        for whole, own in self._arrays:
+            weights, biases = self._whole.views(whole)
+            own_weights, own_biases = self.network.views(own)
+            for W, block, own_W in zip(weights, self.network.blocks(), own_weights, strict=True):
+                yield W[block], own_W
+            for b, units, own_b in zip(biases, self.network.units[1:], own_biases, strict=True):
+                yield b[units], own_b
+
+
+def _shared(size: int, dtype: DTypeLike) -> Array:
+    """`size` zeros in memory that processes forked later have in common."""
+    return np.frombuffer(mmap.mmap(-1, max(size * np.dtype(dtype).itemsize, 1)), dtype, size)
+
+
+def _shared_copy(array: Array) -> Array:
+    copied = _shared(array.size, array.dtype)
+    copied[:] = array
+    return copied

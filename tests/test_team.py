@@ -1,0 +1,217 @@
+import os
+import signal
+from dataclasses import dataclass
+
+import numpy as np
+import pytest
+
+from nnmnist import team as team_module
+from nnmnist.config import DistortConfig
+from nnmnist.data.examples import Examples
+from nnmnist.errors import TrainingError
+from nnmnist.model.activations import ACTIVATIONS
+from nnmnist.model.network import Network
+from nnmnist.model.optimizers import SGD
+from nnmnist.team import Part, Team
+from nnmnist.threads import blas_threads
+from nnmnist.training import fit, make_optimizer
+
+pytestmark = pytest.mark.skipif(not team_module.AVAILABLE, reason="teams are for Linux on x86-64")
+
+
+@dataclass(frozen=True)
+class Settings:
+    epochs: int = 2
+    batch_size: int = 32
+    optimizer: str = "sgd"
+    learning_rate: float = 0.05
+    momentum: float = 0.9
+    schedule: str = "constant"
+    weight_decay: float = 0.0
+
+
+@pytest.fixture(autouse=True)
+def always(monkeypatch):
+    monkeypatch.setattr(team_module, "STEP", 0)
+    monkeypatch.setattr(team_module, "TRAINING", 0)
+    monkeypatch.setattr(team_module, "UNITS", 1)
+
+
+def examples(n=200, n_inputs=30, n_classes=4):
+    """One more batch than the size divides, of bytes."""
+    rng = np.random.default_rng(0)
+    labels = rng.integers(0, n_classes, n).astype(np.uint8)
+    pixels = rng.integers(0, 256, (n, n_inputs)).astype(np.uint8)
+    pixels[np.arange(n), labels] = 255
+    return Examples(pixels, labels, np.arange(n), n_classes)
+
+
+def trained(workers, sizes, settings, dtype=np.float64, dropout=0.0, activation="relu"):
+    data = examples(n_inputs=sizes[0], n_classes=sizes[-1])
+    network = Network(sizes, activation, dropout=dropout, dtype=dtype)
+    network.initialize(np.random.default_rng(1))
+    optimizer = make_optimizer(network, settings)
+    epochs = list(fit(network, data, data, settings, 0, optimizer, cores=workers))
+    return network, optimizer, epochs
+
+
+@pytest.mark.parametrize("workers", [2, 3])
+@pytest.mark.parametrize("sizes", [(30, 7, 4), (30, 8, 7, 4), (30, 9, 8, 7, 4)])
+@pytest.mark.parametrize("optimizer", ["sgd", "adam"])
+@pytest.mark.parametrize("activation", ACTIVATIONS)
+def test_a_team_trains_what_one_process_trains(workers, sizes, optimizer, activation):
+    settings = Settings(optimizer=optimizer, learning_rate=0.01, weight_decay=0.01, epochs=2)
+    alone, its_optimizer, its_epochs = trained(1, sizes, settings, activation=activation)
+    together, optimizer, epochs = trained(workers, sizes, settings, activation=activation)
+    np.testing.assert_allclose(together.theta, alone.theta, rtol=1e-9, atol=1e-12)
+    assert optimizer.state.keys() == its_optimizer.state.keys()
+    for name, array in optimizer.state.items():
+        np.testing.assert_allclose(array, its_optimizer.state[name], rtol=1e-8, atol=1e-12)
+    assert [epoch.accuracy for epoch in epochs] == [epoch.accuracy for epoch in its_epochs]
+    np.testing.assert_allclose([e.cost for e in epochs], [e.cost for e in its_epochs], rtol=1e-9)
+
+
+def test_a_team_sees_the_same_distorted_pictures():
+    whole = examples(n_inputs=30)
+    distort = DistortConfig(rotation=20, shift=1)
+    pictures = Examples(whole.inputs, whole.targets, whole.rows, 4, (6, 5), distort)
+    thetas = []
+    for cores in (1, 2):
+        network = Network((30, 8, 7, 4), dtype=np.float64)
+        network.initialize(np.random.default_rng(1))
+        list(fit(network, pictures, pictures, Settings(), cores=cores))
+        thetas.append(network.theta)
+    np.testing.assert_allclose(thetas[1], thetas[0], rtol=1e-9, atol=1e-12)
+
+
+def test_a_team_gives_the_same_bits_again():
+    settings = Settings(epochs=3)
+    first = trained(2, (30, 40, 20, 4), settings, np.float32, dropout=0.3)
+    second = trained(2, (30, 40, 20, 4), settings, np.float32, dropout=0.3)
+    assert first[0].theta.tobytes() == second[0].theta.tobytes()
+    assert first[1].state["velocity"].tobytes() == second[1].state["velocity"].tobytes()
+
+
+def test_workers_drop_units_of_their_own_independently():
+    network = Network((30, 400, 4), dropout=0.5, dtype=np.float32)
+    network.initialize(np.random.default_rng(0))
+    masks = np.frombuffer(team_module._shared(2 * 200, np.float32), np.float32).reshape(2, 200)
+
+    def prepare(part):
+        def work(number):
+            from nnmnist.randomness import generator
+
+            x, y = np.ones((1, 30), np.float32), np.eye(4, 1, dtype=np.float32)
+            part.network.gradient(x, y, rng=generator(0, "dropout", 1, part.team.rank))
+            masks[part.team.rank] = part.network._buffers[1].mask[0].ravel()
+
+        return work
+
+    with Team(2, network, SGD(network.theta.size), 1, prepare) as team:
+        team.run(1)
+    assert 0.3 < (masks == 0).mean() < 0.7
+    assert (masks[0] != masks[1]).any()
+
+
+def test_parts_cover_every_parameter_once():
+    network = Network((5, 7, 6, 3))
+
+    class Ranks:
+        workers, rank = 3, 0
+        own = Team.own
+
+    covered = np.zeros(network.n_weights)
+    weights, _ = network.views(np.concatenate([covered, np.zeros(16)]))
+    for rank in range(3):
+        ranks = Ranks()
+        ranks.rank = rank
+        part = Part(network, SGD(network.theta.size), ranks)
+        for W, block in zip(weights, part.network.blocks(), strict=True):
+            W[block] += 1
+    assert all((W == 1).all() for W in weights)
+
+
+def test_the_threads_are_as_before():
+    before = blas_threads()
+    trained(2, (30, 8, 4), Settings())
+    assert blas_threads() == before
+
+
+def test_a_killed_worker_is_told():
+    network = Network((30, 8, 4))
+
+    def prepare(part):
+        def work(number):
+            if part.team.rank == 1:
+                os.kill(os.getpid(), signal.SIGKILL)
+
+        return work
+
+    with (
+        Team(2, network, SGD(network.theta.size), 1, prepare) as team,
+        pytest.raises(TrainingError, match=r"^a worker process, \d+, has ended .*--threads 1$"),
+    ):
+        team.run(1)
+
+
+def test_a_worker_ends_with_its_parent():
+    """The parent goes while its worker waits for it, in a meeting that never takes place."""
+    read, write = os.pipe()
+    network = Network((30, 8, 4))
+
+    def prepare(part):
+        def work(number):
+            if part.team.rank == 1:
+                part.team.meet()
+            else:
+                os.kill(os.getpid(), signal.SIGKILL)
+
+        return work
+
+    pid = os.fork()
+    if not pid:
+        os.close(read)
+        os.dup2(write, 1)  # what a worker keeps open: its end is the end of the pipe
+        os.close(write)
+        with Team(2, network, SGD(network.theta.size), 1, prepare) as team:
+            team.run(1)
+        os._exit(0)
+    os.close(write)
+    assert os.read(read, 1) == b""
+    assert os.waitpid(pid, 0)[1] == signal.SIGKILL
+    os.close(read)
+
+
+def test_divergence_is_told_as_by_one_process():
+    settings = Settings(learning_rate=1e20)
+    with pytest.raises(TrainingError) as alone:
+        trained(1, (30, 8, 4), settings, np.float32)
+    with pytest.raises(TrainingError) as together:
+        trained(2, (30, 8, 4), settings, np.float32)
+    assert str(together.value) == str(alone.value)
+    assert "first to break: z" in str(alone.value)
+
+
+def test_no_process_is_left_when_training_is_left_early():
+    data = examples()
+    epochs = fit(Network((30, 8, 4)), data, data, Settings(epochs=5), cores=2)
+    next(epochs)
+    epochs.close()
+    with pytest.raises(ChildProcessError):
+        os.waitpid(-1, os.WNOHANG)
+
+
+@pytest.mark.parametrize(
+    ("sizes", "batch", "steps", "cores", "workers"),
+    [
+        ((784, 256, 10), 64, 859, 2, 2),
+        ((784, 256, 10), 64, 859, 1, 1),
+        ((784, 256, 10), 64, 859, 8, 4),  # no fewer than 64 units for each
+        ((784, 256, 10), 64, 10, 2, 1),
+        ((784, 10), 128, 10_000, 2, 1),
+        ((2, 8, 1), 4, 1_000_000, 2, 1),
+    ],
+)
+def test_a_crew_is_as_large_as_the_work(monkeypatch, sizes, batch, steps, cores, workers):
+    monkeypatch.undo()
+    assert team_module.crew(Network(sizes), batch, steps, cores) == workers
