@@ -11,7 +11,6 @@ import resource
 import subprocess
 import sys
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -35,6 +34,7 @@ UNITS = {
 
 def measure(point: dict[str, int]) -> dict[str, float]:
     """One epoch; seconds of training and the peak resident size of this process in MB."""
+    from nnmnist.config import TrainingConfig
     from nnmnist.data.examples import Examples
     from nnmnist.model.network import Network
     from nnmnist.threads import limit_blas_threads
@@ -46,12 +46,14 @@ def measure(point: dict[str, int]) -> dict[str, float]:
     train = Examples(pixels, rng.integers(0, 10, n).astype(np.uint8), np.arange(n), 10)
     network = Network((784, *[point["width"]] * point["depth"], 10))
     network.initialize(rng)
-    settings = SimpleNamespace(
-        epochs=1, batch_size=point["batch"], optimizer="sgd", learning_rate=1e-3, momentum=0.9,
-        schedule="constant", weight_decay=0.0,
-    )  # fmt: skip
-    [epoch] = fit(network, train, Examples(pixels, train.targets, np.arange(0), 10), settings)
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    settings = TrainingConfig(epochs=1, batch_size=point["batch"], learning_rate=1e-3)
+    none = Examples(pixels, train.targets, np.arange(0), 10)
+    [epoch] = fit(network, train, none, settings, cores=point["threads"])
+    # Of the processes of a team together; what they share is counted for each.
+    peak = (
+        sum(resource.getrusage(who).ru_maxrss for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN))
+        / 1024
+    )
     return {"seconds": n / epoch.examples_per_second, "peak_mb": peak}
 
 

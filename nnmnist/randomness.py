@@ -11,6 +11,6 @@ import numpy as np
 PURPOSES = {"weights": 1, "validation": 2, "order": 3, "dropout": 4, "synthetic": 5, "toy": 6}
 
 
-def generator(seed: int, purpose: str, epoch: int = 0, worker: int = 0) -> np.random.Generator:
-    """The generator of a seed for one purpose (a name in `PURPOSES`), epoch and worker."""
-    return np.random.default_rng([seed, PURPOSES[purpose], epoch, *([worker] if worker else [])])
+def generator(seed: int, purpose: str, epoch: int = 0) -> np.random.Generator:
+    """The generator of a seed for one purpose (a name in `PURPOSES`) and epoch."""
+    return np.random.default_rng([seed, PURPOSES[purpose], epoch])

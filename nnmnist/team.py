@@ -79,7 +79,7 @@ class Team(Generic[Result]):
         optimizer.state.update({name: _shared_copy(a) for name, a in optimizer.state.items() if a.ndim})
         self._terms = [
             [[_shared(n * batch, network.dtype) for _ in range(workers)] for _ in range(2)]
-            for n in network.sizes[1:]
+            for n in network.sizes
         ]
         self._inputs = [_shared(network.sizes[0] * batch, np.float32) for _ in range(2)]
         self._deltas = [_shared(n * batch, network.dtype) for n in network.sizes[1:-1]]
@@ -146,19 +146,19 @@ class Team(Generic[Result]):
                     os.sched_yield()
 
     def terms(self, l: int, batch: int) -> Shared:
-        """Room for each worker's term of z (n_out, batch) in layer l = 0 .. L-1, twice.
+        """Room for each worker's term of z (n_out, batch) in layer l = 0 .. L-1, or of dx with l = -1; twice.
 
-        It is used by turns, so that nobody writes the terms of a step while others still read those of the last
-        one: a step has 2 L - 3 meetings, an odd number, or one more in between for its inputs.
+        It is used by turns, so that nobody writes the terms for a meeting while others still read the last one's.
         """
         n = self._network.sizes[l + 1]
         order: Literal["F", "C"] = "F" if l < len(self._deltas) else "C"  # as `Buffers` has them
         return [
-            [flat[: n * batch].reshape((n, batch), order=order) for flat in turn] for turn in self._terms[l]
+            [flat[: n * batch].reshape((n, batch), order=order) for flat in turn]
+            for turn in self._terms[l + 1]
         ]
 
     def inputs(self, batch: int) -> list[Array]:
-        """Two arrays of inputs (batch, n_inputs) that all workers fill, each its part: one step's and the next one's."""
+        """Inputs (batch, n_inputs) that all workers fill, each its part: of one step, and of the next one."""
         return [flat[: batch * self._network.sizes[0]].reshape(batch, -1) for flat in self._inputs]
 
     def delta(self, l: int, batch: int) -> Array:

@@ -44,6 +44,10 @@ class TrainingSettings(Protocol):
     def schedule(self) -> str: ...
     @property
     def weight_decay(self) -> float: ...
+    @property
+    def label_smoothing(self) -> float: ...
+    @property
+    def adversarial(self) -> float: ...
 
 
 @dataclass(frozen=True)
@@ -112,6 +116,8 @@ def fit(
     )
 
     y_codes = codes(network, train.n_classes)
+    if y_codes is not None and settings.label_smoothing:
+        y_codes += settings.label_smoothing * (1 / len(y_codes) - y_codes)
     batches = Batches(train, size, y_codes)
 
     def work(part: Part) -> Callable[[int], Descent]:
@@ -168,13 +174,15 @@ def _descend(
 ) -> Descent:
     """One epoch of steps, as far as the cost is finite."""
     schedule, steps = SCHEDULES[settings.schedule], len(batches)
-    dropout = generator(seed, "dropout", epoch, network.team.rank if network.team else 0)
+    dropout = generator(seed, "dropout", epoch)
     total, correct, seen, accuracy, rate = 0.0, 0, 0, None, 0.0
     with np.errstate(over="ignore", invalid="ignore"):  # told as one error by `fit`
         for step, (x, y, labels, rows) in enumerate(batches.draw(generator(seed, "order", epoch))):
             rate = settings.learning_rate * schedule(
                 ((epoch - 1) * steps + step + 0.5) / (settings.epochs * steps)
             )
+            if settings.adversarial:
+                x = network.adversarial(x, y, settings.adversarial)
             costs, p = network.gradient(x, y, settings.weight_decay, dropout)
             total += float(np.add.reduce(costs))
             seen += len(x)

@@ -12,7 +12,7 @@ from nnmnist.training import fit, make_optimizer
 def settings(**changes):
     defaults = {
         "epochs": 3, "batch_size": 16, "optimizer": "sgd", "learning_rate": 0.1,
-        "momentum": 0.9, "schedule": "constant", "weight_decay": 0.0,
+        "momentum": 0.9, "schedule": "constant", "weight_decay": 0.0, "label_smoothing": 0.0, "adversarial": 0.0,
     }  # fmt: skip
     return SimpleNamespace(**{**defaults, **changes})
 

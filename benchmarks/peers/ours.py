@@ -1,13 +1,13 @@
 """nnmnist's own loop, called as a peer is: for the clock that leaves start-up and data out."""
 
-from types import SimpleNamespace
-
 import numpy as np
 from common import arguments, mnist, report
 
+from nnmnist.config import TrainingConfig
 from nnmnist.data.examples import Examples
 from nnmnist.evaluation import evaluate
 from nnmnist.model.network import Network
+from nnmnist.threads import blas_threads
 from nnmnist.training import fit
 
 options = arguments()
@@ -16,12 +16,15 @@ pixels = np.round(x * 255).astype(np.uint8)
 train = Examples(pixels, y, np.arange(len(y)), 10)
 test = Examples(np.round(x_test * 255).astype(np.uint8), y_test, np.arange(len(y_test)), 10)
 del x, x_test
-settings = SimpleNamespace(
-    epochs=options.epochs, batch_size=options.batch, optimizer="sgd", learning_rate=options.rate,
-    momentum=options.momentum, schedule="one_cycle", weight_decay=0.0,
+settings = TrainingConfig(
+    epochs=options.epochs, batch_size=options.batch, learning_rate=options.rate, momentum=options.momentum,
+    schedule="one_cycle",
 )  # fmt: skip
 network = Network((784, *options.hidden, 10))
 network.initialize(np.random.default_rng(options.seed))
 none = Examples(pixels, y, np.arange(0), 10)
-epochs = [len(y) / epoch.examples_per_second for epoch in fit(network, train, none, settings, options.seed)]
+epochs = [
+    len(y) / epoch.examples_per_second
+    for epoch in fit(network, train, none, settings, options.seed, cores=blas_threads())
+]
 report("nnmnist", epochs, evaluate(network, test).accuracy)

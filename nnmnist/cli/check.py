@@ -49,7 +49,7 @@ def check_gradient(settings: Config) -> list[Check]:
         x,
         y.T.astype(np.float64) if code is None else code[:, y],
         settings.training.weight_decay,
-        dropout_seed=settings.seed if settings.model.dropout else None,
+        dropout_seed=settings.seed if settings.model.dropout or settings.model.input_dropout else None,
         most=max(2, min(MOST, WORK // network.theta.size)),
     )
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from copy import copy
 from typing import Any, Protocol
 
@@ -42,6 +42,7 @@ class Network:
         output: a name in `OUTPUTS`.
         dropout: probability with which a hidden unit is silent during a training step (Srivastava et al. 2014;
             inverted, so that prediction needs no factor).
+        input_dropout: the same for inputs.
         dtype: float32 to train, float64 to check gradients.
     """
 
@@ -52,11 +53,12 @@ class Network:
         output: str = "softmax",
         dropout: float = 0.0,
         dtype: DTypeLike = np.float32,
+        input_dropout: float = 0.0,
     ) -> None:
         self.sizes = tuple(sizes)
         self.activation_name, self.activation = activation, ACTIVATIONS[activation]
         self.output_name, self.output = output, OUTPUTS[output]
-        self.dropout = dropout
+        self.dropout, self.input_dropout = dropout, input_dropout
         self.dtype = np.dtype(dtype)
         self.team: Team | None = None
         self.units = [slice(0, n) for n in self.sizes]  # of each layer, the units that are computed here
@@ -132,7 +134,10 @@ class Network:
             W[:] = rng.standard_normal((n_out, n_in), dtype=np.float32) * np.float32(variance**0.5)
 
     def forward(self, x: Array, buffers: Buffers, rng: np.random.Generator | None = None) -> Array:
-        """z (M, batch) of the inputs x (batch, n_inputs); with `rng`, hidden units are dropped."""
+        """z (M, batch) of the inputs x (batch, n_inputs); with `rng`, units are dropped."""
+        if rng is not None and self.input_dropout:
+            x = np.multiply(x, buffers.keep(self.input_dropout, self.sizes[0], rng), out=buffers.x)
+        buffers.given = x
         h = x.T
         last = len(self.W) - 1
         for l, (W, b) in enumerate(zip(self.W, self.b, strict=True)):
@@ -146,16 +151,30 @@ class Network:
             if l == last:
                 break
             self.activation.apply(z, buffers.scratch[l])
-            h = buffers.drop(l, self.dropout, rng) if rng is not None and self.dropout else z
+            h = self._drop(l, buffers, rng) if rng is not None and self.dropout else z
         return z
 
-    def backward(self, x: Array, delta: Array, buffers: Buffers, dropped: bool) -> None:
+    def _drop(self, l: int, buffers: Buffers, rng: np.random.Generator) -> Array:
+        """h(l) with each unit silenced with probability `dropout`, the others scaled to keep the mean.
+
+        h itself stays as it is: the derivatives of sigmoid and tanh are computed from it.
+        """
+        mask = buffers.mask[l]
+        mask[:] = buffers.keep(self.dropout, self.sizes[l + 1], rng)[:, self.units[l + 1]].T
+        return np.multiply(buffers.h[l], mask, out=buffers.dropped[l])
+
+    def backward(self, delta: Array, buffers: Buffers, dropped: bool) -> None:
         """Fill `grad` from delta = dJ/dz (M, batch) and what `forward` left in `buffers`."""
-        for l in reversed(range(len(self.W))):
-            below = buffers.dropped if dropped else buffers.h  # what layer l was given
-            h = below[l - 1] if l else x.T
-            np.matmul(delta, h.T, out=self.dW[l])  # dJ/dW(l) = delta(l) h(l-1)^T
+        below = buffers.dropped if dropped else buffers.h
+        for l, delta_l in self._deltas(delta, buffers, dropped):
+            h = below[l - 1] if l else buffers.given.T  # what layer l was given
+            np.matmul(delta_l, h.T, out=self.dW[l])  # dJ/dW(l) = delta(l) h(l-1)^T
             np.add.reduce(buffers.own_delta[l], axis=1, out=self.db[l])
+
+    def _deltas(self, delta: Array, buffers: Buffers, dropped: bool) -> Iterator[tuple[int, Array]]:
+        """l and delta(l) = dJ/dz(l), from the last layer to the first."""
+        for l in reversed(range(len(self.W))):
+            yield l, delta
             if l:
                 dh = np.matmul(self.W[l].T, delta, out=buffers.own_delta[l - 1])  # dJ/dh(l-1)
                 if dropped:
@@ -180,23 +199,53 @@ class Network:
         Returns:
             The costs L_i (batch,) and the predictions p (M, batch), both valid until the next call.
         """
-        batch = len(x)
-        buffers = self._buffers.get(batch)
-        if buffers is None:
-            buffers = self._buffers[batch] = Buffers(self, batch, training=True)
-        z = self.forward(x, buffers, rng)
-        delta = buffers.delta[-1]
-        costs = self.output.cost(z, y, delta)
-        p = z
-        self.output.delta(p, y, delta)
-        delta *= 1.0 / batch
-        self.backward(x, delta, buffers, dropped=rng is not None and self.dropout > 0)
+        buffers = self._working(len(x))
+        p = self.forward(x, buffers, rng)
+        costs, delta = self._cost(p, y, buffers)
+        self.backward(delta, buffers, dropped=rng is not None and self.dropout > 0)
         if weight_decay:
             if self._decay is None:
                 self._decay = np.empty(self.n_weights, self.dtype)
             np.multiply(self.theta[: self.n_weights], weight_decay, out=self._decay)
             self.grad[: self.n_weights] += self._decay
         return costs, p
+
+    def _cost(self, z: Array, y: Array, buffers: Buffers) -> tuple[Array, Array]:
+        """The costs L_i (batch,) and dJ/dz (M, batch) for the targets y; turns z into p."""
+        delta = buffers.delta[-1]
+        costs = self.output.cost(z, y, delta)
+        self.output.delta(z, y, delta)
+        delta *= 1.0 / buffers.batch
+        return costs, delta
+
+    def _working(self, batch: int) -> Buffers:
+        if batch not in self._buffers:
+            self._buffers[batch] = Buffers(self, batch, training=True)
+        return self._buffers[batch]
+
+    def adversarial(self, x: Array, y: Array, epsilon: float) -> Array:
+        """The inputs (batch, n_inputs), half of them moved to where the cost is higher: x + epsilon sign(dJ/dx).
+
+        The network learns from such examples to be steady around those it has (Goodfellow, Shlens, Szegedy 2015,
+        who weigh both equally).
+        """
+        batch, half = len(x), len(x) // 2
+        moved = self._working(batch).x
+        np.copyto(moved, x)
+        if half:
+            buffers = self._working(half)
+            _, delta = self._cost(self.forward(x[:half], buffers), y[:, :half], buffers)
+            *_, (_, delta) = self._deltas(delta, buffers, dropped=False)  # of the first layer
+            if self.team:
+                terms = self.team.terms(-1, half)
+                np.matmul(self.W[0].T, delta, out=self.team.room(terms))
+                dx = self.team.total(terms, self.units[0], out=buffers.x.T)
+            else:
+                dx = np.matmul(self.W[0].T, delta, out=buffers.x.T)
+            np.sign(dx, out=dx)
+            dx *= epsilon
+            moved[:half] += dx.T
+        return moved
 
     def logits(self, x: Array) -> Array:
         """z (M, n) for the inputs x (n, n_inputs)."""
@@ -222,6 +271,7 @@ class Buffers:
 
     def __init__(self, network: Network, batch: int, training: bool = False) -> None:
         self.batch = batch
+        self.given: Array  # the inputs as the first layer takes them, (batch, n_inputs)
         own, team = network.units[1:-1], network.team
         n_hidden = [units.stop - units.start for units in own]
         n_outputs = network.sizes[-1]
@@ -236,8 +286,11 @@ class Buffers:
             return
         self.delta = [*hidden(), np.empty((n_outputs, batch), network.dtype)]
         self.own_delta = self.delta
+        self.x = np.empty((batch, network.sizes[0]), network.dtype)  # inputs that are not as they were given
         if network.dropout:
             self.mask, self.dropped = hidden(), hidden()
+        if network.dropout or network.input_dropout:
+            self._draws = np.empty(batch * max(network.sizes[:-1]), network.dtype)
         if team:
             self.terms = [team.terms(l, batch) for l in range(len(network.W))]
             self.delta[1:-1] = [team.delta(l, batch) for l in range(1, len(own))]
@@ -247,13 +300,13 @@ class Buffers:
                 self.delta[-1],
             ]
 
-    def drop(self, l: int, dropout: float, rng: np.random.Generator) -> Array:
-        """h(l) with each unit silenced with probability `dropout`, the others scaled to keep the mean.
+    def keep(self, dropout: float, units: int, rng: np.random.Generator) -> Array:
+        """(batch, units): 1 / (1 - dropout) for what is kept, 0 for what is dropped; valid until the next call.
 
-        h itself stays as it is: the derivatives of sigmoid and tanh are computed from it.
+        It is for all units, also those of other workers, so that a team needs one generator alone.
         """
-        mask = self.mask[l]
-        rng.random(dtype=mask.dtype, out=mask.T)
-        np.greater_equal(mask, dropout, out=mask)
-        mask *= 1.0 / (1.0 - dropout)
-        return np.multiply(self.h[l], mask, out=self.dropped[l])
+        keep = self._draws[: self.batch * units].reshape(self.batch, units)
+        rng.random(dtype=keep.dtype, out=keep)
+        np.greater_equal(keep, dropout, out=keep)
+        keep *= 1.0 / (1.0 - dropout)
+        return keep

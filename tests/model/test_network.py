@@ -85,6 +85,35 @@ def test_gradient(activation, output, dropout, weight_decay):
     assert max(check.error for check in checks) < 1e-7
 
 
+@pytest.mark.parametrize("dropout", [0.0, 0.4])
+@pytest.mark.parametrize("sizes", [(7, 3), (7, 6, 3), (7, 6, 5, 3)])
+def test_gradient_with_dropped_inputs(sizes, dropout):
+    x, y = problem()
+    network = random_network(sizes, activation="tanh", dropout=dropout, input_dropout=0.3)
+    checks = gradcheck.check(network, x, y, dropout_seed=3)
+    assert max(check.error for check in checks) < 1e-7
+
+
+@pytest.mark.parametrize("sizes", [(7, 3), (7, 6, 3), (7, 6, 5, 3)])
+def test_adversarial_inputs_go_where_the_cost_rises(sizes):
+    network = random_network(sizes, activation="tanh")
+    x, y = problem()
+    before = x.copy()
+    moved = network.adversarial(x, y, 0.01)
+    np.testing.assert_array_equal(x, before)
+    np.testing.assert_array_equal(moved[4:], x[4:])
+
+    def costs(x):
+        return network.gradient(x, y)[0].copy()
+
+    for i in range(4):
+        for pixel in range(7):
+            step = np.zeros_like(x)
+            step[i, pixel] = 1e-6
+            slope = (costs(x + step) - costs(x - step))[i]
+            assert moved[i, pixel] - x[i, pixel] == pytest.approx(0.01 * np.sign(slope))
+
+
 def test_gradient_without_hidden_layers():
     x, y = problem()
     checks = gradcheck.check(random_network((7, 3)), x, y, weight_decay=0.01)
