@@ -1,4 +1,4 @@
-"""How well a network reads photo-like pictures of MNIST's test digits:  python benchmarks/photos.py CHECKPOINT"""
+"""How well networks read photo-like pictures of MNIST's test digits:  python benchmarks/photos.py CHECKPOINT..."""
 
 from __future__ import annotations
 
@@ -9,14 +9,19 @@ import numpy as np
 from PIL import Image
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "tests" / "data"))
-from photos import photo
+from photos import page, photo
 
 from nnmnist import checkpoint
 from nnmnist.data import mnist
 from nnmnist.data.examples import scale
 from nnmnist.data.prepare import NoInk, prepare
+from nnmnist.data.segment import Digit, segment
+from nnmnist.model.network import Network
 
-N = 2000
+PHOTOS = 2000
+PAGES, LINES = 20, 10
+Box = tuple[int, int, int, int]  # left, top, right, bottom
+Row = tuple[list[Digit], list[Box], np.ndarray]  # digits found, true boxes, true labels
 
 
 def prepared(picture: np.ndarray) -> np.ndarray:
@@ -26,22 +31,67 @@ def prepared(picture: np.ndarray) -> np.ndarray:
         return np.zeros((28, 28), np.uint8)
 
 
+def read(network: Network, images: list[np.ndarray]) -> np.ndarray:
+    return network.predict(scale(np.reshape(images, (len(images), 784)))).argmax(axis=1)
+
+
+def rows_of_pages(images: np.ndarray, labels: np.ndarray, rng: np.random.Generator) -> list[Row]:
+    """What is found on pages of rows of 5 to 10 digits, beside what is there."""
+    rows: list[Row] = []
+    for _ in range(PAGES):
+        chosen = [rng.integers(0, len(images), rng.integers(5, 11)) for _ in range(LINES)]
+        picture, boxes = page([images[row] for row in chosen], rng)
+        found = segment(picture)
+        for row, places in zip(chosen, boxes, strict=True):
+            line = max(found, key=lambda line: sum(within(digit, box) for digit in line for box in places))
+            rows.append((line, places, labels[row]))
+    return rows
+
+
+def within(digit: Digit, box: Box) -> bool:
+    """Whether the middle of the box that was found lies in the true one."""
+    left, top, width, height = digit.box
+    return box[0] < left + width / 2 < box[2] and box[1] < top + height / 2 < box[3]
+
+
+def boxes_right(found: list[Digit], boxes: list[Box]) -> bool:
+    """Whether each digit was found, in its place, and nothing else."""
+    return len(found) == len(boxes) and all(map(within, found, boxes))
+
+
 def main() -> None:
-    network = checkpoint.load(sys.argv[1]).network
+    networks = {path: checkpoint.load(path).network for path in sys.argv[1:]}
     images, labels = mnist.load().test
+    images = images.reshape(-1, 28, 28)
     rng = np.random.default_rng(1)
-    chosen = rng.permutation(len(images))[:N]
-    digits, labels = images[chosen].reshape(-1, 28, 28), labels[chosen]
-    pictures = [photo(digit, rng) for digit in digits]
-    resized = [255 - np.asarray(Image.fromarray(picture).resize((28, 28))) for picture in pictures]
-    print(f"| {N:,} digits of the test set | read rightly |\n|---|---|")
-    for name, inputs in (
-        ("as they are in MNIST", digits),
-        ("photo-like, prepared", [prepared(picture) for picture in pictures]),
-        ("photo-like, inverted and resized to 28x28", resized),
-    ):
-        p = network.predict(scale(np.reshape(inputs, (N, 784))))
-        print(f"| {name} | {(p.argmax(axis=1) == labels).mean():.1%} |")
+    chosen = rng.permutation(len(images))[:PHOTOS]
+    names = "as they are in MNIST", "photo-like, prepared", "photo-like, inverted and resized to 28x28"
+    inputs: dict[str, list[np.ndarray]] = {name: [] for name in names}
+    for i in chosen:
+        picture = photo(images[i], rng)
+        resized = 255 - np.asarray(Image.fromarray(picture).resize((28, 28)))
+        for name, image in zip(names, (images[i], prepared(picture), resized), strict=True):
+            inputs[name].append(image)
+    rows = rows_of_pages(images, labels, rng)
+    print(
+        f"| {PHOTOS:,} digits of the test set |"
+        + "".join(f" {path} |" for path in networks)
+        + "\n|---|"
+        + "---|" * len(networks)
+    )
+    for name, given in inputs.items():
+        rates = [(read(network, given) == labels[chosen]).mean() for network in networks.values()]
+        print(f"| {name} |" + "".join(f" {rate:.1%} |" for rate in rates))
+    segmented = [row for row in rows if boxes_right(row[0], row[1])]
+    print(
+        f"| {len(rows)} rows of 5 to 10 digits, found |"
+        + f" {len(segmented) / len(rows):.1%} |" * len(networks)
+    )
+    right = [
+        sum((read(network, [digit.image for digit in found]) == truth).all() for found, _, truth in segmented)
+        for network in networks.values()
+    ]
+    print("| of them read without a mistake |" + "".join(f" {n / len(rows):.1%} |" for n in right))
 
 
 if __name__ == "__main__":

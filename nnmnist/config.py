@@ -1,4 +1,4 @@
-"""The config: one YAML file, checked before anything else happens, as nested frozen models.
+"""The config: one YAML file, checked before anything else happens, as the models of `settings`.
 
 The order of precedence is defaults < file < overrides (`--set`, then dedicated flags). All faults are told at
 once, a line each, with file and line or flag.
@@ -7,179 +7,26 @@ once, a line each, with file and line or flag.
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Annotated, Any, Literal, NamedTuple
+from typing import Any, NamedTuple
 
-from pydantic import (
-    BaseModel,
-    BeforeValidator,
-    ConfigDict,
-    Field,
-    GetPydanticSchema,
-    ValidationError,
-    model_validator,
-)
-from pydantic_core import ErrorDetails, core_schema
+from pydantic import ValidationError
+from pydantic_core import ErrorDetails
 
 from nnmnist import yaml_lines
-from nnmnist.config_errors import Clash, explain, is_structural
-from nnmnist.data import SOURCES, toy
+from nnmnist.config_errors import explain, is_clash, is_structural
 from nnmnist.errors import ConfigError
-from nnmnist.model.activations import ACTIVATIONS
-from nnmnist.model.optimizers import OPTIMIZERS
-from nnmnist.model.outputs import OUTPUTS
-from nnmnist.model.schedules import SCHEDULES
-from nnmnist.model.solvers import SOLVERS
+from nnmnist.settings import Config as Config
+from nnmnist.settings import DataConfig as DataConfig
+from nnmnist.settings import DistortConfig as DistortConfig
+from nnmnist.settings import ModelConfig as ModelConfig
+from nnmnist.settings import Section
+from nnmnist.settings import TrainingConfig as TrainingConfig
 from nnmnist.yaml_lines import Document, Fault, Node, Place, printable
 
 DEFAULT_RECIPE = "mnist"
-
-
-def one_of(table: Mapping[str, Any]) -> GetPydanticSchema:
-    """Allows the names in `table` and nothing else."""
-    return GetPydanticSchema(lambda _source, _handler: core_schema.literal_schema(sorted(table)))
-
-
-def _not_empty(path: Any) -> Any:
-    if path == "":
-        raise ValueError("an empty path would mean the current directory")
-    return path
-
-
-Url = Annotated[str, Field(pattern=r"^https?://[^\s/]+(/\S*)?$", json_schema_extra={"format": "uri"})]
-Positive = Annotated[int, Field(ge=1)]
-# Not strict: YAML writes a tuple as a list and a path as text.
-Widths = Annotated[tuple[Annotated[int, Field(ge=1, le=1_000_000)], ...], Field(strict=False)]
-Urls = Annotated[tuple[Url, ...], Field(strict=False)]
-Folder = Annotated[Path, Field(strict=False), BeforeValidator(_not_empty)]
-
-
-class _Section(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False)
-
-    @model_validator(mode="before")
-    @classmethod
-    def _empty_is_default(cls, data: Any) -> Any:
-        """An empty file, or a section of which every line is commented out, is null in YAML."""
-        return {} if data is None else data
-
-
-class DataConfig(_Section):
-    """Where the examples come from."""
-
-    name: Annotated[str, one_of(SOURCES)] = Field(default="mnist", description="The source of the examples.")
-    path: Folder | None = Field(
-        default=None,
-        description="A folder of four IDX files named like MNIST's, in place of the named source.",
-    )
-    validation: int = Field(
-        default=5000,
-        ge=0,
-        description="How many training examples are set aside for validation, by the seed.",
-    )
-    mirrors: Urls | None = Field(
-        default=None, description="Where to download MNIST; null is the built-in list."
-    )
-    fallback: Literal["synthetic"] | None = Field(
-        default=None, description="What to train on where the named source cannot be had; null gives up."
-    )
-
-
-class ModelConfig(_Section):
-    """The network."""
-
-    hidden: Widths = Field(
-        default=(256,), description="The width of each hidden layer; an empty list is softmax regression."
-    )
-    activation: Annotated[str, one_of(ACTIVATIONS)] = Field(
-        default="relu", description="The activation function of the hidden layers."
-    )
-    output: Annotated[str, one_of(OUTPUTS)] = Field(
-        default="softmax", description="What the last layer means, and with it the cost."
-    )
-    dropout: float = Field(
-        default=0.0,
-        ge=0,
-        lt=1,
-        description="The probability that a hidden unit is silenced in a training step.",
-    )
-
-
-class TrainingConfig(_Section):
-    """How the network is trained."""
-
-    epochs: Positive = Field(default=3, description="How often all training examples are gone through.")
-    batch_size: Positive | Literal["full"] = Field(
-        default=64, description="How many examples make a step; full means all of them."
-    )
-    optimizer: Annotated[str, one_of({**OPTIMIZERS, **SOLVERS})] = Field(
-        default="sgd",
-        description="How the parameters follow the gradient; least_squares solves a linear model at once, "
-        "in one epoch and without steps.",
-    )
-    learning_rate: float = Field(default=0.1, gt=0, description="The peak of the learning rate.")
-    momentum: float = Field(default=0.9, ge=0, lt=1, description="The momentum of sgd; adam does not use it.")
-    schedule: Annotated[str, one_of(SCHEDULES)] = Field(
-        default="constant", description="How the learning rate changes from step to step."
-    )
-    weight_decay: float = Field(default=0.0, ge=0, description="The L2 penalty on weights; biases are free.")
-    patience: Positive | None = Field(
-        default=None,
-        description="Stop after so many epochs without improvement in validation; null never does.",
-    )
-    tolerance: float | None = Field(
-        default=None,
-        ge=0,
-        description="Stop when the training cost changes by no more than this over an epoch; null never does.",
-    )
-
-
-class Config(_Section):
-    """A config of nnmnist: everything that decides what a training gives."""
-
-    seed: int = Field(
-        default=0, ge=0, le=2**32 - 1, description="All randomness is derived from this number."
-    )
-    data: DataConfig = DataConfig()
-    model: ModelConfig = ModelConfig()
-    training: TrainingConfig = TrainingConfig()
-
-    @model_validator(mode="after")
-    def _no_clash(self) -> Config:
-        if faults := _clashes(self):
-            raise Clash(faults)
-        return self
-
-
-def _clashes(config: Config) -> list[tuple[str, str]]:
-    """What is allowed alone but not together; defaults clash with nothing, so each key named was given."""
-    data, model, training = config.data, config.model, config.training
-    faults = []
-    if data.path is not None and data.name != "mnist":
-        faults.append(
-            ("data.path", f"stands in place of a named source; remove it or data.name: {data.name}")
-        )
-    if model.dropout > 0 and not model.hidden:
-        faults.append(("model.dropout", "needs hidden layers, but model.hidden is []"))
-    if training.optimizer == "adam" and training.momentum != TrainingConfig().momentum:
-        faults.append(
-            ("training.momentum", "is not used by training.optimizer: adam; remove it or choose sgd")
-        )
-    if training.optimizer in SOLVERS:
-        if model.hidden or model.output != "linear":
-            faults.append(
-                ("training.optimizer", "least_squares needs model.hidden: [] and model.output: linear")
-            )
-        if training.weight_decay:
-            faults.append(("training.weight_decay", "is not used by training.optimizer: least_squares"))
-    if data.path is None and toy.has_values(data.name) and model.output in ("logistic", "softmax"):
-        problem = f"{data.name} has values to learn, and model.output: {model.output} tells classes apart"
-        faults.append(("data.name", f"{problem}; set it to linear, sigmoid or relu"))
-    if training.patience is not None and data.validation == 0:
-        faults.append(("training.patience", "needs validation examples, but data.validation is 0"))
-    return faults
 
 
 class Override(NamedTuple):
@@ -196,7 +43,21 @@ def load(path: Path | None = None, overrides: Sequence[str | Override] = ()) -> 
     An override is "dotted.key=YAML value", as given to `--set`, or an `Override` for a flag of its own.
     Raises ConfigError with one line for each fault.
     """
-    return _combine([_read(path or _recipe(DEFAULT_RECIPE)), *map(_override, overrides)])
+    return _combine([read(path or _recipe(DEFAULT_RECIPE)), *map(_override, overrides)])
+
+
+def changed(settings: Config, overrides: Iterable[Override]) -> Config:
+    """`settings` with some keys changed. Raises ConfigError as `load` does."""
+    return _combine([yaml_lines.compose(dump(settings), "config"), *map(_override, overrides)])
+
+
+def faults_of(override: Override) -> list[Fault]:
+    """What is wrong with a value in itself, whatever it clashes with."""
+    document = _override(override)
+    if document.tree is None:
+        return document.faults
+    errors = [error for error in _errors(document.tree) if not is_clash(error)]
+    return document.faults + [fault for each in errors for fault in explain(each, document.tree, schema())]
 
 
 def parse(text: str, name: str) -> Config:
@@ -219,11 +80,18 @@ def find(name: str) -> Path:
 def schema() -> dict[str, Any]:
     """The JSON Schema (draft 2020-12) of a config file, with the sections in place."""
     document = Config.model_json_schema()
-    del document["$defs"]
-    for name, field in Config.model_fields.items():
-        if isinstance(field.default, _Section):
-            document["properties"][name] = type(field.default).model_json_schema()
-    return {"$schema": "https://json-schema.org/draft/2020-12/schema", **document}
+    sections = document.pop("$defs")
+
+    def in_place(part: Any) -> Any:
+        if isinstance(part, list):
+            return [in_place(item) for item in part]
+        if not isinstance(part, dict):
+            return part
+        if "$ref" in part:
+            return in_place(sections[part["$ref"].rpartition("/")[2]])
+        return {key: in_place(value) for key, value in part.items()}
+
+    return {"$schema": "https://json-schema.org/draft/2020-12/schema", **in_place(document)}
 
 
 def differences(a: Config, b: Config) -> dict[str, tuple[Any, Any]]:
@@ -236,7 +104,7 @@ def _flat(config: Config) -> dict[str, Any]:
     flat: dict[str, Any] = {}
     for name, value in config:
         flat |= (
-            {f"{name}.{key}": leaf for key, leaf in value} if isinstance(value, _Section) else {name: value}
+            {f"{name}.{key}": leaf for key, leaf in value} if isinstance(value, Section) else {name: value}
         )
     return flat
 
@@ -259,7 +127,8 @@ def _recipe_folder() -> Path:
     return inside if inside.is_dir() else inside.parents[1] / "configs"
 
 
-def _read(path: Path) -> Document:
+def read(path: Path) -> Document:
+    """The YAML of a file. Raises ConfigError where it cannot be read."""
     name = printable(str(path), limit=1000)
     try:
         with open(path, "rb") as file:

@@ -20,6 +20,7 @@ _TYPES = {
     "integer": "a whole number",
     "number": "a number",
     "string": "text",
+    "boolean": "true or false",
     "null": "null",
     "object": "a mapping of keys to values",
 }
@@ -40,6 +41,11 @@ class Clash(ValueError):
 def is_structural(error: ErrorDetails) -> bool:
     """Whether the error lies in the keys and sections, which no other layer's value can mend."""
     return error["type"] in ("extra_forbidden", "model_type")
+
+
+def is_clash(error: ErrorDetails) -> bool:
+    """Whether values clash that are each allowed."""
+    return isinstance(error.get("ctx", {}).get("error"), Clash)
 
 
 def explain(error: ErrorDetails, tree: Node, schema: Schema) -> Iterator[Fault]:
@@ -73,16 +79,16 @@ def _unknown_key(keys: Sequence[str], tree: Node, schema: Schema) -> Fault:
     node = _follow(tree, keys)
     here = schema
     for name in section:
-        here = here["properties"][name]
+        here = _keys(here)[name]
     leaves = {path.rpartition(".")[2]: path for path in _leaves(schema)}
     if "." in key and key in leaves.values():
         hint = f"indent {key.rpartition('.')[2]} under {key.partition('.')[0]}"
-    elif near := leaves.get(key) or _nearest(key, here["properties"]):
+    elif near := leaves.get(key) or _nearest(key, _keys(here)):
         hint = f"did you mean {near}?"
     elif near := _nearest(key, leaves):
         hint = f"did you mean {leaves[near]}?"
     else:
-        hint = f"the keys here are {', '.join(here['properties'])}"
+        hint = f"the keys here are {', '.join(_keys(here))}"
     return Fault(node.key or node.place, f"unknown key; {hint}", ".".join([*section, printable(key)]))
 
 
@@ -94,18 +100,17 @@ def _follow(tree: Node, keys: Sequence[str]) -> Node:
 
 
 def _leaves(schema: Schema, prefix: str = "") -> Iterator[str]:
-    for name, value in schema["properties"].items():
-        if "properties" in value:
-            yield from _leaves(value, f"{prefix}{name}.")
-        else:
+    for name, value in _keys(schema).items():
+        if "properties" not in value:
             yield prefix + name
+        yield from _leaves(value, f"{prefix}{name}.")
 
 
 def _unexpected(location: Sequence[str | int], tree: Node, schema: Schema) -> Fault:
     path, node, allowed = "", tree, schema
     for part in location:  # parts that lead nowhere are pydantic's names for the members of a union
-        if isinstance(node.value, dict) and part in allowed.get("properties", {}):
-            node, allowed = node.value[str(part)], allowed["properties"][part]
+        if isinstance(node.value, dict) and part in _keys(allowed):
+            node, allowed = node.value[str(part)], _keys(allowed)[str(part)]
             path = f"{path}.{part}" if path else str(part)
         elif isinstance(node.value, list) and isinstance(part, int):
             node = node.value[part]
@@ -134,6 +139,11 @@ def _hint(node: Node, allowed: Schema) -> str:
 def _branches(schema: Schema) -> Sequence[Schema]:
     branches: Sequence[Schema] = schema.get("anyOf", [schema])
     return branches
+
+
+def _keys(schema: Schema) -> Schema:
+    """What each key of a section holds; nothing where `schema` is of no section."""
+    return next((branch["properties"] for branch in _branches(schema) if "properties" in branch), {})
 
 
 def _nearest(word: str, names: Iterable[str]) -> str | None:

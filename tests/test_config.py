@@ -13,6 +13,7 @@ from nnmnist import config as configs
 from nnmnist.config import (
     Config,
     DataConfig,
+    DistortConfig,
     ModelConfig,
     Override,
     TrainingConfig,
@@ -78,6 +79,13 @@ data:
   validation: 10
   mirrors: [http://127.0.0.1:8000/, "https://a.org/mnist"]
   fallback: synthetic
+  distort:
+    rotation: 1
+    shear: 2
+    scale: .3
+    shift: 0
+    alpha: 5
+    sigma: 6
 model:
   hidden: [128, 64]
   activation: tanh
@@ -102,6 +110,7 @@ training:
             validation=10,
             mirrors=("http://127.0.0.1:8000/", "https://a.org/mnist"),
             fallback="synthetic",
+            distort=DistortConfig(rotation=1.0, shear=2.0, scale=0.3, shift=0.0, alpha=5.0, sigma=6.0),
         ),
         model=ModelConfig(hidden=(128, 64), activation="tanh", output="logistic", dropout=0.5),
         training=TrainingConfig(
@@ -117,6 +126,29 @@ training:
     )
     assert type(found.training.learning_rate) is float
     assert type(found.training.momentum) is float
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("true", DistortConfig()),
+        ("{}", DistortConfig()),
+        ("{alpha: 0}", DistortConfig(alpha=0.0)),
+        ("false", None),
+        ("null", None),
+    ],
+)
+def test_distortions_are_switched_or_described(text: str, expected: DistortConfig | None) -> None:
+    found = parse(f"data: {{distort: {text}}}", "my.yaml")
+    assert found.data.distort == expected
+    assert parse(dump(found), "dump") == found
+    assert load(None, [f"data.distort={text}"]).data.distort == expected
+
+
+def test_one_parameter_of_the_distortions_can_be_set(tmp_path: Path) -> None:
+    path = written(tmp_path, "data: {distort: {alpha: 20, shift: 2}}")
+    assert load(path, ["data.distort.shift=0"]).data.distort == DistortConfig(alpha=20.0, shift=0.0)
+    assert load(path, ["data.distort=false"]).data.distort is None
 
 
 def test_a_config_is_frozen() -> None:
@@ -361,6 +393,7 @@ CONFIGS = st.builds(
         mirrors=st.none()
         | st.lists(st.from_regex(r"https?://[a-z.]{1,9}(/[^\s\0]{0,9})?", fullmatch=True)).map(tuple),
         fallback=st.sampled_from([None, "synthetic"]),
+        distort=st.none() | st.builds(DistortConfig, scale=FRACTION, alpha=RATE),
     ),
     model=st.builds(
         ModelConfig,

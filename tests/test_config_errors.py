@@ -15,9 +15,11 @@ WIDTH = f"{COUNT} and <= 1000000"
 LIST = f"a list (each item {WIDTH})"
 URL = "an address that begins with http:// or https://"
 NAMES = "one of identity, relu, sigmoid, softplus, tanh"
+SWITCH = "true or false or a mapping of keys to values or null"
 DIGITS = "; write decimal digits, such as"
 TRAINING_KEYS = (
-    "epochs, batch_size, optimizer, learning_rate, momentum, schedule, weight_decay, patience, tolerance"
+    "epochs, batch_size, optimizer, learning_rate, momentum, schedule, weight_decay, label_smoothing, adversarial, "
+    "patience, tolerance"
 )
 
 
@@ -43,6 +45,10 @@ def told(text: str) -> list[str]:
         ({"type": "array", "items": {"type": "string", "format": "path"}}, "a list (each item a folder)"),
         ({"type": "object"}, "a mapping of keys to values"),
         ({"type": "string"}, "text"),
+        (
+            {"anyOf": [{"type": "boolean"}, {"type": "object"}]},
+            "true or false or a mapping of keys to values",
+        ),
     ],
 )
 def test_words(schema: dict[str, Any], expected: str) -> None:
@@ -71,6 +77,9 @@ def test_words(schema: dict[str, Any], expected: str) -> None:
             f"a list (each item {URL}) or null",
             r"'\x1b[2J'; did you mean [\x1b[2J]?",
         ),
+        ("data.distort: yes", SWITCH, "'yes'"),
+        ("data.distort: 3", SWITCH, "3"),
+        ("data.distort: [3]", SWITCH, "a list"),
         ("model.hidden: 256", LIST, "256; did you mean [256]?"),
         ("model.hidden: '256'", LIST, "'256'"),
         ("model.hidden: true", LIST, "true"),
@@ -134,6 +143,10 @@ def test_values(text: str, allowed: str, found: str) -> None:
         ("model: {hidden: [9,\n true]}", f"2: model.hidden[1]: expected {WIDTH}, found true"),
         ("model: {hidden: [[9]]}", f"1: model.hidden[0]: expected {WIDTH}, found a list"),
         ("data:\n mirrors: [http://a/,\n ftp://a]", f"3: data.mirrors[1]: expected {URL}, found 'ftp://a'"),
+        (
+            "data:\n  distort:\n    alpha: 3\n    sigma: 0",
+            "4: data.distort.sigma: expected a number >= 0.5, found 0",
+        ),
         ("training:\n  epochs:\n    x", f"3: training.epochs: expected {COUNT}, found 'x'"),
     ],
 )
@@ -160,6 +173,12 @@ def test_a_mirror_is_a_web_address(url: str) -> None:
         ("training: {seed: 1}", "1: training.seed: unknown key; did you mean seed?"),
         ("training: {zz: 1}", f"1: training.zz: unknown key; the keys here are {TRAINING_KEYS}"),
         ('training: {"a\\nb": 1}', f"1: training.a\\nb: unknown key; the keys here are {TRAINING_KEYS}"),
+        ("data:\n  distort:\n    alph: 1", "3: data.distort.alph: unknown key; did you mean alpha?"),
+        (
+            "data: {distort: {zz: 1}}",
+            "1: data.distort.zz: unknown key; the keys here are rotation, shear, scale, shift, alpha, sigma",
+        ),
+        ("data: {alpha: 1}", "1: data.alpha: unknown key; did you mean data.distort.alpha?"),
         ("epochs: 3", "1: epochs: unknown key; did you mean training.epochs?"),
         ("training.epochs: 3", "1: training.epochs: unknown key; indent epochs under training"),
         ("Trainig: {}", "1: Trainig: unknown key; did you mean training?"),
@@ -197,6 +216,10 @@ def test_keys_and_sections(text: str, expected: str) -> None:
             "data: {name: line}\nmodel: {output: softmax}",
             "1: data.name: line has values to learn, and model.output: softmax tells classes apart; "
             "set it to linear, sigmoid or relu",
+        ),
+        (
+            "data:\n  name: rings\n  distort: true",
+            "3: data.distort: needs pictures, and data.name: rings has none; remove it",
         ),
         (
             "model: {hidden: [3], output: linear}\ntraining: {optimizer: least_squares}",

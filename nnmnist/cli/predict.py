@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import json
-import os
 import sys
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 import numpy as np
@@ -17,10 +17,16 @@ from nnmnist import checkpoint
 from nnmnist.checkpoint import Checkpoint
 from nnmnist.cli.digits import draw
 from nnmnist.cli.options import data_dir_option, json_option
+from nnmnist.cli.pictures import Prepared, annotated, each, require_new, save
 from nnmnist.data import image
 from nnmnist.data.examples import scale
+from nnmnist.data.segment import Digit
+from nnmnist.data.synthetic import SIDE
 from nnmnist.errors import CheckpointError, DataError
 from nnmnist.yaml_lines import printable
+
+if TYPE_CHECKING:
+    from PIL.Image import Image
 
 Array = NDArray[Any]
 
@@ -31,18 +37,37 @@ Array = NDArray[Any]
 @click.option(
     "--test", "indices", metavar="N-M", help="Read images of the test set, by index: 7 or 0-9 or 3,5,8-10."
 )
+@click.option("--many", is_flag=True, help="Find the digits of each image and read them line by line.")
+@click.option(
+    "--annotate", type=click.Path(dir_okay=False, path_type=Path), metavar="FILE",
+    help="With --many: write the image as a PNG with a box and an answer at each digit.",
+)  # fmt: skip
 @click.option(
     "--top", type=click.IntRange(min=1), default=3, show_default=True, help="How many answers to weigh."
 )
+@click.option(
+    "--min-probability", type=click.FloatRange(0, 1), default=0.0, metavar="P",
+    help="Answer ? where the network is less sure than this.",
+)  # fmt: skip
 @click.option("--show", is_flag=True, help="Draw what the network sees.")
+@click.option(
+    "--save-prepared", "folder", type=click.Path(file_okay=False, path_type=Path), metavar="DIR",
+    help="Keep what the network sees, a PNG each.",
+)  # fmt: skip
+@click.option("--force", is_flag=True, help="Write over existing files.")
 @data_dir_option
 @json_option
 def predict(
     path: Path,
     images: tuple[str, ...],
     indices: str | None,
+    many: bool,
+    annotate: Path | None,
     top: int,
+    min_probability: float,
     show: bool,
+    folder: Path | None,
+    force: bool,
     data_dir: Path | None,
     as_json: bool,
 ) -> None:
@@ -53,41 +78,131 @@ def predict(
     """
     if bool(images) == (indices is not None):
         raise click.UsageError("give images, or --test with indices")
+    if many and indices is not None:
+        raise click.UsageError("--many finds the digits of images; leave out --test")
+    if annotate and not (many and len(images) == 1):
+        raise click.UsageError("--annotate writes one image: give --many and one IMAGE")
+    if annotate:
+        require_new(annotate, force)
     member = checkpoint.load(path)
-    shape = member.document.get("image_shape")
-    if not shape or not member.classes:
-        raise CheckpointError(f"{path}: does not classify images")
-    found = (
-        read_images(images, tuple(shape)) if indices is None else test_images(path, member, indices, data_dir)
-    )
+    reader = Reader(member, image_shape(path, member), top, min_probability)
+    out = Out(as_json, show, Prepared(folder, force) if folder else None, annotate)
+    if indices is not None:
+        found: Iterator[tuple[str, Any]] = test_images(path, member, indices, data_dir)
+    elif many:
+        require_mnists(path, reader.shape)
+        found = each(images, image.read_many)
+    else:
+        found = each(images, lambda file, name: (image.read(file, name, reader.shape), None))
     failed = False
-    for name, pixels, truth in found:
-        if isinstance(pixels, DataError):
-            click.echo(f"Error: {pixels}", err=True)
+    for name, content in found:
+        if isinstance(content, DataError):
+            click.echo(f"Error: {content}", err=True)
             failed = True
-            continue
-        record = answer(member, name, pixels, top)
-        if truth is not None:
-            record["label"] = label(truth)
-        click.echo(json.dumps(record) if as_json else as_text(record))
-        if show:
-            click.echo(draw(pixels.reshape(shape)), err=as_json)
+        else:
+            (tell_page if many else tell)(reader, out, name, *content)
     sys.exit(1 if failed else 0)
 
 
-def answer(member: Checkpoint, name: str, pixels: Array, top: int) -> dict[str, Any]:
-    """The JSON of `predict` for one image (n_inputs,) of bytes."""
-    p = member.network.predict(scale(pixels[None]))[0]
-    if len(p) < len(member.classes):  # a single logistic unit says the probability of the second class
-        p = np.array([1 - p[0], p[0]])
-    order = np.argsort(-p, kind="stable")[:top]
-    ranked = [{"label": label(member.classes[k]), "probability": float(p[k])} for k in order]
-    return {
-        "file": name,
-        "prediction": ranked[0]["label"],
-        "probability": ranked[0]["probability"],
-        "top": ranked,
-    }
+def image_shape(path: Path, member: Checkpoint) -> tuple[int, int]:
+    """(rows, columns) of the images that a network takes."""
+    shape = member.document.get("image_shape")
+    if not shape or not member.classes:
+        raise CheckpointError(f"{path}: does not classify images")
+    rows, columns = shape
+    return rows, columns
+
+
+def require_mnists(path: Path, shape: tuple[int, int]) -> None:
+    """Digits that were found are made what MNIST's are, and other networks cannot read them."""
+    if shape != (SIDE, SIDE):
+        raise CheckpointError(
+            f"{path}: takes {shape[1]}x{shape[0]} pixels; --many reads digits of {SIDE}x{SIDE}"
+        )
+
+
+@dataclass(frozen=True)
+class Reader:
+    """A network, and how its answers are wanted."""
+
+    member: Checkpoint
+    shape: tuple[int, int]  # (rows, columns) of an image
+    top: int
+    min_probability: float
+
+    def answer(self, pixels: Array) -> dict[str, Any]:
+        """The prediction for an image (n_inputs,) of bytes, None where it is not sure enough; the probabilities."""
+        p = self.member.network.predict(scale(pixels[None]))[0]
+        if len(p) < len(
+            self.member.classes
+        ):  # a single logistic unit says the probability of the second class
+            p = np.array([1 - p[0], p[0]])
+        order = np.argsort(-p, kind="stable")[: self.top]
+        ranked = [{"label": label(self.member.classes[k]), "probability": float(p[k])} for k in order]
+        sure = p[order[0]] >= self.min_probability
+        return {
+            "prediction": ranked[0]["label"] if sure else None,
+            "probability": float(p[order[0]]),
+            "top": ranked,
+        }
+
+
+@dataclass(frozen=True)
+class Out:
+    """Where the answers go."""
+
+    as_json: bool
+    show: bool
+    prepared: Prepared | None
+    annotate: Path | None
+
+    def seen(self, pixels: Array, name: str, place: str = "") -> None:
+        """Draw and keep what the network has seen, (rows, columns) uint8, as far as it is wanted."""
+        if self.show:
+            click.echo(draw(pixels), err=self.as_json)
+        if self.prepared:
+            self.prepared.save(pixels, name, place)
+
+
+def tell(reader: Reader, out: Out, name: str, pixels: Array, truth: str | None) -> None:
+    """Print what an image (n_inputs,) shows."""
+    record = {"file": name, **reader.answer(pixels)}
+    if truth is not None:
+        record["label"] = label(truth)
+    click.echo(json.dumps(record) if out.as_json else as_text(record))
+    out.seen(pixels.reshape(reader.shape), name)
+
+
+def tell_page(reader: Reader, out: Out, name: str, picture: Image, lines: list[list[Digit]]) -> None:
+    """Print what a picture shows, line by line."""
+    answers = [
+        [{"box": digit.box, **reader.answer(digit.image.reshape(-1))} for digit in line] for line in lines
+    ]
+    if out.annotate:
+        boxes = [(record["box"], shown(record)) for line in answers for record in line]
+        save(out.annotate, annotated(picture, boxes))
+    if out.as_json:
+        told = [{"text": text(line), "digits": line} for line in answers]
+        click.echo(json.dumps({"file": name, "lines": told}))
+    for number, (line, read) in enumerate(zip(lines, answers, strict=True), start=1):
+        if not out.as_json:
+            click.echo(f"{printable(name, 1000)}, line {number}: {text(read)}")
+        for place, (digit, record) in enumerate(zip(line, read, strict=True), start=1):
+            if not out.as_json:
+                left, top, width, height = digit.box
+                click.echo(f"    {weighed(record)}   at {left},{top}, {width}x{height}")
+            out.seen(digit.image, name, f"-{number}-{place}")
+
+
+def text(line: list[dict[str, Any]]) -> str:
+    """The answers of a line in one word, or, where classes have longer names, in several."""
+    words = [shown(record) for record in line]
+    return ("" if all(len(word) == 1 for word in words) else " ").join(words)
+
+
+def shown(record: dict[str, Any]) -> str:
+    """The prediction, or ? for none."""
+    return "?" if record["prediction"] is None else str(record["prediction"])
 
 
 def label(name: str) -> int | str:
@@ -97,52 +212,27 @@ def label(name: str) -> int | str:
 
 def as_text(record: dict[str, Any]) -> str:
     """file: prediction, then the probabilities of the best answers."""
-    ranked = "  ".join(f"{entry['label']} {entry['probability']:7.2%}" for entry in record["top"])
     truth = ""
     if "label" in record:
         truth = f"   (is {record['label']}{'' if record['label'] == record['prediction'] else ', WRONG'})"
-    return f"{printable(record['file'], 1000)}: {record['prediction']}   {ranked}{truth}"
+    return f"{printable(record['file'], 1000)}: {weighed(record)}{truth}"
 
 
-Found = tuple[str, "Array | DataError", "str | None"]  # name, pixels (n_inputs,) or what is wrong, true label
+def weighed(record: dict[str, Any]) -> str:
+    """The prediction, then the probabilities of the best answers."""
+    ranked = "  ".join(f"{entry['label']} {entry['probability']:7.2%}" for entry in record["top"])
+    return f"{shown(record)}   {ranked}"
 
 
-def read_images(names: tuple[str, ...], shape: tuple[int, int]) -> Iterator[Found]:
-    """Each image of files, folders and standard input; one that cannot be read is an error among them."""
-    for name in names:
-        if name == "-":
-            yield _read(sys.stdin.buffer, "-", shape)
-        elif os.path.isdir(name):
-            for file in _images_in(name):
-                yield (name, file, None) if isinstance(file, DataError) else _read(file, str(file), shape)
-        else:
-            yield _read(Path(name), name, shape)
-
-
-def _images_in(folder: str) -> list[Path] | list[DataError]:
-    """The images of a folder by name, or what is wrong with it."""
-    name = printable(folder, 1000)
-    try:
-        files = sorted(file for file in Path(folder).iterdir() if file.suffix.lower() in image.SUFFIXES)
-    except OSError as error:
-        return [DataError(f"{name}: cannot be read: {error.strerror}")]
-    return files or [DataError(f"{name}: no image in this folder ({', '.join(sorted(image.SUFFIXES))})")]
-
-
-def _read(file: Any, name: str, shape: tuple[int, int]) -> Found:
-    try:
-        return name, image.read(file, printable(name, 1000), shape), None
-    except DataError as error:
-        return name, error, None
-
-
-def test_images(path: Path, member: Checkpoint, indices: str, data_dir: Path | None) -> Iterator[Found]:
+def test_images(
+    path: Path, member: Checkpoint, indices: str, data_dir: Path | None
+) -> Iterator[tuple[str, tuple[Array, str]]]:
     """Images of the test set of the data that the network was trained on, with their labels."""
     from nnmnist.cli.evaluate import load_splits
 
     splits = load_splits(path, member, None, data_dir)
     for i in parse_indices(indices, len(splits.test)):
-        yield f"test[{i}]", splits.test.inputs[i], splits.classes[int(splits.test.targets[i])]
+        yield f"test[{i}]", (splits.test.inputs[i], splits.classes[int(splits.test.targets[i])])
 
 
 def parse_indices(text: str, n: int) -> list[int]:

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from nnmnist.data import mnist, synthetic, toy
-from nnmnist.data.examples import Examples, Source, Splits
+from nnmnist.data.examples import DistortSettings, Examples, Source, Splits
 from nnmnist.errors import DataError, DataUnavailable
 from nnmnist.randomness import generator
 
@@ -30,6 +30,8 @@ class DataSettings(Protocol):
     def mirrors(self) -> tuple[str, ...] | None: ...
     @property
     def fallback(self) -> str | None: ...
+    @property
+    def distort(self) -> DistortSettings | None: ...
 
 
 Notify = Callable[[str], None]
@@ -78,13 +80,13 @@ def load(
     Raises:
         DataError: the data cannot be had, or holds too few examples for the validation part asked for.
     """
-    return split(source_of(settings, seed, data_dir, notify), settings.validation, seed)
+    return split(source_of(settings, seed, data_dir, notify), settings.validation, seed, settings.distort)
 
 
-def split(source: Source, wanted: int, seed: int = 0) -> Splits:
+def split(source: Source, wanted: int, seed: int = 0, distort: DistortSettings | None = None) -> Splits:
     """Set `wanted` training examples of a source aside for validation, drawn by `seed`; with 0, none.
 
-    Every class is among them that has more than one example.
+    Every class is among them that has more than one example. `distort` is for the rest, when they train.
 
     Raises:
         DataError: there are too few examples.
@@ -101,10 +103,11 @@ def split(source: Source, wanted: int, seed: int = 0) -> Splits:
             "raise it, or set it to 0"
         )
     order = _classes_first(targets, generator(seed, "validation").permutation(n)) if wanted else np.arange(n)
+    kind = (len(source.classes), source.image_shape)
     return Splits(
-        train=Examples(inputs, targets, np.sort(order[wanted:]), len(source.classes)),
-        validation=Examples(inputs, targets, np.sort(order[:wanted]), len(source.classes)),
-        test=Examples(*source.test, np.arange(len(source.test[0])), len(source.classes)),
+        train=Examples(inputs, targets, np.sort(order[wanted:]), *kind, distort),
+        validation=Examples(inputs, targets, np.sort(order[:wanted]), *kind),
+        test=Examples(*source.test, np.arange(len(source.test[0])), *kind),
         classes=source.classes,
         image_shape=source.image_shape,
         name=source.name,

@@ -1,9 +1,11 @@
-"""A person's own image of a digit, as the network takes it."""
+"""A person's own image of a digit, or of several, as the network takes it."""
 
 from __future__ import annotations
 
 import io
 import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO
 
@@ -11,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from nnmnist.data.prepare import WORK, NoInk, prepare
+from nnmnist.data.segment import Digit, segment
 from nnmnist.data.synthetic import SIDE
 from nnmnist.errors import DataError
 
@@ -21,17 +24,14 @@ SUFFIXES = {".bmp", ".gif", ".jpeg", ".jpg", ".pbm", ".pgm", ".png", ".ppm", ".t
 FORMATS = ("BMP", "GIF", "JPEG", "PNG", "PPM", "TIFF", "WEBP")  # none that starts a program, as EPS does
 MAX_BYTES = 50_000_000
 MAX_PIXELS = 64_000_000
-LIGHT = (
-    200  # grey value of a border above which even a picture of the network's size is no digit of MNIST's kind
-)
+LIGHT = 200  # a border above this grey value: no digit of MNIST's kind, even at the network's own size
 
 
-def read(file: Path | BinaryIO, name: str, shape: tuple[int, int] = (28, 28)) -> NDArray[Any]:
+def read(file: Path | BinaryIO, name: str, shape: tuple[int, int] = (SIDE, SIDE)) -> NDArray[Any]:
     """Grey values (rows * columns,) uint8, white on black, of an image as the network takes it.
 
     An image of the network's size with a border that is not light is taken as it is. All others are made what
-    MNIST's digits are by `prepare`, for networks that read 28x28. An image is turned as its EXIF orientation says;
-    of an animation the first picture counts.
+    MNIST's digits are by `prepare`, for networks that read 28x28.
 
     Args:
         file: a path, or an open binary file.
@@ -40,6 +40,47 @@ def read(file: Path | BinaryIO, name: str, shape: tuple[int, int] = (28, 28)) ->
 
     Raises:
         DataError: it is no image, shows nothing, or has another size than a network takes that reads no 28x28.
+    """
+    _, grey = _decode(file, name, 2 * WORK if shape == (SIDE, SIDE) else None)
+    border = np.concatenate([grey[0], grey[-1], grey[:, 0], grey[:, -1]])
+    if grey.shape == shape and np.median(border) < LIGHT:
+        return grey.reshape(-1)
+    if shape != (SIDE, SIDE):
+        (height, width), (rows, columns) = grey.shape, shape
+        raise DataError(f"{name}: is {width}x{height} pixels; the network takes {columns}x{rows}")
+    with _named(name):
+        return prepare(grey).reshape(-1)
+
+
+def read_many(file: Path | BinaryIO, name: str) -> tuple[Image, list[list[Digit]]]:
+    """A picture with several digits, turned as it is to be seen, and its lines of digits.
+
+    Args:
+        file: a path, or an open binary file.
+        name: what to call it in an error.
+
+    Raises:
+        DataError: it is no image, or shows nothing.
+    """
+    picture, grey = _decode(file, name)
+    with _named(name):
+        return picture, segment(grey)
+
+
+@contextmanager
+def _named(name: str) -> Iterator[None]:
+    """Says in which picture there is no ink."""
+    try:
+        yield
+    except NoInk as error:
+        raise DataError(f"{name}: {error}") from error
+
+
+def _decode(file: Path | BinaryIO, name: str, side: int | None = None) -> tuple[Image, NDArray[Any]]:
+    """The picture, turned as its EXIF orientation says, and its grey values (rows, columns) uint8.
+
+    Of an animation the first picture counts. A JPEG comes at a fraction of its size where no more than `side`
+    pixels are wanted.
     """
     from PIL import Image, ImageOps, UnidentifiedImageError
 
@@ -52,8 +93,10 @@ def read(file: Path | BinaryIO, name: str, shape: tuple[int, int] = (28, 28)) ->
                 raise DataError(
                     f"{name}: is {width}x{height} pixels, more than the {MAX_PIXELS:,} that are read"
                 )
-            image.draft("RGB", (2 * WORK, 2 * WORK))  # lets a JPEG be decoded at a fraction of its size
-            grey = _grey(ImageOps.exif_transpose(image))
+            if side:
+                image.draft("RGB", (side, side))
+            picture = ImageOps.exif_transpose(image)
+            return picture, _grey(picture)
     except DataError:
         raise
     except Exception as error:  # on damaged files the decoders raise a dozen types
@@ -61,16 +104,6 @@ def read(file: Path | BinaryIO, name: str, shape: tuple[int, int] = (28, 28)) ->
         raise DataError(
             f"{name}: not an image that can be read{reason}; give a PNG, JPEG, GIF, BMP, TIFF, PGM or WebP"
         ) from error
-    border = np.concatenate([grey[0], grey[-1], grey[:, 0], grey[:, -1]])
-    if grey.shape == shape and np.median(border) < LIGHT:
-        return grey.reshape(-1)
-    if shape != (SIDE, SIDE):
-        rows, columns = shape
-        raise DataError(f"{name}: is {width}x{height} pixels; the network takes {columns}x{rows}")
-    try:
-        return prepare(grey).reshape(-1)
-    except NoInk as error:
-        raise DataError(f"{name}: {error}") from error
 
 
 def _bytes(file: Path | BinaryIO, name: str) -> bytes:

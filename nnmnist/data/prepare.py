@@ -15,13 +15,18 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from nnmnist.data.regions import components
+from nnmnist.data.ruled import without_lines
 from nnmnist.data.synthetic import BOX, SIDE
 
 Array = NDArray[Any]
 
 WORK = 256  # pixels of the longer side at which a digit is looked for
-FAINTEST = 12.0  # grey values by which ink must differ from paper, and four times the noise
+SAMPLE = 100  # pixels of the longer side that are enough to find the light of the paper
+PAPER = 0.55  # the part of a picture that is paper, at the least
+FAINTEST = 12.0  # grey values by which ink must differ from paper, and five times the noise
 SPECK = 0.08  # parts smaller than this share of the largest are dirt
+LEAST = 0.001  # of the picture is ink
 THINNEST, THICKEST = 2.0, 4.2  # pixels of a line in the box, as they occur in MNIST
 
 
@@ -35,39 +40,91 @@ def prepare(grey: Array) -> Array:
     Raises:
         NoInk: nothing stands out from the background.
     """
-    ink = flatten(_resize(grey, min(1.0, WORK / max(grey.shape))).astype(np.float64))
-    threshold = otsu(ink)
-    digit = find(ink > threshold)
-    # Half the threshold is where the soft edge of a line ends; a pixel further out is noise.
-    soft = np.clip((ink - threshold / 2) / (1 - threshold / 2), 0, 1) * _grow(digit)
+    soft, mask = find(flatten(shrink(grey, WORK)))
+    labels = components(soft > 0)
+    sizes = np.bincount(labels[mask], minlength=labels.max() + 1)
+    digit = (sizes >= max(1.0, SPECK * sizes.max()))[labels]
+    return boxed(soft * digit, mask & digit)
+
+
+def shrink(grey: Array, side: int) -> Array:
+    """A picture (rows, columns) uint8 as floats, its longer side at most `side` pixels."""
+    return _resize(grey, min(1.0, side / max(grey.shape))).astype(np.float64)
+
+
+def boxed(soft: Array, digit: Array) -> Array:
+    """(28, 28) uint8 of the ink (rows, columns), 0 to 1, of a digit, and its mask."""
     rows, columns = np.flatnonzero(digit.any(axis=1)), np.flatnonzero(digit.any(axis=0))
     cut = slice(max(rows[0] - 1, 0), rows[-1] + 2), slice(max(columns[0] - 1, 0), columns[-1] + 2)
-    return centre(fit((255 * soft[cut]).astype(np.uint8), thickness(digit)))
+    return centre(fit(np.rint(255 * soft[cut]).astype(np.uint8), thickness(digit)))
 
 
 def flatten(grey: Array) -> Array:
-    """How much each pixel is ink, 0 to 1, whatever the light: the distance from the paper's brightness.
+    """How much each pixel is ink, from 0 up, whatever the light: the distance from the paper's brightness.
 
-    The paper is a quadratic surface, fitted again and again without the pixels that lie far from it. Ink is what
-    lies on the side of the larger outliers: the third moment of the differences tells dark from light.
+    The paper is a quadratic surface through the greater part of the pixels, those closest to it (least trimmed
+    squares: Rousseeuw 1984), found by way of a level and a plane, which cannot bend towards what is no paper. Ink
+    is what lies on the side of the larger outliers: the third moment of the differences, weighed by how far from
+    the border they are, tells dark from light.
     """
-    y, x = np.meshgrid(*(np.linspace(-1, 1, n) for n in grey.shape), indexing="ij")
-    surface = np.stack([np.ones_like(x), x, y, x * x, x * y, y * y], axis=-1).reshape(-1, 6)
-    values = grey.reshape(-1)
-    paper = np.ones(len(values), bool)
-    for _ in range(4):
-        sample = np.flatnonzero(paper)[:: max(1, int(paper.sum()) // 8000)]
-        fitted = surface @ np.linalg.lstsq(surface[sample], values[sample], rcond=None)[0]
-        difference = values - fitted
-        noise = 1.4826 * np.median(np.abs(difference[paper])) + 1.0  # the deviation, from the median
-        paper = np.abs(difference) < 2.5 * noise
-    dark = (difference**3).sum() < 0
+    y, x = np.linspace(-1, 1, grey.shape[0])[:, None], np.linspace(-1, 1, grey.shape[1])
+    step = 1 + max(grey.shape) // SAMPLE
+    sample = np.stack(np.broadcast_arrays(*_surface(y[::step], x[::step])), axis=-1).reshape(-1, 6)
+    values = grey[::step, ::step].reshape(-1)
+    difference, noise = np.abs(values - np.median(values)), 0.0
+    for terms in (3, 3, 3, 6, 6, 6):
+        paper = difference <= max(np.quantile(difference, PAPER), 2.5 * noise)
+        fitted = np.linalg.lstsq(sample[paper, :terms], values[paper], rcond=None)[0]
+        difference = np.abs(values - sample[:, :terms] @ fitted)
+        noise = 1.4826 * float(np.median(difference[paper])) + 1.0  # the deviation, from the median
+    light = sum(factor * term for factor, term in zip(fitted, _surface(y, x), strict=True))
+    difference = grey - light
+    dark = np.sum(difference**3 * (1 - x * x) * (1 - y * y)) < 0
     ink = np.clip(-difference if dark else difference, 0, None)
-    if np.percentile(ink, 99.7) < max(FAINTEST, 4 * 1.4826 * float(np.median(np.abs(difference)))):
+    if np.quantile(ink, 1 - LEAST / 2) < max(FAINTEST, 5 * noise):
         raise NoInk("no ink found: nothing stands out from the background")
     if dark:
-        ink /= np.maximum(fitted, 1.0)  # dark ink takes away a share of the light that falls on it
-    return np.clip(ink / np.percentile(ink, 99.7), 0, 1).reshape(grey.shape)
+        ink /= np.maximum(light, 1.0)  # dark ink takes away a share of the light that falls on it
+    return ink
+
+
+def _surface(y: Array, x: Array) -> list[Array]:
+    """The terms of a quadratic surface; the first three are a plane."""
+    return [np.ones_like(x), x, y, x * x, x * y, y * y]
+
+
+def find(ink: Array) -> tuple[Array, Array]:
+    """What is written in `ink` (rows, columns): the ink with its soft edges, 0 to 1, and the mask of its pixels.
+
+    Lines of ruled paper are left out, and what touches the border: shadows, a table. That may be far darker than
+    the ink, so the threshold is set anew without it.
+    """
+    ink, threshold = _normal(ink)
+    # Half the threshold is where the soft edge of a line ends.
+    labels = components(without_lines(ink > threshold / 2))
+    inside = _off_border(labels)
+    written = inside[labels] & (labels > 0)
+    if not inside.all():
+        ink, threshold = _normal(np.where(inside[labels], ink, 0))
+    soft = np.clip((ink - threshold / 2) / (1 - threshold / 2), 0, 1) * written
+    return soft, (ink > threshold) & written
+
+
+def _normal(ink: Array) -> tuple[Array, float]:
+    """`ink` with full ink as 1, however little of it there is, and the threshold that parts it from the paper."""
+    ink = np.clip(ink / np.percentile(ink[ink > ink.max() / 4], 95), 0, 1)
+    return ink, otsu(ink)
+
+
+def _off_border(labels: Array) -> Array:
+    """Which components (n,) bool do not touch the border; all where nothing else is there."""
+    inside = np.ones(labels.max() + 1, bool)
+    inside[np.concatenate([labels[0], labels[-1], labels[:, 0], labels[:, -1]])] = False
+    inside[0] = True
+    ink = np.count_nonzero(inside[labels] & (labels > 0))
+    return (
+        inside if ink >= LEAST * labels.size else np.ones_like(inside)
+    )  # a digit on the border is better than none
 
 
 def otsu(values: Array) -> float:
@@ -78,44 +135,6 @@ def otsu(values: Array) -> float:
     below, mean = np.cumsum(share), np.cumsum(share * level)
     both = np.maximum(below * (1 - below), 1e-12)
     return float(edges[1 + ((mean[-1] * below - mean) ** 2 / both).argmax()])
-
-
-def find(mask: Array) -> Array:
-    """The part of `mask` (rows, columns) bool that is the digit: no specks, and no shadow or edge from the border."""
-    labels = components(mask)
-    sizes = np.bincount(labels.reshape(-1))
-    sizes[0] = 0
-    inside = sizes.copy()
-    inside[np.concatenate([labels[0], labels[-1], labels[:, 0], labels[:, -1]])] = 0
-    sizes = inside if inside.any() else sizes  # a digit cut by the border is better than none
-    return (sizes >= max(1.0, SPECK * sizes.max()))[labels]
-
-
-def components(mask: Array) -> Array:
-    """Labels (rows, columns) of the 8-connected parts of `mask`, 0 outside: runs of rows, joined where they touch."""
-    labels = np.zeros(mask.shape, np.intp)
-    parent = [0]
-
-    def root(label: int) -> int:
-        while parent[label] != label:
-            label = parent[label]
-        return label
-
-    above: list[tuple[int, int, int]] = []
-    for row in range(len(mask)):
-        edges = np.flatnonzero(np.diff(mask[row].astype(np.int8), prepend=0, append=0))
-        runs = []
-        for start, end in zip(edges[::2].tolist(), edges[1::2].tolist(), strict=True):
-            touching = {root(label) for first, last, label in above if first <= end and last >= start}
-            label = min(touching, default=len(parent))
-            if not touching:
-                parent.append(label)
-            for other in touching:
-                parent[other] = label
-            labels[row, start:end] = label
-            runs.append((start, end, label))
-        above = runs
-    return np.array([root(label) for label in range(len(parent))])[labels]
 
 
 def thickness(digit: Array) -> float:
@@ -167,14 +186,6 @@ def _resize(picture: Array, scale: float) -> Array:
 
     rows, columns = (max(1, round(size * scale)) for size in picture.shape)
     method = Image.Resampling.BOX if scale < 0.7 else Image.Resampling.LANCZOS
-    return np.asarray(Image.fromarray(picture).resize((columns, rows), method))
-
-
-def _grow(mask: Array) -> Array:
-    """`mask` with the four neighbours of its pixels."""
-    grown = mask.copy()
-    grown[1:] |= mask[:-1]
-    grown[:-1] |= mask[1:]
-    grown[:, 1:] |= mask[:, :-1]
-    grown[:, :-1] |= mask[:, 1:]
-    return grown
+    # Columns first, then rows: left to itself, Pillow's order, and with it the rounding, depends on its version.
+    narrow = Image.fromarray(picture).resize((columns, len(picture)), method)
+    return np.asarray(narrow.resize((columns, rows), method))

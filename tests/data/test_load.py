@@ -9,7 +9,14 @@ from nnmnist.errors import DataError, DataUnavailable
 
 
 def settings(**changes):
-    defaults = {"name": "mnist", "path": None, "validation": 5000, "mirrors": None, "fallback": None}
+    defaults = {
+        "name": "mnist",
+        "path": None,
+        "validation": 5000,
+        "mirrors": None,
+        "fallback": None,
+        "distort": None,
+    }
     return SimpleNamespace(**{**defaults, **changes})
 
 

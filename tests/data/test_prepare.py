@@ -22,7 +22,7 @@ def centre_of_mass(image):
 
 
 def test_a_photo_becomes_the_digit_that_it_shows():
-    originals, rng = digits()
+    originals, rng = digits(15)
     alike = [likeness(prepare.prepare(photo(digit, rng)), digit) for digit in originals]
     assert np.median(alike) > 0.85
     # what a plain resize gives
@@ -30,7 +30,7 @@ def test_a_photo_becomes_the_digit_that_it_shows():
 
 
 def test_the_result_lies_as_mnists_digits_do():
-    originals, rng = digits()
+    originals, rng = digits(10)
     for digit in originals:
         image = prepare.prepare(photo(digit, rng))
         assert image.shape == (28, 28)
@@ -67,6 +67,63 @@ def test_specks_and_edges_are_dropped():
     assert likeness(prepare.prepare(dirty), prepare.prepare(large)) > 0.97
 
 
+def page(digit, scale=8):
+    """Dark ink on white paper with a margin of a digit's width: (rows, columns), 0 to 255."""
+    return 255.0 - np.kron(np.pad(digit, 14), np.ones((scale, scale)))
+
+
+@pytest.mark.parametrize("slope", [0, 0.1, -0.2])
+@pytest.mark.parametrize("across", [False, True])
+def test_lines_of_ruled_paper_are_dropped(slope, across):
+    originals, _ = digits(10)
+    alike = []
+    for digit in originals:
+        picture = page(digit)
+        ruled = picture.T if across else picture
+        y, x = np.indices(ruled.shape)
+        ruled[(y - slope * x).astype(int) % 90 < 4] = 60
+        alike.append(
+            likeness(prepare.prepare(picture.astype(np.uint8)), prepare.prepare(page(digit).astype(np.uint8)))
+        )
+    assert np.median(alike) > 0.95
+    assert min(alike) > 0.7
+
+
+@pytest.mark.parametrize("table", [0, 90])
+@pytest.mark.parametrize("side", range(4))
+def test_a_table_beyond_the_paper_is_dropped(side, table):
+    """However dark it is: here lighter and darker than the ink."""
+    [digit, *_], _ = digits()
+    picture = 60 + page(digit) * 0.7
+    plain = prepare.prepare(picture.astype(np.uint8))
+    turned = np.rot90(picture, side)
+    y, x = np.indices(turned.shape)
+    turned[y + 0.1 * x < 100] = table
+    assert likeness(prepare.prepare(picture.astype(np.uint8)), plain) > 0.97
+
+
+def test_a_digit_cut_out_closely_is_no_line():
+    """The bar of this 7 is straight and runs from border to border."""
+    seven = np.full((200, 140), 255, np.uint8)
+    seven[:6] = 0
+    seven[np.arange(200)[:, None], np.linspace(134, 60, 200).astype(int)[:, None] + np.arange(6)] = 0
+    image = prepare.prepare(seven)
+    assert (image > 127).sum(axis=1).max() >= 10
+    one = np.full((200, 40), 255, np.uint8)
+    one[:, 17:22] = 0
+    assert (prepare.prepare(one) > 127).any(axis=1).sum() == 20
+
+
+@pytest.mark.parametrize("width", [4, 12, 30, 60])
+def test_lines_are_as_thick_as_mnists(width):
+    """Of 1,000 training images of MNIST 98 % measure 1.29 to 4.38."""
+    from PIL import Image, ImageDraw
+
+    picture = Image.new("L", (400, 500), 255)
+    ImageDraw.Draw(picture).line([(80, 80), (320, 80), (180, 420)], fill=0, width=width)
+    assert 1.29 <= prepare.thickness(prepare.prepare(np.asarray(picture)) > 127) <= 4.38
+
+
 @pytest.mark.parametrize("reach", [1, 9])
 def test_thin_and_thick_pens_come_to_mnists_lines(reach):
     """A plain 1 of any thickness fills about as much of the box."""
@@ -76,26 +133,21 @@ def test_thin_and_thick_pens_come_to_mnists_lines(reach):
     assert 2 <= np.median(inked[inked > 0]) <= 5
 
 
+def test_a_small_digit_on_a_large_sheet():
+    [digit, *_], _ = digits()
+    large = page(digit, 4).astype(np.uint8)
+    sheet = np.pad(large, ((200, 100), (100, 300)), constant_values=255)
+    assert likeness(prepare.prepare(sheet), prepare.prepare(large)) > 0.8  # it is 30 pixels tall
+
+
 @pytest.mark.parametrize("level", [0, 128, 255])
 def test_a_blank_picture_has_no_ink(level):
     with pytest.raises(NoInk, match="no ink found"):
         prepare.prepare(np.full((60, 40), level, np.uint8))
     noise = np.random.default_rng(0).normal(level, 3, (300, 300))
+    noise[50:53, 70:73] = noise[200:202, 150:155] = 128 - level // 2  # dust
     with pytest.raises(NoInk):
         prepare.prepare(np.clip(noise, 0, 255).astype(np.uint8))
-
-
-def test_components():
-    mask = np.array(
-        [[1, 0, 1, 0, 0], [1, 0, 1, 0, 1], [1, 1, 1, 0, 0], [0, 0, 0, 1, 0], [1, 0, 0, 0, 0]], bool
-    )
-    labels = prepare.components(mask)
-    assert (labels > 0).tolist() == mask.tolist()
-    assert (
-        len(set(labels[mask].tolist())) == 3
-    )  # the u with the diagonal dot, the dot on the right, the one below
-    assert labels[0, 0] == labels[0, 2] == labels[3, 3]
-    assert labels[1, 4] != labels[0, 0]
 
 
 def test_otsu_parts_two_heaps():
