@@ -25,8 +25,16 @@ class TrainingError(NnmnistError):
     """Training cannot go on, for example because the cost is no longer finite."""
 
 
+class RunHeld(NnmnistError):
+    """Another process is training this run."""
+
+
 class PlotError(NnmnistError):
     """A picture does not apply to what it is asked of."""
+
+
+class ExportError(NnmnistError):
+    """A network cannot be written in the format that is asked for."""
 
 
 class MissingLibrary(NnmnistError):

@@ -1,4 +1,4 @@
-"""How good a network is: cost, accuracy with its interval, and the confusion matrix; R^2 for regression."""
+"""How good a network is: cost, accuracy with its interval, confusion and mistakes; R^2 for regression."""
 
 from __future__ import annotations
 
@@ -79,12 +79,12 @@ def evaluate(network: Network | Sequence[Network], examples: Examples) -> Evalua
         examples: at least one.
     """
     n_classes = examples.n_classes
-    members = [network] if isinstance(network, Network) else list(network)
+    members = _members(network)
     output = members[0].output
     total = 0.0
     confusion = np.zeros((n_classes, n_classes), np.int64) if n_classes else None
     with np.errstate(over="ignore", invalid="ignore"):  # of a network that diverged: its cost says so
-        for x, y, labels in Batches(examples, CHUNK, codes(members[0], n_classes)).draw():
+        for x, y, labels, _ in Batches(examples, CHUNK, codes(members[0], n_classes)).draw():
             z = _logits(members, x)
             total += float(output.cost(z, y, np.empty_like(z)).sum(dtype=np.float64))
             if confusion is not None and labels is not None:
@@ -92,6 +92,35 @@ def evaluate(network: Network | Sequence[Network], examples: Examples) -> Evalua
                 confusion += np.bincount(pairs, minlength=n_classes**2).reshape(n_classes, n_classes)
     cost = total / len(examples)
     return Evaluation(len(examples), cost, confusion, r_squared(cost, members[0], examples))
+
+
+def probabilities(network: Network | Sequence[Network], examples: Examples) -> Array:
+    """What a network, or several on the average, says of every class: (n, n_classes), in the order of `examples`.
+
+    Of a squared error these are its predictions of the one-hot code, which need not lie in [0, 1].
+
+    Args:
+        network: one, or several that share inputs, outputs and kind of output; trained to tell classes apart.
+    """
+    members = _members(network)
+    parts = []
+    with np.errstate(over="ignore", invalid="ignore"):  # as in `evaluate`
+        for batch in Batches(examples, CHUNK, codes(members[0], examples.n_classes)).draw():
+            p = _logits(members, batch.x)
+            members[0].output.predict(p)
+            parts.append(p.T if len(p) > 1 else np.stack([1 - p[0], p[0]], axis=1))  # one unit: p of class 1
+    return np.concatenate(parts)
+
+
+def surest_mistakes(p: Array, labels: Array) -> Array:
+    """The indices (wrong,) of the examples that p (n, classes) gets wrong, the surest of its answer first."""
+    said = p.argmax(axis=1)
+    wrong = np.flatnonzero(said != labels)
+    return wrong[np.argsort(-p[wrong, said[wrong]], kind="stable")]
+
+
+def _members(network: Network | Sequence[Network]) -> list[Network]:
+    return [network] if isinstance(network, Network) else list(network)
 
 
 def _logits(members: Sequence[Network], x: Array) -> Array:

@@ -53,6 +53,11 @@ def sweep(path: Path) -> None:
         leftover.unlink()
 
 
+def is_leftover(path: Path) -> bool:
+    """Whether this is what a killed process left of its writing."""
+    return path.name.startswith(".") and path.suffix == ".tmp"
+
+
 @contextmanager
 def _named(path: Path) -> Iterator[None]:
     """An OSError in the block names `path`; writing, with no more than a descriptor in hand, names nothing."""

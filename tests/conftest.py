@@ -1,6 +1,7 @@
 """What all tests share: no network, nobody's cache, and a data set so small that a run takes no time."""
 
 import os
+import shutil
 import signal
 from pathlib import Path
 
@@ -64,3 +65,34 @@ def tiny_config(tiny):
         "training: {epochs: 4, batch_size: 16, learning_rate: 0.05, schedule: cosine}\n"
     )
     return path
+
+
+@pytest.fixture
+def sweep_file(tiny_config):
+    """Writes a sweep over the tiny data: `text` comes after the first line, which names the base config."""
+
+    def write(text, name="tune.yaml"):
+        Path(name).write_text(f"config: {tiny_config}\n{text}\n")
+        return Path(name)
+
+    return write
+
+
+BROWSER_ARGUMENTS = [
+    "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
+    "--disable-component-update", "--disable-sync",
+]  # fmt: skip
+
+
+@pytest.fixture(scope="session")
+def browser():
+    """The installed Chromium, without a window, driven by Playwright."""
+    chromium = shutil.which("chromium") or shutil.which("chromium-browser")
+    if chromium is None:
+        pytest.skip("pages are tested in chromium, which is not installed")
+    from playwright.sync_api import sync_playwright
+
+    with sync_playwright() as playwright:
+        found = playwright.chromium.launch(executable_path=chromium, args=BROWSER_ARGUMENTS)
+        yield found
+        found.close()

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from nnmnist.data.examples import Examples
-from nnmnist.evaluation import evaluate, wilson_interval
+from nnmnist.evaluation import evaluate, probabilities, surest_mistakes, wilson_interval
 from nnmnist.model.network import Network
 
 
@@ -117,3 +117,29 @@ def test_wilson_interval_stays_inside_0_and_1():
     assert low == 0.0
     assert 0 < high < 0.5
     assert wilson_interval(10, 10) == pytest.approx((1 - high, 1.0))
+
+
+@pytest.mark.parametrize("output", ["linear", "logistic", "softmax"])
+def test_probabilities_are_the_predictions_in_order(output):
+    data, network = examples(5000, dtype=np.uint8), random_network(output=output)  # more than one batch
+    part = Examples(data.inputs, data.targets, np.arange(4999, 0, -2), 3)
+    np.testing.assert_allclose(probabilities(network, part), network.predict(part.x), rtol=1e-5, atol=1e-6)
+
+
+def test_probabilities_of_one_unit_are_of_both_classes():
+    data, network = examples(n_classes=2), random_network((6, 4, 1), output="logistic")
+    p = probabilities(network, data)
+    np.testing.assert_allclose(p[:, 1], network.predict(data.x)[:, 0], rtol=1e-5)
+    np.testing.assert_allclose(p.sum(axis=1), 1, rtol=1e-6)
+
+
+def test_probabilities_of_an_ensemble_are_the_mean():
+    data, members = examples(), [random_network(seed=seed) for seed in (1, 2, 3)]
+    mean = np.mean([member.predict(data.x) for member in members], axis=0)
+    np.testing.assert_allclose(probabilities(members, data), mean, rtol=1e-5, atol=1e-7)
+
+
+def test_the_surest_mistakes_by_hand():
+    p = np.array([[0.9, 0.1], [0.6, 0.4], [0.2, 0.8], [0.3, 0.7], [0.0, 1.0]])
+    assert surest_mistakes(p, np.array([0, 1, 0, 0, 1])).tolist() == [2, 3, 1]
+    assert surest_mistakes(p, p.argmax(axis=1)).tolist() == []

@@ -1,4 +1,4 @@
-"""Pictures in the terminal."""
+"""Digits in the terminal: their pictures and their names."""
 
 from __future__ import annotations
 
@@ -24,6 +24,11 @@ def draw(image: NDArray[np.uint8], encoding: str | None = None) -> str:
     else:
         characters = np.array(list(SHADES))[(pairs.mean(axis=1) * len(SHADES) / 256).astype(int)]
     return "\n".join("".join(line).rstrip() for line in characters)
+
+
+def label(name: str) -> int | str:
+    """The name of a class, as the number that it is for digits."""
+    return int(name) if name.isdecimal() else name
 
 
 def can_show(text: str, encoding: str) -> bool:

@@ -1,4 +1,4 @@
-"""`nnmnist evaluate`: cost, accuracy and confusion of one checkpoint or an ensemble."""
+"""`nnmnist evaluate`: cost, accuracy, confusion and mistakes of one checkpoint or an ensemble."""
 
 from __future__ import annotations
 
@@ -12,22 +12,36 @@ import click
 from nnmnist import checkpoint, data, history
 from nnmnist.checkpoint import Checkpoint
 from nnmnist.cli.chart import chart
+from nnmnist.cli.digits import draw, label
 from nnmnist.cli.options import chart_option, data_dir_option, json_option, notice
 from nnmnist.config import Config, DataConfig
-from nnmnist.data import Splits
+from nnmnist.data import Examples, Splits
 from nnmnist.errors import CheckpointError
-from nnmnist.evaluation import Evaluation
+from nnmnist.evaluation import Evaluation, probabilities, surest_mistakes
 from nnmnist.evaluation import evaluate as evaluate_networks
+from nnmnist.model.network import Network
+
+split_option = click.option(
+    "--split", type=click.Choice(["test", "validation", "train"]), default="test", show_default=True
+)
+other_data_option = click.option(
+    "--data", "other", metavar="NAME|FOLDER", help="Other data than the network was trained on."
+)
 
 
 @click.command()
 @click.argument(
     "checkpoints", nargs=-1, required=True, type=click.Path(path_type=Path), metavar="CHECKPOINT..."
 )
+@split_option
+@other_data_option
 @click.option(
-    "--split", type=click.Choice(["test", "validation", "train"]), default="test", show_default=True
+    "--errors",
+    "n_errors",
+    type=click.IntRange(min=1),
+    metavar="N",
+    help="Show the N mistakes that it is surest of, by their index in the test or training set.",
 )
-@click.option("--data", "other", metavar="NAME|FOLDER", help="Other data than the network was trained on.")
 @data_dir_option
 @chart_option
 @json_option
@@ -35,6 +49,7 @@ def evaluate(
     checkpoints: tuple[Path, ...],
     split: str,
     other: str | None,
+    n_errors: int | None,
     data_dir: Path | None,
     with_chart: bool,
     as_json: bool,
@@ -46,18 +61,31 @@ def evaluate(
     curves = [chart(history.read(path.parent)) for path in checkpoints] if with_chart else []
     members = [checkpoint.load(path) for path in checkpoints]
     require_alike(checkpoints, members)
+    if n_errors and not members[0].classes:
+        raise CheckpointError(f"{checkpoints[0]}: --errors shows misread classes, and this is a regression")
     splits = load_splits(checkpoints[0], members[0], other, data_dir)
-    examples = getattr(splits, split)
-    if not len(examples):
-        raise click.UsageError(f"--split {split}: the config of {checkpoints[0]} leaves this split empty")
-    result = evaluate_networks([member.network for member in members], examples)
+    examples = examples_of(splits, split, checkpoints[0])
+    networks = [member.network for member in members]
+    result = evaluate_networks(networks, examples)
+    mistakes = mistakes_of(networks, examples, splits.classes, n_errors) if n_errors else None
     for curve in curves:
         notice(curve)
     if as_json:
         names = [str(path) for path in checkpoints]
-        click.echo(json.dumps(as_record(names[0] if len(names) == 1 else names, split, result)))
-    else:
-        click.echo(as_text(result, splits, split))
+        record = as_record(names[0] if len(names) == 1 else names, split, result)
+        click.echo(json.dumps(record if mistakes is None else {**record, "errors": mistakes}))
+        return
+    click.echo(as_text(result, splits, split))
+    if mistakes is not None:
+        click.echo(mistakes_as_text(mistakes, splits, split))
+
+
+def examples_of(splits: Splits, split: str, path: Path) -> Examples:
+    """The split of that name, of the data of the checkpoint `path`."""
+    examples: Examples = getattr(splits, split)
+    if not len(examples):
+        raise click.UsageError(f"--split {split}: the config of {path} leaves this split empty")
+    return examples
 
 
 def load_splits(path: Path, member: Checkpoint, other: str | None, data_dir: Path | None) -> Splits:
@@ -154,3 +182,41 @@ def as_text(result: Evaluation, splits: Splits, split: str) -> str:
         cells = "".join(f"{count or '.':>{width}}" for count in row.tolist())
         lines.append(f"{name:>{width}}{cells}{error}")
     return "\n".join(lines)
+
+
+def mistakes_of(
+    networks: list[Network], examples: Examples, classes: Sequence[str], n: int
+) -> list[dict[str, Any]]:
+    """The JSON of the `n` surest mistakes."""
+    p = probabilities(networks, examples)
+    names = [label(name) for name in classes]
+    return [
+        {
+            "index": int(examples.rows[i]),
+            "label": names[examples.y[i]],
+            "prediction": names[p[i].argmax()],
+            "probability": float(p[i].max()),
+            "probabilities": dict(zip(map(str, names), p[i].tolist(), strict=True)),
+        }
+        for i in surest_mistakes(p, examples.y)[:n].tolist()
+    ]
+
+
+def mistakes_as_text(mistakes: list[dict[str, Any]], splits: Splits, split: str) -> str:
+    """The same for people, with the pictures, where the examples are some."""
+    lines = ["", "surest mistakes" if mistakes else "no mistakes"]
+    for mistake in mistakes:
+        truth = mistake["probabilities"][str(mistake["label"])]
+        lines.append(
+            f"{file_of(split)}[{mistake['index']}]: {mistake['prediction']} {mistake['probability']:7.2%}"
+            f"   (is {mistake['label']} {truth:7.2%})"
+        )
+        if splits.image_shape:
+            pixels = getattr(splits, split).inputs[mistake["index"]]
+            lines.append(draw(pixels.reshape(splits.image_shape)))
+    return "\n".join(lines)
+
+
+def file_of(split: str) -> str:
+    """What the indices of a split count: validation is a part of the training set."""
+    return "test" if split == "test" else "train"

@@ -1,4 +1,5 @@
 import json
+import re
 
 import numpy as np
 import pytest
@@ -86,6 +87,7 @@ def test_data_with_other_inputs_is_refused(trained):
         (["tiny.yaml"], 1, "tiny.yaml: not a checkpoint"),
         ([], 2, "Missing argument"),
         (["none.npz", "--split", "all"], 2, "--split"),
+        (["none.npz", "--errors", "0"], 2, "--errors"),
     ],
 )
 def test_bad_input(tiny_config, arguments, code, message):
@@ -121,6 +123,57 @@ def test_a_config_of_another_version(trained):
     assert result.exit_code == 1
     assert "its config is not one of this version" in result.stderr
     assert len(result.stderr.splitlines()) == 1
+
+
+def test_the_surest_mistakes_as_json(trained):
+    record = json.loads(nnmnist("evaluate", trained[0], "--split", "train", "--errors", "3", "--json").stdout)
+    member = checkpoint.load(trained[0])
+    inputs = data.load(checkpoint_settings({"checkpoint": trained[0]})).train.inputs
+    sure = [error["probability"] for error in record["errors"]]
+    assert sure == sorted(sure, reverse=True)
+    assert len(sure) == min(3, record["n"] - np.trace(record["confusion"]))
+    assert sure
+    for error in record["errors"]:
+        assert error.keys() == {"index", "label", "prediction", "probability", "probabilities"}
+        given = error["probabilities"]
+        assert list(given) == ["0", "1", "2"]
+        assert error["label"] != error["prediction"] == int(max(given, key=given.get))
+        assert given[str(error["prediction"])] == error["probability"]
+        assert error["label"] == error["index"] % 3  # as the tiny data is made: the index is that of the file
+        p = member.network.predict(inputs[[error["index"]]].astype(np.float32) / 255)
+        np.testing.assert_allclose(list(given.values()), p[0], rtol=1e-4)
+
+
+def test_the_surest_mistakes_as_text(trained):
+    result = nnmnist("evaluate", trained[0], "--split", "train", "--errors", "2")
+    assert result.exit_code == 0
+    tail = result.stdout.partition("surest mistakes\n")[2].splitlines()
+    titles = [line for line in tail if line.startswith("train[")]
+    assert 1 <= len(titles) <= 2
+    assert re.fullmatch(r"train\[\d+\]: [012] +\d+\.\d\d%   \(is [012] +\d+\.\d\d%\)", titles[0])
+    assert len(tail) == 4 * len(titles)  # six rows of pixels are three lines
+
+
+def test_more_mistakes_than_there_are(trained):
+    record = json.loads(nnmnist("evaluate", trained[0], "--errors", "1000", "--json").stdout)
+    assert len(record["errors"]) == record["n"] - np.trace(record["confusion"])
+
+
+def test_no_mistakes(tiny):
+    perfect = Network((30, 3))
+    perfect.W[0][:] = -1000.0
+    for k in range(3):  # class k is the one with the bright columns of pixels, see `tiny`
+        perfect.W[0][k, 10 * k : 10 * k + 10] = 1000.0
+    checkpoint.save("perfect.npz", perfect, ["0", "1", "2"])
+    result = nnmnist("evaluate", "perfect.npz", "--data", tiny, "--errors", "5")
+    assert result.stdout.splitlines()[-1] == "no mistakes"
+
+
+def test_mistakes_of_a_regression_are_none(trained):
+    checkpoint.save("values.npz", Network((30, 1), output="linear"), [])
+    result = nnmnist("evaluate", "values.npz", "--errors", "5")
+    assert result.exit_code == 1
+    assert result.stderr == "Error: values.npz: --errors shows misread classes, and this is a regression\n"
 
 
 def test_real_mnist(real_mnist):

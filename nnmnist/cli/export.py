@@ -1,0 +1,40 @@
+"""`nnmnist export`: a trained network as a page to draw on, as ONNX or as safetensors."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from nnmnist import checkpoint
+from nnmnist.errors import ExportError
+from nnmnist.export import encoder
+from nnmnist.files import write_atomic
+
+
+@click.command()
+@click.argument("path", type=click.Path(path_type=Path), metavar="CHECKPOINT")
+@click.option(
+    "-o",
+    "--output",
+    type=click.Path(dir_okay=False, path_type=Path),
+    required=True,
+    metavar="FILE",
+    help="What to write: .html, a page to draw digits on, .onnx or .safetensors.",
+)
+@click.option("--force", is_flag=True, help="Write over an existing FILE.")
+def export(path: Path, output: Path, force: bool) -> None:
+    """Make a trained network usable elsewhere.
+
+    The page needs no server and no network: open it in a browser, draw or paste a digit, and read what the network
+    makes of it.
+    """
+    encode = encoder(output)
+    if output.exists() and not force:
+        raise ExportError(f"{output}: exists; write over it by --force, or name another")
+    try:
+        data = encode(checkpoint.load(path))
+    except ExportError as error:
+        raise ExportError(f"{path}: {error}") from None
+    write_atomic(output, data)
+    click.echo(output)

@@ -1,0 +1,88 @@
+"""A network as one page of HTML: draw a digit, or paste a picture, and see what the network reads.
+
+The page is put together from the files in page/. It computes everything itself and may load nothing from anywhere,
+which its content security policy enforces: styles and script run only if they have the hashes that it states.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import html
+import json
+import re
+from importlib import resources
+from typing import Any
+
+import numpy as np
+
+from nnmnist.checkpoint import Checkpoint
+from nnmnist.data.synthetic import SIDE
+from nnmnist.errors import ExportError
+
+SCRIPTS = (
+    "numbers.js", "resample.js", "regions.js", "ruled.js", "prepare.js", "picture.js", "network.js", "page.js",
+    "events.js",
+)  # fmt: skip
+
+
+def encode(checkpoint: Checkpoint) -> bytes:
+    """The page, in UTF-8.
+
+    Raises:
+        ExportError: the network does not tell classes of 28x28 pictures apart.
+    """
+    _require_pictures(checkpoint)
+    script = '"use strict";\n' + "\n".join(map(_part, SCRIPTS))
+    style = _part("page.css")
+    digits = all(name.isdecimal() for name in checkpoint.classes)
+    parts = {
+        "title": "Draw a digit" if digits else "Draw a picture",
+        "style": style,
+        "style hash": _hash(style),
+        "script": script,
+        "script hash": _hash(script),
+        # No name of a class ends the script.
+        "network": json.dumps(_network(checkpoint)).replace("<", r"\u003c"),
+        "facts": html.escape(_facts(checkpoint)),
+    }
+    return re.sub(r"\{\{(.+?)\}\}", lambda match: parts[match[1]], _part("page.html")).encode()
+
+
+def _require_pictures(checkpoint: Checkpoint) -> None:
+    shape = checkpoint.document.get("image_shape")
+    if not shape:
+        raise ExportError("a page reads pictures, and this network none")
+    if tuple(shape) != (SIDE, SIDE):
+        raise ExportError(f"a page reads {SIDE}x{SIDE} pixels, and this network {shape[1]}x{shape[0]}")
+    if not checkpoint.classes:
+        raise ExportError("a page tells classes apart, and this network predicts values")
+
+
+def _part(name: str) -> str:
+    return resources.files(__package__).joinpath("page", name).read_text("utf-8")
+
+
+def _hash(text: str) -> str:
+    """How a content security policy names an inline script or style."""
+    return "sha256-" + base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()
+
+
+def _network(checkpoint: Checkpoint) -> dict[str, Any]:
+    """What network.js and page.js read."""
+    network = checkpoint.network
+    parameters = b"".join(np.asarray(a, "<f4").tobytes() for a in network.parameters().values())
+    return {
+        "sizes": network.sizes,
+        "activation": network.activation_name,
+        "output": network.output_name,
+        "classes": checkpoint.classes,
+        "parameters": base64.b64encode(parameters).decode(),
+    }
+
+
+def _facts(checkpoint: Checkpoint) -> str:
+    network = checkpoint.network
+    sizes = "-".join(map(str, network.sizes))
+    activation = f"{network.activation_name}, " if len(network.W) > 1 else ""
+    return f"A network of {sizes} units ({activation}{network.output_name}), trained by nnmnist."

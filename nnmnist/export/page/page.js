@@ -1,0 +1,179 @@
+// The page: marks on paper, what the network sees of them, and what it says.
+
+const PEN = 0.075; // width of the pen, as a share of the paper's side
+const STEP = 1 / 28; // how far an arrow key moves the pen
+const RASTER = 140; // pixels of a side of the drawing that is prepared: five for one that the network sees
+
+const $ = (id) => document.getElementById(id);
+const model = JSON.parse($("network").textContent);
+const network = readNetwork(model);
+const raster = sheet(RASTER, RASTER);
+
+// What is on the paper: strokes, each an array of points [x, y] in [0, 1], or an ImageBitmap. States are never changed.
+const BLANK = { strokes: [], bitmap: null };
+let now = BLANK;
+const past = []; // what Undo goes back to
+let stroke = null; // the points of the stroke that is being drawn
+let pen = [0.5, 0.5]; // where the keys have moved the pen
+let notice = ""; // what went wrong with a picture, until the paper changes
+
+function change(state) {
+  past.push(now);
+  now = state;
+  settle();
+}
+
+function undo() {
+  if (stroke) stroke = null;
+  else now = past.pop() ?? now;
+  settle();
+}
+
+function clear() {
+  stroke = null;
+  if (now === BLANK) settle();
+  else change(BLANK);
+}
+
+// Shows what has become of the paper and, unlike the many moments of a stroke, says it to a screen reader.
+function settle(problem = "") {
+  notice = problem;
+  aloud = true;
+  refresh();
+}
+
+// Drawing. The first mark on a picture takes the picture away.
+
+function strokes() {
+  return stroke ? [...(now.bitmap ? [] : now.strokes), stroke] : now.strokes;
+}
+
+function endStroke() {
+  if (!stroke) return;
+  const drawn = strokes();
+  stroke = null;
+  change({ strokes: drawn, bitmap: null });
+}
+
+function trace(context, side) {
+  context.lineWidth = PEN * side;
+  context.lineCap = context.lineJoin = "round";
+  for (const points of strokes()) {
+    const [[x, y], ...others] = points.map((point) => point.map((each) => each * side));
+    context.beginPath();
+    context.moveTo(x, y);
+    context.lineTo(x + 0.01, y); // a point alone is a dot
+    let [lastX, lastY] = [x, y];
+    for (const [x, y] of others) {
+      context.quadraticCurveTo(lastX, lastY, (lastX + x) / 2, (lastY + y) / 2); // round the corners
+      [lastX, lastY] = [x, y];
+    }
+    context.lineTo(lastX, lastY);
+    context.stroke();
+  }
+}
+
+function pointOf(event) {
+  const { left, top, width, height } = $("paper").getBoundingClientRect();
+  return [(event.clientX - left) / width, (event.clientY - top) / height];
+}
+
+// What the network is given: the picture { rows, columns, pixels } that is on the paper.
+function marks() {
+  if (now.bitmap && !stroke) return greyOf(now.bitmap);
+  raster.fillStyle = "#fff";
+  raster.fillRect(0, 0, RASTER, RASTER);
+  trace(raster, RASTER);
+  return { rows: RASTER, columns: RASTER, pixels: grey(raster.getImageData(0, 0, RASTER, RASTER).data) };
+}
+
+// What is seen: { pixels, p }, or { message } where there is nothing to read.
+function read() {
+  if (!strokes().length && !now.bitmap) return { message: "" };
+  try {
+    const pixels = digitOf(marks());
+    return { pixels, p: predict(network, pixels), message: "" };
+  } catch (error) {
+    if (error instanceof NoInk) return { message: error.message };
+    throw error;
+  }
+}
+
+// Showing.
+
+let due = false;
+let aloud = false;
+function refresh() {
+  if (due) return;
+  due = true;
+  requestAnimationFrame(() => {
+    due = false;
+    show();
+  });
+}
+
+function show() {
+  const { pixels, p, message } = read();
+  showPaper();
+  showSeen(pixels);
+  showAnswer(p);
+  $("message").textContent = notice || message;
+  $("hint").hidden = Boolean(strokes().length || now.bitmap);
+  $("undo").disabled = !past.length && !stroke;
+  $("clear").disabled = now === BLANK && !stroke;
+  if (aloud) $("spoken").textContent = notice || message || (p ? sentence(p) : "The paper is empty");
+  aloud = false;
+}
+
+function showPaper() {
+  const paper = $("paper");
+  const side = Math.round(paper.clientWidth * devicePixelRatio);
+  if (paper.width !== side) paper.width = paper.height = side;
+  const context = paper.getContext("2d");
+  context.clearRect(0, 0, side, side);
+  if (now.bitmap && !stroke) {
+    const { width, height } = now.bitmap;
+    const scale = side / Math.max(width, height);
+    context.imageSmoothingEnabled = scale < 4;
+    context.drawImage(
+      now.bitmap, (side - width * scale) / 2, (side - height * scale) / 2, width * scale, height * scale,
+    );
+  }
+  context.strokeStyle = getComputedStyle(paper).color;
+  trace(context, side);
+  if (paper.matches(":focus-visible")) showPen(context, side);
+}
+
+function showPen(context, side) {
+  context.beginPath();
+  context.arc(pen[0] * side, pen[1] * side, (PEN / 2) * side, 0, 2 * Math.PI);
+  context.lineWidth = 2 * devicePixelRatio;
+  context.strokeStyle = getComputedStyle($("undo")).outlineColor;
+  context.stroke();
+}
+
+function showSeen(pixels) {
+  const context = $("seen").getContext("2d", { willReadFrequently: true }); // its pixels are set by hand
+  const image = context.createImageData(SIDE, SIDE);
+  for (let i = 0; i < SIDE * SIDE; i++) image.data.set([...Array(3).fill(pixels?.[i] ?? 0), 255], 4 * i);
+  context.putImageData(image, 0, 0);
+}
+
+const percent = (p) => `${(100 * p).toFixed(1)}\u00a0%`;
+const bestOf = (p) => p.indexOf(Math.max(...p));
+
+function showAnswer(p) {
+  const best = p ? bestOf(p) : -1;
+  $("answer").textContent = p ? model.classes[best] : "";
+  $("certainty").textContent = p ? percent(p[best]) : "";
+  [...$("classes").children].forEach((row, k) => {
+    row.className = k === best ? "best-one" : "";
+    row.querySelector(".bar span").style.width = p ? `${clip(100 * p[k], 0, 100)}%` : "0";
+    row.querySelector(".share").textContent = p ? percent(p[k]) : "";
+  });
+}
+
+function sentence(p) {
+  const [first, second] = [...p.keys()].sort((a, b) => p[b] - p[a]);
+  return `Reads ${model.classes[first]}, ${percent(p[first])}; then ${model.classes[second]}, ${percent(p[second])}`;
+}

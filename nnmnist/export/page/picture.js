@@ -1,0 +1,66 @@
+// A person's picture file as grey bytes: nnmnist/data/image.py, in a browser.
+
+const LIGHT = 200; // grey value of a border above which even 28x28 pixels are no digit of MNIST's kind
+const LONGEST = 4096; // pixels of a side, all that phones allow; the browser makes a larger picture smaller
+
+// Resolves to an ImageBitmap, turned as its EXIF orientation says. Rejects what is no picture.
+function decode(file) {
+  return createImageBitmap(file, { colorSpaceConversion: "none", premultiplyAlpha: "none" });
+}
+
+// The picture { rows, columns, pixels } of an ImageBitmap.
+function greyOf(bitmap) {
+  const scale = Math.min(1, LONGEST / Math.max(bitmap.width, bitmap.height));
+  const [columns, rows] = [bitmap.width, bitmap.height].map((size) => Math.max(1, Math.round(size * scale)));
+  const context = sheet(columns, rows);
+  context.imageSmoothingQuality = "high";
+  context.drawImage(bitmap, 0, 0, columns, rows);
+  return { rows, columns, pixels: grey(context.getImageData(0, 0, columns, rows).data) };
+}
+
+function sheet(columns, rows) {
+  const canvas = document.createElement("canvas");
+  canvas.width = columns;
+  canvas.height = rows;
+  return canvas.getContext("2d", { willReadFrequently: true });
+}
+
+// Grey bytes of RGBA bytes, as Pillow weighs colours; what is transparent becomes paper that the ink stands out from.
+function grey(colours) {
+  const paper = isDark(colours) ? 255 : 0;
+  const over = (colour, alpha) => {
+    const sum = (colour * alpha + paper * (255 - alpha)) * 128 + 0x4000;
+    return ((sum >> 8) + sum) >> 15;
+  };
+  const pixels = new Uint8Array(colours.length / 4);
+  for (let i = 0, at = 0; i < pixels.length; i++, at += 4) {
+    let [red, green, blue, alpha] = [colours[at], colours[at + 1], colours[at + 2], colours[at + 3]];
+    if (alpha < 255) [red, green, blue] = [over(red, alpha), over(green, alpha), over(blue, alpha)];
+    pixels[i] = (red * 19595 + green * 38470 + blue * 7471 + 0x8000) >> 16;
+  }
+  return pixels;
+}
+
+// Whether what is not transparent is dark.
+function isDark(colours) {
+  let [sum, seen] = [0, 0];
+  for (let at = 0; at < colours.length; at += 4) {
+    sum += ((colours[at] + colours[at + 1] + colours[at + 2]) / 3) * colours[at + 3];
+    seen += colours[at + 3];
+  }
+  return sum / (seen || 1) < 128;
+}
+
+// (784,) bytes as the network takes them; a picture of its own kind is taken as it is. Throws NoInk.
+function digitOf(picture) {
+  const { rows, columns, pixels } = picture;
+  if (rows === SIDE && columns === SIDE && borderOf(picture) < LIGHT) return pixels;
+  return prepare({ rows, columns, pixels });
+}
+
+// The median of the outermost pixels.
+function borderOf({ rows, columns, pixels }) {
+  const border = [...pixels.subarray(0, columns), ...pixels.subarray((rows - 1) * columns)];
+  for (let row = 0; row < rows; row++) border.push(pixels[row * columns], pixels[(row + 1) * columns - 1]);
+  return median(border);
+}

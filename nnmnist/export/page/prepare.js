@@ -1,0 +1,234 @@
+// nnmnist/data/prepare.py, step by step and by the same names: a picture of one digit, as MNIST's were made.
+// Ink is { rows, columns, pixels } of numbers, from 0 up.
+
+const SIDE = 28;
+const BOX = 20;
+const WORK = 256; // pixels of the longer side at which a digit is looked for
+const SAMPLE = 100; // pixels of the longer side that are enough to find the light of the paper
+const PAPER = 0.55; // the part of a picture that is paper, at the least
+const FAINTEST = 12; // grey values by which ink must differ from paper, and five times the noise
+const SPECK = 0.08; // parts smaller than this share of the largest are dirt
+const LEAST = 0.001; // of the picture is ink
+const [THINNEST, THICKEST] = [2, 4.2]; // pixels of a line in the box, as they occur in MNIST
+
+class NoInk extends Error {}
+
+// (784,) bytes, white on black, of a grey picture, dark on light or light on dark. Throws NoInk.
+function prepare(grey) {
+  const small = scaled(grey, Math.min(1, WORK / Math.max(grey.rows, grey.columns)));
+  const { soft, mask } = find(flatten(small));
+  const { labels, n } = components(soft);
+  const sizes = new Float64Array(n);
+  for (let at = 0; at < labels.length; at++) if (mask.pixels[at]) sizes[labels[at]]++;
+  const least = Math.max(1, SPECK * Math.max(...sizes));
+  for (let at = 0; at < labels.length; at++) {
+    if (sizes[labels[at]] < least) soft.pixels[at] = mask.pixels[at] = 0;
+  }
+  return boxed(soft, mask);
+}
+
+// (784,) bytes of the ink, 0 to 1, of a digit, and its mask.
+function boxed(soft, digit) {
+  const bytes = new Uint8Array(soft.pixels.map((each) => rint(255 * each)));
+  return centre(fit(cutOut({ ...soft, pixels: bytes }, digit), thickness(digit)));
+}
+
+// How much each pixel is ink, whatever the light: its distance from the paper, a quadratic surface.
+function flatten({ rows, columns, pixels }) {
+  const [ys, xs] = [axis(rows), axis(columns)];
+  const { c, noise } = paperOf({ rows, columns, pixels }, ys, xs);
+  const ink = new Float64Array(pixels.length);
+  const light = new Float64Array(pixels.length);
+  let moment = 0;
+  for (let row = 0, at = 0; row < rows; row++) {
+    const y = ys[row];
+    for (let column = 0; column < columns; column++, at++) {
+      const x = xs[column];
+      light[at] = c[0] + c[1] * x + c[2] * y + c[3] * x * x + c[4] * x * y + c[5] * y * y;
+      ink[at] = pixels[at] - light[at];
+      moment += ink[at] * ink[at] * ink[at] * (1 - x * x) * (1 - y * y);
+    }
+  }
+  const side = moment < 0 ? -1 : 1;
+  for (let at = 0; at < ink.length; at++) ink[at] = Math.max(side * ink[at], 0);
+  if (quantile(ink, 1 - LEAST / 2) < Math.max(FAINTEST, 5 * noise)) {
+    throw new NoInk("no ink found: nothing stands out from the background");
+  }
+  if (side < 0) for (let at = 0; at < ink.length; at++) ink[at] /= Math.max(light[at], 1);
+  return { rows, columns, pixels: ink };
+}
+
+const axis = (n) => Float64Array.from({ length: n }, (_, i) => (n === 1 ? -1 : (2 / (n - 1)) * i - 1));
+
+// The coefficients of 1, x, y, xx, xy, yy of the paper's brightness, and its noise, by least trimmed squares.
+function paperOf({ rows, columns, pixels }, ys, xs) {
+  const step = 1 + Math.floor(Math.max(rows, columns) / SAMPLE);
+  const n = Math.ceil(rows / step) * Math.ceil(columns / step);
+  const sample = new Float64Array(6 * n); // the six terms of one pixel after those of another
+  const values = new Float64Array(n);
+  const places = new Uint32Array(n).map((_, i) => i);
+  for (let row = 0, i = 0; row < rows; row += step) {
+    for (let column = 0; column < columns; column += step, i++) {
+      const [x, y] = [xs[column], ys[row]];
+      sample.set([1, x, y, x * x, x * y, y * y], 6 * i);
+      values[i] = pixels[row * columns + column];
+    }
+  }
+  const middle = median(values);
+  const difference = values.map((value) => Math.abs(value - middle));
+  let [c, noise] = [[], 0];
+  for (const terms of [3, 3, 3, 6, 6, 6]) {
+    const limit = Math.max(quantile(difference, PAPER), 2.5 * noise);
+    const paper = places.filter((i) => difference[i] <= limit);
+    c = leastSquares(sample, values, paper, terms);
+    for (let i = 0; i < n; i++) {
+      let fitted = 0;
+      for (let k = 0; k < terms; k++) fitted += sample[6 * i + k] * c[k];
+      difference[i] = Math.abs(values[i] - fitted);
+    }
+    noise = 1.4826 * median(new Float64Array(paper).map((i) => difference[i])) + 1;
+  }
+  return { c, noise };
+}
+
+// The coefficients of the first `terms` of the six in `sample` that come closest to `values`, at the places `chosen`.
+function leastSquares(sample, values, chosen, terms) {
+  const A = Array.from({ length: terms }, () => new Float64Array(terms));
+  const b = new Float64Array(terms);
+  for (const at of chosen) {
+    for (let i = 0; i < terms; i++) {
+      const term = sample[6 * at + i];
+      b[i] += term * values[at];
+      for (let j = i; j < terms; j++) A[i][j] += term * sample[6 * at + j];
+    }
+  }
+  for (let i = 0; i < terms; i++) for (let j = 0; j < i; j++) A[i][j] = A[j][i];
+  return solve(A, b);
+}
+
+// What is written: { soft, mask }, its ink with soft edges, 0 to 1, and the mask of its pixels; no lines, no border.
+function find({ rows, columns, pixels }) {
+  let { ink, threshold } = normal(pixels);
+  const faint = new Uint8Array(ink.map((each) => (each > threshold / 2 ? 1 : 0)));
+  const { labels, n } = components(withoutLines({ rows, columns, pixels: faint }));
+  const inside = offBorder(labels, n, rows, columns);
+  if (inside.includes(0)) ({ ink, threshold } = normal(ink.map((each, at) => each * inside[labels[at]])));
+  const soft = new Float64Array(ink.length);
+  const mask = new Uint8Array(ink.length);
+  for (let at = 0; at < ink.length; at++) {
+    if (!labels[at] || !inside[labels[at]]) continue;
+    soft[at] = clip((ink[at] - threshold / 2) / (1 - threshold / 2), 0, 1);
+    mask[at] = ink[at] > threshold ? 1 : 0;
+  }
+  return { soft: { rows, columns, pixels: soft }, mask: { rows, columns, pixels: mask } };
+}
+
+// Ink with full ink as 1, however little of it there is, and the threshold that parts it from the paper.
+function normal(pixels) {
+  const least = pixels.reduce((a, b) => Math.max(a, b)) / 4;
+  const full = quantile(pixels.filter((each) => each > least), 0.95);
+  const ink = pixels.map((each) => clip(each / full, 0, 1));
+  return { ink, threshold: otsu(ink) };
+}
+
+// For each label whether its part does not touch the border; yes for all where hardly anything else is there.
+function offBorder(labels, n, rows, columns) {
+  const inside = new Uint8Array(n).fill(1);
+  for (let row = 0; row < rows; row++) inside[labels[row * columns]] = inside[labels[(row + 1) * columns - 1]] = 0;
+  for (let at = 0; at < columns; at++) inside[labels[at]] = inside[labels[(rows - 1) * columns + at]] = 0;
+  inside[0] = 1;
+  let ink = 0;
+  for (let at = 0; at < labels.length; at++) if (labels[at] && inside[labels[at]]) ink++;
+  return ink >= LEAST * labels.length ? inside : inside.fill(1);
+}
+
+// The threshold in [0, 1] that parts values into two classes of the largest variance between (Otsu 1979).
+function otsu(values) {
+  const share = new Float64Array(256);
+  for (const value of values) share[Math.min(255, Math.floor(256 * value))]++;
+  const levels = share.map((count, k) => (k + 0.5) / 256);
+  share.forEach((count, k) => (share[k] = count / values.length));
+  const total = share.reduce((sum, each, k) => sum + each * levels[k], 0);
+  let [below, mean, largest, best] = [0, 0, -1, 0];
+  for (let k = 0; k < 256; k++) {
+    below += share[k];
+    mean += share[k] * levels[k];
+    const between = (total * below - mean) ** 2 / Math.max(below * (1 - below), 1e-12);
+    if (between > largest) [largest, best] = [between, k];
+  }
+  return (best + 1) / 256;
+}
+
+// The part of a picture that a mask covers, with a pixel around it.
+function cutOut({ rows, columns, pixels }, mask) {
+  let [top, bottom, left, right] = [rows, 0, columns, 0];
+  mask.pixels.forEach((inside, at) => {
+    if (!inside) return;
+    const [row, column] = [Math.floor(at / columns), at % columns];
+    [top, bottom] = [Math.min(top, row), Math.max(bottom, row)];
+    [left, right] = [Math.min(left, column), Math.max(right, column)];
+  });
+  [top, left] = [Math.max(top - 1, 0), Math.max(left - 1, 0)];
+  [bottom, right] = [Math.min(bottom + 2, rows), Math.min(right + 2, columns)];
+  const cut = blank(bottom - top, right - left);
+  for (let row = top; row < bottom; row++) {
+    cut.pixels.set(pixels.subarray(row * columns + left, row * columns + right), (row - top) * cut.columns);
+  }
+  return cut;
+}
+
+// The mean width of the lines of a mask, in its pixels: twice its area over the length of its outline.
+function thickness({ rows, columns, pixels }) {
+  let [area, steps] = [0, 0];
+  pixels.forEach((inside, at) => {
+    if (!inside) return;
+    const column = at % columns;
+    area++;
+    steps += !pixels[at - columns] + !pixels[at + columns];
+    steps += (column === 0 || !pixels[at - 1]) + (column === columns - 1 || !pixels[at + 1]);
+  });
+  return (2 * area) / ((steps * Math.PI) / 4);
+}
+
+// A cut-out digit in a box of 20, its lines neither thinner nor thicker than MNIST's; `width` is theirs, in pixels.
+function fit(picture, width) {
+  const pixel = Math.max(picture.rows, picture.columns) / BOX;
+  const reach = rint((clip(width, THINNEST * pixel, THICKEST * pixel) - width) / 2);
+  if (reach > 0) {
+    const { rows, columns } = picture;
+    picture = extreme(laid(picture, blank(rows + 2 * reach, columns + 2 * reach), reach, reach), reach, Math.max);
+  } else if (reach < 0) picture = extreme(picture, -reach, Math.min);
+  const small = scaled(picture, BOX / Math.max(picture.rows, picture.columns));
+  const inked = small.pixels.filter((pixel) => pixel > 20);
+  const full = inked.length ? quantile(inked, 0.95) : 255;
+  return { ...small, pixels: small.pixels.map((pixel) => Math.trunc(clip(pixel * (255 / full), 0, 255))) };
+}
+
+// (784,) bytes: a box in a black 28x28, its centre of mass on pixel (14, 14) as far as the border allows.
+function centre(box) {
+  const { rows, columns, pixels } = box;
+  let [mass, down, across] = [0, 0, 0];
+  pixels.forEach((pixel, at) => {
+    mass += pixel;
+    down += pixel * Math.floor(at / columns);
+    across += pixel * (at % columns);
+  });
+  const start = (moment, size) => clip(rint(SIDE / 2 - moment / Math.max(mass, 1)), 0, SIDE - size);
+  return laid(box, blank(SIDE, SIDE), start(down, rows), start(across, columns)).pixels;
+}
+
+const blank = (rows, columns) => ({ rows, columns, pixels: new Uint8Array(rows * columns) });
+
+// A picture laid on a larger one.
+function laid({ rows, columns, pixels }, large, top, left) {
+  for (let row = 0; row < rows; row++) {
+    large.pixels.set(pixels.subarray(row * columns, (row + 1) * columns), (top + row) * large.columns + left);
+  }
+  return large;
+}
+
+// A picture at `scale`, each pixel the mean of what it covers, or interpolated where it grows.
+function scaled(picture, scale) {
+  const size = (n) => Math.max(1, rint(n * scale));
+  return resize(picture, size(picture.rows), size(picture.columns), scale < 0.7 ? AREA : LANCZOS);
+}

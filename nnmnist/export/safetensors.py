@@ -1,0 +1,25 @@
+"""The parameters W1, b1, W2, ... as safetensors, which any framework loads without running code."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from nnmnist.checkpoint import Checkpoint
+from nnmnist.errors import MissingLibrary
+from nnmnist.export.card import card
+
+
+def encode(checkpoint: Checkpoint) -> bytes:
+    """W (n_out, n_in) and b (n_out,) of each layer in C order; the metadata's `nnmnist` is the card, in JSON.
+
+    Raises:
+        MissingLibrary: there is no safetensors.
+    """
+    try:
+        from safetensors.numpy import save
+    except ImportError:
+        raise MissingLibrary(
+            "this format needs safetensors, which is not installed: pip install 'nnmnist[safetensors]'"
+        ) from None
+    arrays = {name: np.ascontiguousarray(a) for name, a in checkpoint.network.parameters().items()}
+    return save(arrays, {"nnmnist": card(checkpoint)})

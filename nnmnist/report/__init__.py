@@ -1,0 +1,222 @@
+"""A run as one page of HTML that holds all it shows: no script, no link to elsewhere, nothing to fetch.
+
+A new section is one function from a `Subject` to HTML, empty where it does not apply, and one line in `SECTIONS`.
+"""
+
+from __future__ import annotations
+
+from html import escape
+from pathlib import Path
+from string import Template
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from nnmnist import config
+from nnmnist.calibration import calibration
+from nnmnist.report import charts
+from nnmnist.report.pictures import Sheet, signed
+from nnmnist.report.subject import Subject
+
+__all__ = ["Subject", "page"]
+
+Array = NDArray[Any]
+
+MOST_UNITS = 64  # of the first layer
+
+
+def page(subject: Subject) -> str:
+    """The HTML of the report."""
+    template = Template(Path(__file__).with_name("page.html").read_text("utf-8"))
+    sections = [section(subject) for section in SECTIONS]
+    return template.substitute(title=escape(subject.name), body="\n".join(filter(None, sections)))
+
+
+def _section(title: str, *parts: str) -> str:
+    return f"<section>\n<h2>{title}</h2>\n" + "\n".join(parts) + "\n</section>"
+
+
+def _table(rows: dict[str, str]) -> str:
+    lines = [f"<tr><th scope=row>{escape(key)}<td>{escape(value)}" for key, value in rows.items()]
+    return "<table class=facts>\n" + "\n".join(lines) + "\n</table>"
+
+
+def _seconds(seconds: float) -> str:
+    return f"{seconds:,.1f} s" if seconds >= 1 else f"{seconds:.2g} s"
+
+
+def _summary(subject: Subject) -> str:
+    result, network = subject.result, subject.best.network
+    tiles = [("cost, mean of <i>L<sub>i</sub></i>", f"{result.cost:.4f}")]
+    if result.accuracy is not None and result.interval is not None:
+        low, high = result.interval
+        wrong = f"{result.n - result.correct:,} of {result.n:,} wrong; {low:.2%} to {high:.2%} at 95&nbsp;% confidence"
+        tiles.insert(0, (f"right<br><small>{wrong}</small>", f"{result.accuracy:.2%}"))
+    if result.r2 is not None:
+        tiles.insert(0, ("<i>R</i><sup>2</sup>", f"{result.r2:.4f}"))
+    tiles.append(("parameters", f"{network.theta.size:,}"))
+    tiles.append(("of training", _seconds(subject.standing.seconds)))
+    lines = [f"<li><b>{value}</b> {label}" for label, value in tiles]
+    shape = "-".join(map(str, network.sizes))
+    said = f"{shape}, {network.activation_name}, {network.output_name}" if len(network.sizes) > 2 else shape
+    judged = f"{subject.splits.name}, {subject.split} split, {result.n:,} examples"
+    best = f"the best epoch, {subject.standing.best.epoch} of {subject.standing.epoch}"
+    return (
+        f"<header>\n<h1>{escape(subject.name)}</h1>\n<p>{escape(said)}: {best}, judged by {escape(judged)}\n"
+        "<ul class=tiles>\n" + "\n".join(lines) + "\n</ul>\n</header>"
+    )
+
+
+def _curves(subject: Subject) -> str:
+    history = subject.history
+    names = {"test": "test, at the best epoch"}
+    legend = "".join(f"<li class={split}>{names.get(split, split)}" for split in history.splits)
+    return _section(
+        "Curves", f"<ul class=legend>{legend}</ul>", f"<div class=pair>{charts.curves(history)}</div>"
+    )
+
+
+def _confusion(subject: Subject) -> str:
+    if subject.result.confusion is None:
+        return ""
+    matrix, pictured = subject.result.confusion, bool(subject.splits.image_shape)
+    mistakes = matrix * (1 - np.eye(len(matrix), dtype=matrix.dtype))
+    most = max(1, int(mistakes.max()))
+    head = "".join(f"<th scope=col>{escape(name)}" for name in subject.classes)
+    lines = [f"<tr><td>{head}"]
+    for i, name in enumerate(subject.classes):
+        cells = []
+        for k, count in enumerate(matrix[i].tolist()):
+            text = f"<a href=#c{i}-{k}>{count}</a>" if count and pictured else str(count or "")
+            look = " class=right" if i == k else f" style=--share:{count / most:.2f}" if count else ""
+            cells.append(f"<td{look}>{text}")
+        lines.append(f"<tr><th scope=row>{escape(name)}{''.join(cells)}")
+    said = "Rows are the true classes, columns what the network answers."
+    if not pictured:
+        return _section("Confusion", f"<p>{said}", _scrolling("confusion", lines, len(matrix) + 1))
+    return _section(
+        "Confusion",
+        f"<p>{said} Choose a count to see its pictures.",
+        _scrolling("confusion", lines, len(matrix) + 1),
+        subject.sheet.style(),
+        *(_cell(subject, pair, indices) for pair, indices in subject.cells.items()),
+    )
+
+
+def _scrolling(name: str, lines: list[str], columns: int) -> str:
+    table = f"<table class={name} style=--columns:{columns}>\n" + "\n".join(lines) + "\n</table>"
+    return f"<div class=wide tabindex=0>{table}</div>"
+
+
+def _cell(subject: Subject, pair: tuple[int, int], indices: Array) -> str:
+    """The pictures of one cell, seen when it is chosen."""
+    assert subject.result.confusion is not None
+    (true, said), n = pair, int(subject.result.confusion[pair])
+    a, b = escape(subject.classes[true]), escape(subject.classes[said])
+    what = f"{a}, rightly read" if true == said else f"{a}, read as {b}"
+    part = f"the {'least sure' if true == said else 'surest'} {len(indices)} of " if len(indices) < n else ""
+    figures = "".join(_figure(subject, i, f"<b>{subject.given(i, said)}</b>") for i in indices.tolist())
+    return f"<div class=cell id=c{true}-{said}><h3>{what}: {part}{n:,}</h3>\n<div class=grid>{figures}</div></div>"
+
+
+def _figure(subject: Subject, i: int, caption: str) -> str:
+    """Example i with its index in the test or training set."""
+    label, said = subject.classes[int(subject.examples.y[i])], subject.classes[int(subject.said[i])]
+    index = int(subject.examples.rows[i])
+    alt = escape(f"{index}: is {label}, read as {said}", quote=True)
+    picture = subject.sheet.picture(i, alt) if subject.splits.image_shape else ""
+    return f"<figure>{picture}<figcaption>{caption} <small>{index}</small></figcaption></figure>"
+
+
+def _mistakes(subject: Subject) -> str:
+    if subject.result.confusion is None:
+        return ""
+    shown = subject.shown_mistakes.tolist()
+    if not shown:
+        return _section("The surest mistakes", "<p>There is no mistake.")
+    figures = []
+    for i in shown:
+        label, said = int(subject.examples.y[i]), int(subject.said[i])
+        answer = f"<b>{escape(subject.classes[said])}</b> at {subject.given(i, said)}"
+        truth = f"is <b>{escape(subject.classes[label])}</b>, at {subject.given(i, label)}"
+        figures.append(_figure(subject, i, f"{answer}<br>{truth}"))
+    counted = "test" if subject.split == "test" else "training"
+    note = f"What the network answers and how sure it is; what it should be; the index in the {counted} set."
+    return _section("The surest mistakes", f"<p>{note}", f'<div class="grid large">{"".join(figures)}</div>')
+
+
+def _classes(subject: Subject) -> str:
+    matrix = subject.result.confusion
+    if matrix is None:
+        return ""
+    mistakes = matrix * (1 - np.eye(len(matrix), dtype=matrix.dtype))
+    totals, wrong, false = matrix.sum(axis=1), mistakes.sum(axis=1), mistakes.sum(axis=0)
+    errors = wrong / np.maximum(totals, 1)
+    worst = float(errors.max()) or 1.0
+    lines = [
+        "<tr><th scope=col>class<th scope=col>examples<th scope=col>misread<th scope=col>error<td>"
+        "<th scope=col>most often as<th scope=col>others read as it"
+    ]
+    for k, name in enumerate(subject.classes):
+        often = int(mistakes[k].argmax())
+        taken = f"{escape(subject.classes[often])} <small>({mistakes[k, often]})</small>" if wrong[k] else ""
+        lines.append(
+            f"<tr><th scope=row>{escape(name)}<td>{totals[k]:,}<td>{wrong[k]:,}"
+            f"<td>{errors[k]:.2%}<td class=bar style=--share:{errors[k] / worst:.3f}><td>{taken}<td>{false[k]:,}"
+        )
+    return _section("Errors of each class", _scrolling("classes", lines, 7))
+
+
+def _calibration(subject: Subject) -> str:
+    accuracy, interval = subject.result.accuracy, subject.result.interval
+    if accuracy is None or interval is None or not subject.is_probability:
+        return ""
+    found = calibration(subject.p, subject.examples.y)
+    sure = float(subject.p.max(axis=1).mean(dtype=np.float64))
+    lean = "too sure of itself" if sure > accuracy else "not sure enough of itself"
+    if interval[0] <= sure <= interval[1]:
+        lean = f"as sure as it ought to be, as far as {subject.result.n:,} answers can tell"
+    text = (
+        f"<p>The network is {sure:.2%} sure of its answers on the average, and {accuracy:.2%} are right: on the whole "
+        f"it is {lean}. The expected calibration error, the mean distance of a point from the dashed line weighted by "
+        f"its number of answers, is <b>{found.error:.2%}</b>. Bars are 95&nbsp;% intervals; the strip below counts "
+        "the answers on a logarithmic scale."
+    )
+    return _section("Calibration", text, f"<div class=single>{charts.reliability(found)}</div>")
+
+
+def _weights(subject: Subject) -> str:
+    shape, network = subject.best.document.get("image_shape"), subject.best.network
+    if shape is None:
+        return ""
+    W = network.W[0][:MOST_UNITS]
+    sheet = Sheet("unit", signed(W.reshape(-1, *shape)), np.arange(len(W)))
+    named = len(network.W) == 1 and len(W) == len(subject.classes)
+    names = subject.classes if named else [str(i + 1) for i in range(len(W))]
+    figures = "".join(
+        f"<figure>{sheet.picture(i, f'weights of {escape(name)}')}<figcaption>{escape(name)}</figcaption></figure>"
+        for i, name in enumerate(names)
+    )
+    part = f" The first {len(W)} of {len(network.W[0])} units." if len(W) < len(network.W[0]) else ""
+    note = (
+        f"Ink on <b class=for>red</b> speaks for a unit, ink on <b class=against>blue</b> against it.{part}"
+    )
+    return _section(
+        "Weights of the first layer", f"<p>{note}", sheet.style(), f"<div class=grid>{figures}</div>"
+    )
+
+
+def _making(subject: Subject) -> str:
+    standing = subject.standing
+    sizes = [len(getattr(subject.splits, name)) for name in ("train", "validation", "test")]
+    facts = {
+        "training": f"{_seconds(standing.seconds)}, {_seconds(standing.seconds / standing.epoch)} an epoch",
+        "data": "{}: {:,} training, {:,} validation, {:,} test examples".format(subject.splits.name, *sizes),
+        **{key.replace("_", " "): str(value) for key, value in standing.versions.items()},
+    }
+    text = escape(config.dump(standing.config))
+    return _section("Time and machine", _table(facts)) + "\n" + _section("Config", f"<pre>{text}</pre>")
+
+
+SECTIONS = (_summary, _curves, _confusion, _mistakes, _classes, _calibration, _weights, _making)

@@ -1,0 +1,84 @@
+"""What the formats are tested with: a trained network and its test images, and networks of every kind."""
+
+import json
+import os
+
+import numpy as np
+import pytest
+from click.testing import CliRunner
+
+from nnmnist import checkpoint, config, data
+from nnmnist.checkpoint import Checkpoint
+from nnmnist.cli import cli
+from nnmnist.export.html import encode
+from nnmnist.model.activations import ACTIVATIONS
+from nnmnist.model.network import Network
+from nnmnist.model.outputs import OUTPUTS
+
+from .page import Page
+
+KINDS = [(activation, output) for activation in ACTIVATIONS for output in OUTPUTS]
+REAL_DATA = os.environ.get("NNMNIST_DATA_DIR")
+
+
+@pytest.fixture(scope="session")
+def trained(tmp_path_factory):
+    """The path of a checkpoint of the default network, after one epoch on MNIST, or on drawn digits without it."""
+    folder = tmp_path_factory.mktemp("trained")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("NNMNIST_OFFLINE", "1")
+        patch.setenv("XDG_CACHE_HOME", str(folder))
+        result = CliRunner().invoke(cli, ["train", "--epochs", "1", "-o", str(folder / "run"), "--json"])
+    assert result.exit_code == 0, result.stderr
+    return json.loads(result.stdout)["checkpoint"]
+
+
+@pytest.fixture(scope="session")
+def reader(trained):
+    """That checkpoint."""
+    return checkpoint.load(trained)
+
+
+@pytest.fixture(scope="session")
+def digits(reader):
+    """The test images (n, 28, 28) uint8 that go with it."""
+    settings = config.parse("data: {fallback: synthetic}", "test").data
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("NNMNIST_OFFLINE", "1")
+        if REAL_DATA:
+            patch.setenv("NNMNIST_DATA_DIR", REAL_DATA)
+        test = data.load(settings).test
+    return test.inputs[test.rows].reshape(-1, 28, 28)
+
+
+def network_of(activation, output, sizes=(784, 24, 16, 10), **facts):
+    """A checkpoint with weights drawn at random, so large that its predictions differ."""
+    network = Network(sizes, activation, output)
+    network.theta[:] = np.random.default_rng(0).normal(0, 0.2, len(network.theta))
+    document = {"classes": [str(k) for k in range(max(2, sizes[-1]))], "image_shape": [28, 28]}
+    return Checkpoint(network, {**document, **facts})
+
+
+@pytest.fixture(scope="session")
+def html(reader, tmp_path_factory):
+    """The page of the trained network, in a file."""
+    path = tmp_path_factory.mktemp("page") / "digits.html"
+    path.write_bytes(encode(reader))
+    return path
+
+
+@pytest.fixture
+def opened(browser, html):
+    """A function that opens the page on some device; at the end nothing may have gone wrong on any of them."""
+    pages = []
+
+    def open_page(path=html, **device):
+        pages.append(Page(browser, path, **device))
+        return pages[-1]
+
+    yield open_page
+    for page in pages:
+        page.page.close()
+        assert page.logged == []
+        assert [url for url in page.requests if not url.startswith("file:")] == []
+        assert len(page.requests) == 1

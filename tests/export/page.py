@@ -1,0 +1,103 @@
+"""The exported page in a browser, and what a person does on it."""
+
+import base64
+
+from playwright.sync_api import expect
+
+from nnmnist.data.prepare import NoInk
+
+DESKTOP = {"viewport": {"width": 1280, "height": 800}}
+PHONE = {
+    "viewport": {"width": 390, "height": 844}, "device_scale_factor": 2, "is_mobile": True, "has_touch": True,
+}  # fmt: skip
+
+# Strokes (x, y) from 0 to 1.
+SEVEN = [[(0.25, 0.2), (0.75, 0.2), (0.45, 0.85)]]
+ONE = [[(0.5, 0.15), (0.5, 0.85)]]
+THREE = [
+    [(0.3, 0.22), (0.45, 0.17), (0.62, 0.2), (0.68, 0.31), (0.6, 0.43), (0.48, 0.49),
+     (0.62, 0.53), (0.7, 0.65), (0.66, 0.78), (0.5, 0.85), (0.3, 0.8)],
+]  # fmt: skip
+FOUR = [[(0.35, 0.15), (0.28, 0.5), (0.7, 0.5)], [(0.62, 0.15), (0.58, 0.88)]]
+
+# Picture files in base64 -> what the page makes of each: [pixels (784), probabilities], or its complaint.
+READ = """async (files) => {
+  const answers = [];
+  for (const file of files) {
+    const bytes = Uint8Array.from(atob(file), (character) => character.charCodeAt(0));
+    try {
+      const pixels = digitOf(greyOf(await decode(new Blob([bytes]))));
+      answers.push([Array.from(pixels), predict(network, pixels)]);
+    } catch (error) {
+      if (!(error instanceof NoInk)) throw error;
+      answers.push(error.message);
+    }
+  }
+  return answers;
+}"""
+
+# A file as it arrives by an event of pasting or dropping.
+ARRIVE = """([file, name, event]) => {
+  const bytes = Uint8Array.from(atob(file), (character) => character.charCodeAt(0));
+  const data = new DataTransfer();
+  if (bytes.length) data.items.add(new File([bytes], name));
+  else data.setData("text/plain", "no picture");
+  const made = event === "paste"
+    ? new ClipboardEvent("paste", { clipboardData: data, bubbles: true })
+    : new DragEvent("drop", { dataTransfer: data, bubbles: true, cancelable: true });
+  document.getElementById("paper").dispatchEvent(made);
+}"""
+
+
+class Page:
+    """The page of a file, with all that it logs, breaks and asks for written down."""
+
+    def __init__(self, browser, path, **device):
+        self.page = browser.new_page(**device)
+        self.logged, self.requests = [], []
+        self.page.on("console", lambda message: self.logged.append(message.text))
+        self.page.on("pageerror", lambda error: self.logged.append(str(error)))
+        self.page.on("request", lambda request: self.requests.append(request.url))
+        self.page.goto(path.as_uri())
+
+    def run(self, script, argument=None):
+        return self.page.evaluate(script, argument)
+
+    def shown(self):
+        """Wait for the frame in which all that happened is shown."""
+        self.run("() => new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)))")
+
+    def draw(self, strokes):
+        """By mouse."""
+        box = self.page.locator("#paper").bounding_box()
+        mouse = self.page.mouse
+        for (x, y), *others in strokes:
+            mouse.move(box["x"] + x * box["width"], box["y"] + y * box["height"])
+            mouse.down()
+            for x, y in others:
+                mouse.move(box["x"] + x * box["width"], box["y"] + y * box["height"], steps=4)
+            mouse.up()
+        self.shown()
+
+    def put(self, data, event, name="picture.png"):
+        """Paste or drop the bytes of a file; none at all is some text."""
+        self.run(ARRIVE, [base64.b64encode(data).decode(), name, event])
+
+    def says(self, element, text):
+        """Wait until that is its text, or what it matches."""
+        expect(self.page.locator(f"#{element}")).to_have_text(text)
+
+    def shares(self):
+        """The ten percentages that are shown."""
+        texts = self.page.locator("#classes .share").all_inner_texts()
+        return [text.replace("\u00a0", " ") for text in texts]
+
+    def seen(self):
+        """The pixels (784) of the picture of what the network sees."""
+        script = "() => [...document.getElementById('seen').getContext('2d').getImageData(0, 0, 28, 28).data]"
+        return self.run(script)[::4]
+
+    def read(self, files):
+        """What the page makes of picture files, each pixels (784) and probabilities (M,), or a NoInk."""
+        answers = self.run(READ, [base64.b64encode(file).decode() for file in files])
+        return [NoInk(answer) if isinstance(answer, str) else answer for answer in answers]

@@ -1,0 +1,61 @@
+import json
+
+import numpy as np
+import onnx
+import onnxruntime
+import pytest
+
+from nnmnist.data.examples import scale
+from nnmnist.export.onnx import encode
+
+from .conftest import KINDS, network_of
+
+
+def run(model, inputs):
+    return onnxruntime.InferenceSession(model).run(None, {"inputs": inputs})[0]
+
+
+def test_onnx_runtime_agrees_on_all_test_images(reader, digits):
+    ours = reader.network.predict(scale(digits.reshape(len(digits), -1)))
+    assert len(digits) == 10_000
+    assert run(encode(reader), digits) == pytest.approx(ours, abs=1e-5)
+
+
+@pytest.mark.parametrize("kind", KINDS, ids="-".join)
+def test_every_activation_and_output(kind, digits):
+    checkpoint = network_of(*kind)
+    ours = checkpoint.network.predict(scale(digits[:100].reshape(100, -1)))
+    assert np.ptp(ours, axis=0).max() > 0.01
+    assert run(encode(checkpoint), digits[:100]) == pytest.approx(ours, rel=1e-5, abs=1e-5)
+
+
+@pytest.mark.parametrize("n", [1, 7])
+def test_the_batch_is_of_any_size(reader, digits, n):
+    assert run(encode(reader), digits[:n]).shape == (n, 10)
+
+
+def test_a_network_without_hidden_layers(digits):
+    softmax = network_of("relu", "softmax", (784, 10))
+    ours = softmax.network.predict(scale(digits[:100].reshape(100, -1)))
+    assert run(encode(softmax), digits[:100]) == pytest.approx(ours, abs=1e-5)
+
+
+def test_inputs_that_are_no_pictures_are_numbers():
+    plane = network_of("tanh", "logistic", (2, 5, 1), image_shape=None)
+    points = np.random.default_rng(0).normal(size=(20, 2)).astype(np.float32)
+    assert run(encode(plane), points) == pytest.approx(plane.network.predict(points), abs=1e-6)
+
+
+def test_versions_are_the_lowest_that_fit_and_the_config_is_carried(reader):
+    model = onnx.load_model_from_string(encode(reader))
+    assert [(opset.domain, opset.version) for opset in model.opset_import] == [("", 17)]
+    assert model.ir_version == 8  # of ONNX 1.12, which brought opset 17
+    [entry] = model.metadata_props
+    card = json.loads(entry.value)
+    assert card["config"] == reader.document["config"]
+    assert card["classes"] == list("0123456789")
+    assert "folder" not in entry.value
+
+
+def test_the_same_network_gives_the_same_bytes(reader):
+    assert encode(reader) == encode(reader)

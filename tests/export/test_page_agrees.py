@@ -1,0 +1,121 @@
+"""The page and Python, on the same pictures: the same pixels, the same predictions."""
+
+import io
+import json
+import re
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from nnmnist.data import image, prepare
+from nnmnist.data.examples import scale
+from nnmnist.export.html import encode
+
+from ..data.photos import photo  # noqa: TID252
+from .conftest import KINDS, network_of
+from .page import FOUR, ONE, SEVEN, THREE
+
+
+def encoded(pixels, kind="PNG", **options):
+    file = io.BytesIO()
+    Image.fromarray(pixels).save(file, kind, **options)
+    return file.getvalue()
+
+
+def in_python(reader, files):
+    """(n, 784) pixels and (n, 10) probabilities, as `predict` finds them."""
+    pixels = np.stack([image.read(io.BytesIO(file), "test") for file in files])
+    return pixels, reader.network.predict(scale(pixels))
+
+
+def on_page(page, files):
+    pixels, p = zip(*page.read(files), strict=True)
+    return np.array(pixels), np.array(p)
+
+
+def test_1000_test_images(reader, digits, opened):
+    """As PNG files, through decoding and preparation: the same bytes, the same digits, 1e-4 in probability."""
+    files = [encoded(digit) for digit in digits[:1000]]
+    pixels, p = on_page(opened(), files)
+    assert (pixels.reshape(-1, 28, 28) == digits[:1000]).all()
+    ours = reader.network.predict(scale(digits[:1000].reshape(1000, -1)))
+    assert (p.argmax(axis=1) == ours.argmax(axis=1)).all()
+    assert p == pytest.approx(ours, abs=1e-4)
+
+
+@pytest.mark.parametrize("n", [12, pytest.param(200, marks=pytest.mark.slow)])
+def test_photos(reader, digits, opened, n):
+    """Of any size, light and pen, on ruled paper and beside tables: the same pixels to the bit."""
+    rng = np.random.default_rng(0)
+    page = opened()
+    for digit in digits[:n]:
+        file = encoded(photo(digit, rng))
+        ours, ours_p = in_python(reader, [file])
+        pixels, p = on_page(page, [file])
+        assert (pixels == ours).all()
+        assert p == pytest.approx(ours_p, abs=1e-4)
+
+
+def test_photos_as_jpeg(reader, digits, opened):
+    """Browsers decode a JPEG, and Pillow a fraction of it, each in its own way: the answer is the same."""
+    rng = np.random.default_rng(0)
+    files = [encoded(photo(digit, rng), "JPEG", quality=90) for digit in digits[:6]]
+    _, ours = in_python(reader, files)
+    _, p = on_page(opened(), files)
+    assert (p.argmax(axis=1) == ours.argmax(axis=1)).all()
+    assert p == pytest.approx(ours, abs=0.02)
+
+
+def test_inverted_and_coloured_and_transparent_pictures(reader, digits, opened):
+    large = [np.kron(digit, np.ones((9, 7), np.uint8)) for digit in digits[:10]]
+    inverted = [encoded(255 - picture) for picture in large]
+    coloured = [
+        encoded(np.stack([255 - picture // 2, 240 - picture // 3, 230 - picture], axis=-1))
+        for picture in large
+    ]
+    clear = [encoded(np.stack([0 * picture] * 3 + [picture], axis=-1)) for picture in large]
+    small = [encoded(np.asarray(Image.fromarray(digit).resize((11, 15)))) for digit in digits[:10]]
+    files = [*inverted, *coloured, *clear, *small]
+    ours, ours_p = in_python(reader, files)
+    pixels, p = on_page(opened(), files)
+    assert (pixels == ours).all()
+    assert p == pytest.approx(ours_p, abs=1e-4)
+
+
+@pytest.mark.parametrize("strokes", [ONE, THREE, FOUR, SEVEN])
+def test_drawings(reader, opened, strokes):
+    """What is drawn, and what Python makes of the same drawing."""
+    page = opened()
+    page.draw(strokes)
+    drawing = np.array(page.run("() => [...marks().pixels]"), np.uint8).reshape(140, 140)
+    ours = prepare.prepare(drawing).reshape(-1)
+    assert page.seen() == ours.tolist()
+    p = reader.network.predict(scale(ours[None]))[0]
+    page.says("answer", str(p.argmax()))
+    assert page.shares() == [f"{100 * each:.1f} %" for each in p]
+
+
+def test_every_activation_and_output(digits, opened):
+    page = opened()
+    inputs = digits[:10].reshape(10, -1)
+    script = "([model, inputs]) => { const read = readNetwork(model); return inputs.map((x) => predict(read, x)); }"
+    for activation, output in KINDS:
+        checkpoint = network_of(activation, output)
+        p = page.run(script, [model_in(encode(checkpoint)), inputs.tolist()])
+        ours = checkpoint.network.predict(scale(inputs))
+        assert p == pytest.approx(ours, rel=1e-5, abs=1e-5), f"{activation}, {output}"
+
+
+def model_in(html):
+    """What a page holds of its network."""
+    return json.loads(re.search(rb'<script type="application/json" id="network">(.*?)</script>', html)[1])
+
+
+def test_a_single_unit_tells_two_classes_apart(digits, opened, tmp_path):
+    two = network_of("relu", "logistic", (784, 5, 1))
+    path = tmp_path / "two.html"
+    path.write_bytes(encode(two))
+    [[_, p]] = opened(path).read([encoded(digits[0])])
+    [second] = two.network.predict(scale(digits[:1].reshape(1, -1)))[0]
+    assert p == pytest.approx([1 - second, second], abs=1e-5)
