@@ -9,6 +9,7 @@ import tempfile
 import time
 from collections import defaultdict
 from collections.abc import Callable
+from functools import partial
 from itertools import pairwise
 from pathlib import Path
 
@@ -18,6 +19,7 @@ from nnmnist import checkpoint, config, data
 from nnmnist.data.batches import Batches
 from nnmnist.evaluation import codes, evaluate
 from nnmnist.model.network import Network
+from nnmnist.team import Part, Team
 from nnmnist.training import make_optimizer
 
 PARTS = ("gather", "forward", "cost", "backward", "update")
@@ -38,32 +40,41 @@ def process(*arguments: str) -> float:
 
 
 def step_parts(splits: data.Splits, hidden: tuple[int, ...], batch: int) -> dict[str, float]:
-    """Microseconds of each part of a step, mean over an epoch's first steps, in their real order."""
+    """Microseconds of each part of a step, mean over an epoch's first steps, in the first of two workers.
+
+    Forward includes what the workers wait for each other.
+    """
     network = Network((784, *hidden, 10))
     network.initialize(np.random.default_rng(0))
-    settings = config.TrainingConfig(batch_size=batch)
-    optimizer = make_optimizer(network, settings)
-    batches = Batches(splits.train, batch, codes(network, 10))
+    optimizer = make_optimizer(network, config.TrainingConfig(batch_size=batch))
+    assert optimizer
+
+    def prepare(part: Part) -> Callable[[int], dict[str, float]]:
+        return partial(timed_steps, part, Batches(splits.train, batch, codes(network, 10), part.team))
+
+    with Team(2, network, optimizer, batch, prepare) as team:
+        result: dict[str, float] = team.run(min(200, len(splits.train) // batch - 1))
+        return result
+
+
+def timed_steps(part: Part, batches: Batches, steps: int) -> dict[str, float]:
     spent: dict[str, float] = defaultdict(float)
-    steps, clock = min(200, len(batches) - 1), time.perf_counter
+    network, clock = part.network, time.perf_counter
     drawn = batches.draw(np.random.default_rng(0))
     network.gradient(*next(drawn)[:2])
-    buffers = network._buffers[batch]
+    buffers = network._buffers[batches.size]
     for _ in range(steps):
         times = [clock()]
-        x, y, labels = next(drawn)
+        x, y, labels, _ = next(drawn)
         times.append(clock())
         z = network.forward(x, buffers)
         times.append(clock())
-        delta = buffers.delta[-1]
-        network.output.cost(z, y, delta)
+        _, delta = network._cost(z, y, buffers)
         np.count_nonzero(network.output.label(z) == labels)
-        np.subtract(z, y, out=delta)
-        delta *= 1 / batch
         times.append(clock())
-        network.backward(x, delta, buffers, dropped=False)
+        network.backward(delta, buffers, dropped=False)
         times.append(clock())
-        optimizer.step(network.theta, network.grad, 0.05)
+        part.optimizer.step(network.theta, network.grad, 0.05)
         times.append(clock())
         for name, (start, end) in zip(PARTS, pairwise(times), strict=True):
             spent[name] += (end - start) * 1e6 / steps

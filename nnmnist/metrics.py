@@ -15,7 +15,7 @@ from nnmnist.training import Epoch
 COLUMNS = (
     "epoch", "train_cost", "train_accuracy", "validation_cost", "validation_accuracy", "learning_rate", "seconds",
 )  # fmt: skip
-_NUMBER = re.compile(r"-?[0-9.]+(e[-+]?[0-9]+)?")
+_NUMBER = re.compile(r"-?[0-9]+(\.[0-9]+)?(e[-+]?[0-9]+)?")
 
 
 def record(path: Path, epoch: Epoch) -> None:
@@ -33,15 +33,26 @@ def rewrite(path: Path, epochs_done: int) -> list[float]:
     A crash or a power cut may leave rows of an epoch that no checkpoint holds, half a row, or zeros.
     Raises OSError.
     """
-    rows: list[list[str]] = []
-    if epochs_done and path.exists():
-        text = path.read_text("utf-8", errors="replace").replace("\0", "")
-        complete = text[: text.rfind("\n") + 1]
-        rows = [
-            row for row in csv.reader(io.StringIO(complete)) if _is_whole(row) and int(row[0]) <= epochs_done
-        ]
+    rows = [row for row in _whole_rows(path) if int(row[0]) <= epochs_done] if epochs_done else []
     write_atomic(path, _csv([COLUMNS, *rows]))
     return [float(row[COLUMNS.index("train_cost")]) for row in rows]
+
+
+def read(path: Path) -> list[dict[str, float | None]]:
+    """The whole rows by column, None for an empty cell; none where there is no such file. Raises OSError."""
+    return [
+        {name: float(cell) if cell else None for name, cell in zip(COLUMNS, row, strict=True)}
+        for row in _whole_rows(path)
+    ]
+
+
+def _whole_rows(path: Path) -> list[list[str]]:
+    """What `record` wrote and nobody has cut."""
+    if not path.exists():
+        return []
+    text = path.read_text("utf-8", errors="replace").replace("\0", "")
+    complete = text[: text.rfind("\n") + 1]
+    return [row for row in csv.reader(io.StringIO(complete)) if _is_whole(row)]
 
 
 def _is_whole(row: Sequence[str]) -> bool:

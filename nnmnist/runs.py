@@ -5,6 +5,8 @@
     best.npz      the network of the best epoch by validation
     last.npz      the last epoch, with the optimizer's state, from which `--resume` goes on
     summary.json  written at the end: the run is finished where it exists
+    failure.txt   why the last sitting failed; it goes with the next
+    .lock         held by the process that trains the run (lock.py)
 
 An epoch is recorded in the order metrics, best, last. A run killed at any moment goes on from `last.npz`, does the
 rest of that epoch again to the same bits, and drops the rows that it had written too early.
@@ -23,21 +25,20 @@ import numpy as np
 from numpy.typing import DTypeLike
 
 import nnmnist
-from nnmnist import checkpoint, config, metrics
+from nnmnist import checkpoint, config, metrics, run_directory
 from nnmnist.checkpoint import Checkpoint
 from nnmnist.config import Config
 from nnmnist.data import Splits
 from nnmnist.errors import CheckpointError, ConfigError
 from nnmnist.evaluation import Evaluation, evaluate
-from nnmnist.files import sweep, write_atomic
+from nnmnist.files import write_atomic
 from nnmnist.model.network import Network
 from nnmnist.model.outputs import OUTPUTS
 from nnmnist.randomness import generator
+from nnmnist.run_directory import FAILURE, RunDirectory
 from nnmnist.standing import Best, Standing, read_standing, require_extension
 from nnmnist.threads import blas_threads
 from nnmnist.training import Epoch, Progress, fit, make_optimizer
-
-FILES = ("config.yaml", "metrics.csv", "best.npz", "last.npz", "summary.json")
 
 
 def layer_sizes(settings: Config, splits: Splits) -> tuple[int, ...]:
@@ -52,7 +53,14 @@ def layer_sizes(settings: Config, splits: Splits) -> tuple[int, ...]:
 def build_network(settings: Config, splits: Splits, dtype: DTypeLike = np.float32) -> Network:
     """The untrained network that a config describes, for the data it is to learn."""
     model = settings.model
-    network = Network(layer_sizes(settings, splits), model.activation, model.output, model.dropout, dtype)
+    network = Network(
+        layer_sizes(settings, splits),
+        model.activation,
+        model.output,
+        model.dropout,
+        dtype,
+        model.input_dropout,
+    )
     network.initialize(generator(settings.seed, "weights"))
     return network
 
@@ -61,37 +69,28 @@ def create(settings: Config, name: str, output: Path | None = None, force: bool 
     """A new run in `output`, or in a new directory `runs/<name>-<time>[-n]`.
 
     Raises:
-        ConfigError: `output` exists and `force` is not given.
+        ConfigError: `output` holds something and `force` is not given.
+        RunHeld: another process is training the run in `output`.
     """
     if output is None:
-        directory = _new_directory(Path("runs"), f"{name}-{time.strftime('%Y%m%d-%H%M%S')}")
+        directory = run_directory.new(Path("runs"), f"{name}-{time.strftime('%Y%m%d-%H%M%S')}")
     else:
-        try:
-            output.mkdir(parents=True, exist_ok=False)
-        except FileExistsError:
-            if not force:
-                raise ConfigError(
-                    f"--output: {output} exists; go on with it by --resume, write over it by --force, or name another"
-                ) from None
-            for file in FILES:
-                (output / file).unlink(missing_ok=True)
-                sweep(output / file)
+        _require_free(output, force)  # before anything is written there
+        output.mkdir(parents=True, exist_ok=True)
         directory = output
     run = Run(directory, settings)
-    run.write_config()
+    with run.sitting():
+        _require_free(directory, force)  # for another process may just have finished there
+        run.clear()
+        run.write_config()
     return run
 
 
-def _new_directory(base: Path, name: str) -> Path:
-    """A directory that nobody else has, however many start in the same second."""
-    n = 0
-    while True:
-        directory = base / (f"{name}-{n}" if n else name)
-        try:
-            directory.mkdir(parents=True, exist_ok=False)
-            return directory
-        except FileExistsError:
-            n += 1
+def _require_free(directory: Path, force: bool) -> None:
+    if not force and not run_directory.unbegun(directory):
+        raise ConfigError(
+            f"--output: {directory} exists; go on with it by --resume, write over it by --force, or name another"
+        )
 
 
 def reopen(directory: Path, settings: Config) -> Run:
@@ -100,19 +99,33 @@ def reopen(directory: Path, settings: Config) -> Run:
     Raises:
         ConfigError: there is no run in `directory`, or `settings` differ from its own in more than its length.
         CheckpointError: the checkpoint to go on from is damaged, or was written by no run.
+        RunHeld: another process is training it.
     """
     stored = stored_config(directory)
     run = Run(directory, settings)
-    for name in FILES:
-        sweep(run.path(name))
-    if run.path("last.npz").exists():
-        run.last = checkpoint.load(run.path("last.npz"))
-        run.standing = read_standing(run.last, run.path("last.npz"))
-        stored = run.standing.config  # config.yaml may have been edited since
-    require_extension(directory, stored, settings, run.standing.epoch if run.standing else 0)
-    if stored != settings:
-        run.write_config()
+    with run.sitting():
+        run.sweep()
+        if run.path("last.npz").exists():
+            run.last = checkpoint.load(run.path("last.npz"))
+            run.standing = read_standing(run.last, run.path("last.npz"))
+            stored = run.standing.config  # config.yaml may have been edited since
+        require_extension(directory, stored, settings, run.standing.epoch if run.standing else 0)
+        if stored != settings:
+            run.write_config()
     return run
+
+
+def finished(directory: Path, settings: Config) -> dict[str, Any] | None:
+    """The summary of the run in `directory`, if it was finished under just these `settings`; else None."""
+    last = directory / "last.npz"
+    try:
+        summary = json.loads((directory / "summary.json").read_text(encoding="utf-8"))
+        trained = read_standing(checkpoint.load(last), last).config
+    except (OSError, ValueError, CheckpointError):
+        return None
+    if trained != settings or not isinstance(summary, dict):
+        return None
+    return {**summary, "run": str(directory), "checkpoint": str(directory / "best.npz")}
 
 
 def stored_config(directory: Path) -> Config:
@@ -129,11 +142,11 @@ def stored_config(directory: Path) -> Config:
     return config.load(file)
 
 
-class Run:
+class Run(RunDirectory):
     """A run directory and its config."""
 
     def __init__(self, directory: Path, settings: Config) -> None:
-        self.directory = directory
+        super().__init__(directory)
         self.config = settings
         self.last: Checkpoint | None = None  # where an earlier sitting ended, until this one has taken it up
         self.standing: Standing | None = None
@@ -141,19 +154,16 @@ class Run:
         self.seconds = 0.0  # of training, in this and all earlier sittings
         self.epochs_done = 0
         self.costs: list[float] = []  # of training, an epoch each
-
-    def path(self, name: str) -> Path:
-        """A file of the run."""
-        return self.directory / name
+        self.versions = versions()  # with the threads there are before a team has taken them
 
     def changes(self) -> dict[str, tuple[str | int, str | int]]:
         """Versions and threads that were others in the last sitting: (then, now)."""
         then = self.standing.versions if self.standing else {}
-        return {key: (then[key], now) for key, now in versions().items() if then.get(key, now) != now}
+        return {key: (then[key], now) for key, now in self.versions.items() if then.get(key, now) != now}
 
     def write_config(self) -> None:
         """The resolved config, headed by what it runs on."""
-        head = "".join(f"# {name}: {value}\n" for name, value in versions().items())
+        head = "".join(f"# {name}: {value}\n" for name, value in self.versions.items())
         write_atomic(self.path("config.yaml"), (head + config.dump(self.config)).encode())
 
     def train(self, splits: Splits, progress: Progress | None = None) -> Iterator[Epoch]:
@@ -163,6 +173,10 @@ class Run:
             TrainingError: the cost is no longer finite.
             CheckpointError: the run cannot be gone on with.
         """
+        with self.sitting():
+            yield from self._epochs(splits, progress)
+
+    def _epochs(self, splits: Splits, progress: Progress | None) -> Iterator[Epoch]:
         settings = self.config.training
         network = build_network(self.config, splits)
         optimizer = make_optimizer(network, settings)
@@ -170,12 +184,13 @@ class Run:
             self._restore(self.last, self.standing, network, optimizer.state if optimizer else {}, splits)
             self.last = None
         self.costs = metrics.rewrite(self.path("metrics.csv"), self.epochs_done)
-        self.path("summary.json").unlink(missing_ok=True)
+        for name in ("summary.json", FAILURE):
+            self.path(name).unlink(missing_ok=True)
         if self._stalled() or self._converged():
             return
         epochs = fit(
             network, splits.train, splits.validation, settings,
-            self.config.seed, optimizer, self.epochs_done, progress,
+            self.config.seed, optimizer, self.epochs_done, progress, blas_threads(),
         )  # fmt: skip
         for epoch in epochs:
             self.seconds += epoch.seconds
@@ -195,17 +210,19 @@ class Run:
 
     def finish(self, splits: Splits) -> dict[str, Any]:
         """Look at the test set, once, with the best network; write and return the summary."""
-        best = checkpoint.load(self.path("best.npz"))
-        summary = {
-            "run": str(self.directory),
-            "checkpoint": str(self.path("best.npz")),
-            "data": splits.name,
-            "epochs": self.epochs_done,
-            "seconds": round(self.seconds, 3),
-            "validation": best.document["metrics"]["validation"],
-            "test": _figures(evaluate(best.network, splits.test)),
-        }
-        write_atomic(self.path("summary.json"), (json.dumps(summary, indent=2) + "\n").encode())
+        with self.sitting():
+            best = checkpoint.load(self.path("best.npz"))
+            summary = {
+                "run": str(self.directory),
+                "checkpoint": str(self.path("best.npz")),
+                "data": splits.name,
+                "epochs": self.epochs_done,
+                "seconds": round(self.seconds, 3),
+                "validation": best.document["metrics"]["validation"],
+                "test": _figures(evaluate(best.network, splits.test)),
+            }
+            write_atomic(self.path("summary.json"), (json.dumps(summary, indent=2) + "\n").encode())
+        self.lock.release()
         return summary
 
     def _stalled(self) -> bool:
@@ -237,7 +254,7 @@ class Run:
                 "train": _figures(epoch),
                 "validation": _figures(epoch.validation),
             },
-            "versions": versions(),
+            "versions": self.versions,
         }
 
     def _restore(

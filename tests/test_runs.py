@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 
 from nnmnist import checkpoint, config, data, runs
-from nnmnist.errors import CheckpointError, ConfigError
+from nnmnist.errors import CheckpointError, ConfigError, RunHeld, TrainingError
 from nnmnist.evaluation import evaluate
+from nnmnist.run_directory import FAILURE, FILES
 
 
 @pytest.fixture
@@ -37,7 +38,7 @@ def finished(settings, splits, name="tiny"):
 
 def test_a_finished_directory(settings, splits):
     run, summary = finished(settings, splits)
-    assert sorted(file.name for file in run.directory.iterdir()) == sorted(runs.FILES)
+    assert sorted(file.name for file in run.directory.iterdir()) == sorted(FILES)
     assert run.directory.parent.name == "runs"
     assert run.directory.name.startswith("tiny-")
     assert json.loads(run.path("summary.json").read_text()) == summary
@@ -157,20 +158,25 @@ def test_least_squares_leaves_a_run_with_nothing_to_resume():
     assert list(runs.reopen(run.directory, settings).train(splits)) == []
 
 
+def stopped(settings, splits, epochs):
+    """The directory of a run that was left after so many epochs."""
+    run = runs.create(settings, "stopped")
+    for epoch in run.train(splits) if epochs else ():
+        if epoch.number == epochs:
+            break
+    return run.directory
+
+
 @pytest.mark.parametrize("stop", [0, 1, 2, 3, 4])
 @pytest.mark.parametrize("optimizer", ["sgd", "adam"])
 def test_resuming_ends_in_the_same_bits(settings, splits, stop, optimizer):
     settings = changed(settings, optimizer=optimizer, learning_rate=0.01)
     whole, _ = finished(settings, splits)
-    run = runs.create(settings, "stopped")
-    if stop:
-        for epoch in run.train(splits):
-            if epoch.number == stop:
-                break
-    again = runs.reopen(run.directory, settings)
+    directory = stopped(settings, splits, stop)
+    again = runs.reopen(directory, settings)
     assert [epoch.number for epoch in again.train(splits)] == list(range(stop + 1, 5))
     for name in ("best.npz", "last.npz"):
-        theta = checkpoint.load(run.path(name)).network.theta
+        theta = checkpoint.load(again.path(name)).network.theta
         assert theta.tobytes() == checkpoint.load(whole.path(name)).network.theta.tobytes()
     assert [row["train_cost"] for row in rows(again)] == [row["train_cost"] for row in rows(whole)]
 
@@ -229,7 +235,77 @@ def test_output_is_never_overwritten_but_by_force(settings, splits, tmp_path):
         runs.create(settings, "x", output)
     assert output.joinpath("last.npz").read_bytes() == before
     runs.create(settings, "x", output, force=True)
-    assert sorted(file.name for file in output.iterdir()) == ["config.yaml", "notes.txt"]
+    assert sorted(file.name for file in output.iterdir()) == [".lock", "config.yaml", "notes.txt"]
+
+
+def test_a_run_is_held_until_it_is_finished(settings, splits, tmp_path):
+    run = runs.create(settings, "tiny")
+    with pytest.raises(RunHeld, match="another process is training this run"):
+        runs.reopen(run.directory, settings)
+    list(run.train(splits))
+    before = sorted(run.directory.iterdir())
+    with pytest.raises(RunHeld):
+        runs.create(settings, "tiny", run.directory, force=True)
+    assert sorted(run.directory.iterdir()) == before
+    run.finish(splits)
+    assert list(runs.reopen(run.directory, settings).train(splits)) == []
+
+
+def test_what_refuses_to_go_on_with_a_run_does_not_hold_it(settings, splits):
+    run, _ = finished(settings, splits)
+    with pytest.raises(ConfigError) as error:
+        runs.reopen(run.directory, changed(settings, learning_rate=0.5))
+    assert error.value.__traceback__ is not None  # which keeps everything alive that it has seen
+    assert list(runs.reopen(run.directory, settings).train(splits)) == []
+    assert not run.path(FAILURE).exists()
+
+
+def test_a_failure_leaves_its_reason_until_the_run_goes_on(settings, splits):
+    wild = changed(settings, learning_rate=1e30)
+    run = runs.create(wild, "tiny")
+    with pytest.raises(TrainingError) as error:
+        list(run.train(splits))
+    assert run.path(FAILURE).read_text() == f"{error.value}\n"
+    again = runs.reopen(run.directory, wild)
+    epochs = again.train(splits, progress=lambda *step: seen.append(run.path(FAILURE).exists()))
+    seen = []
+    with pytest.raises(TrainingError):
+        list(epochs)
+    assert seen[0] is False
+    assert run.path(FAILURE).exists()
+    runs.create(settings, "tiny", run.directory, force=True)
+    assert not run.path(FAILURE).exists()
+
+
+def test_an_error_that_is_none_of_ours_is_told_by_its_kind(settings, splits):
+    def fail(*step):
+        raise MemoryError("Unable to allocate 3 GiB")
+
+    run = runs.create(settings, "tiny")
+    with pytest.raises(MemoryError):
+        list(run.train(splits, progress=fail))
+    assert run.path(FAILURE).read_text() == "MemoryError: Unable to allocate 3 GiB\n"
+
+
+def test_finished_is_told_for_the_same_config_alone(settings, splits):
+    run, summary = finished(settings, splits)
+    assert runs.finished(run.directory, settings) == summary
+    assert runs.finished(run.directory, changed(settings, epochs=5)) is None
+    assert runs.finished(run.directory / "nowhere", settings) is None
+    run.path("config.yaml").write_text("")  # whatever it says, the network was trained as its checkpoint says
+    assert runs.finished(run.directory, settings) == summary
+    moved = run.directory.rename("moved")
+    assert runs.finished(moved, settings)["checkpoint"] == str(moved / "best.npz")
+
+
+@pytest.mark.parametrize("name", ["summary.json", "last.npz"])
+@pytest.mark.parametrize("content", [None, b"", b"[]", b"{"])
+def test_what_is_damaged_is_not_finished(settings, splits, name, content):
+    run, _ = finished(settings, splits)
+    run.path(name).unlink()
+    if content is not None:
+        run.path(name).write_bytes(content)
+    assert runs.finished(run.directory, settings) is None
 
 
 def test_an_interrupt_leaves_the_best_checkpoint(settings, splits):
@@ -237,6 +313,7 @@ def test_an_interrupt_leaves_the_best_checkpoint(settings, splits):
     epochs = run.train(splits)
     next(epochs)
     kept = run.path("best.npz").read_bytes()
+    epochs.close()
     broken = runs.reopen(run.directory, settings)
     with pytest.raises(KeyboardInterrupt):
         for _ in broken.train(splits, progress=_interrupt):

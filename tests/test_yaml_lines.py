@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import time
+from contextlib import suppress
 from typing import Any
 
 import pytest
@@ -8,7 +9,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from nnmnist import yaml_lines
-from nnmnist.yaml_lines import Node, Place, compose, dump, printable
+from nnmnist.yaml_lines import Node, Place, compose, dump, printable, undump
 
 # No time limits: the machines that run the tests are busy.
 relaxed = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
@@ -279,6 +280,33 @@ def test_dump_reads_back(data: dict[str, Any]) -> None:
     assert found == data
     assert list(found) == list(data)
     assert repr(found) == repr(data)
+
+
+@relaxed
+@given(
+    st.dictionaries(st.sampled_from(["a", "b", "name"]), st.one_of(SCALARS, st.lists(SCALARS, max_size=4)))
+)
+def test_undump_reads_the_same_or_leaves_it_to_compose(data: dict[str, Any]) -> None:
+    with suppress(ValueError):
+        assert repr(undump(dump(data))) == repr(data)
+
+
+def test_undump_reads_what_dump_writes_of_a_config() -> None:
+    data = {
+        "seed": 1,
+        "data": {"name": "mnist", "path": None},
+        "training": {"rate": 1e-5, "on": True, "w": [64, 8]},
+    }
+    assert repr(undump("# numpy: 2.0\n" + dump(data))) == repr(data)
+
+
+@pytest.mark.parametrize(
+    "text", ["a: &b 1", "a: [*b]", "a: !!python/name:os.system 1", "a: 010", "a: [1, 010]", "a: [", "a: 1" * 2000,
+             "[" * 3999]
+)  # fmt: skip
+def test_undump_leaves_everything_else_to_compose(text: str) -> None:
+    with pytest.raises(ValueError, match="not what dump writes"):
+        undump(text)
 
 
 def test_merged_joins_mappings_and_replaces_the_rest() -> None:

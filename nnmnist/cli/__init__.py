@@ -16,11 +16,16 @@ from nnmnist.errors import ConfigError, NnmnistError
 # command -> its line in `nnmnist --help`. A new command is one file of its name here and one line.
 COMMANDS = {
     "check": "Compare the gradient with central differences.",
+    "compare": "Tell whether one trained network is better than another.",
     "config": "Tell what a config file may hold.",
     "data": "Fetch the data, or tell what is there.",
     "evaluate": "Tell how good a trained network is.",
-    "plot": "Draw runs: curves, weights, confusion, boundary, fit.",
+    "export": "Make a trained network usable elsewhere.",
+    "plot": "Draw runs: curves, weights, confusion, boundary, fit, sweep.",
     "predict": "Read digits with a trained network.",
+    "report": "Write a page about a run: curves, mistakes, weights, calibration.",
+    "runs": "List runs with what they reached, or name the best.",
+    "sweep": "Train over a space of configs, several runs at once.",
     "train": "Train a network from one YAML file.",
 }
 

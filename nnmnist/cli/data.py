@@ -1,4 +1,4 @@
-"""`nnmnist data`: fetch MNIST, and tell what is there."""
+"""`nnmnist data`: fetch MNIST, tell what is there, and draw it."""
 
 from __future__ import annotations
 
@@ -10,20 +10,30 @@ from typing import Any
 import click
 import numpy as np
 
+from nnmnist import config
 from nnmnist.cli.digits import draw
 from nnmnist.cli.options import data_dir_option, json_option, notice
-from nnmnist.config import DataConfig
+from nnmnist.config import DataConfig, Override
 from nnmnist.data import SOURCES, Source, source_of
-from nnmnist.data.examples import Array
+from nnmnist.data.distort import Distortion
+from nnmnist.data.examples import PIXEL, Array, DistortSettings
 from nnmnist.data.mnist import FILES, find, load
 from nnmnist.errors import DataError
+from nnmnist.files import write_atomic
 
 GAP = 2  # columns between two digits
+ACROSS = 16  # digits in a row of a sheet
+ENLARGED = 2  # times, on a sheet
 
 
 @click.group()
 def data() -> None:
     """Fetch the data, or tell what is there."""
+
+
+data_option = click.option(
+    "--data", "wanted", default="mnist", show_default=True, metavar="NAME|FOLDER", help="What to describe."
+)
 
 
 @data.command()
@@ -38,9 +48,7 @@ def download(data_dir: Path | None) -> None:
 
 
 @data.command()
-@click.option(
-    "--data", "wanted", default="mnist", show_default=True, metavar="NAME|FOLDER", help="What to describe."
-)
+@data_option
 @data_dir_option
 @json_option
 def info(wanted: str, data_dir: Path | None, as_json: bool) -> None:
@@ -53,6 +61,60 @@ def info(wanted: str, data_dir: Path | None, as_json: bool) -> None:
     if source.image_shape is not None:
         click.echo()
         click.echo(draw(some_digits(source, shutil.get_terminal_size().columns)))
+
+
+@data.command()
+@data_option
+@click.option(
+    "--distort",
+    is_flag=False,
+    flag_value="true",
+    metavar="[MAPPING]",
+    help="One of each class, then as a training step sees it; '{alpha: 0}' changes how far it goes.",
+)
+@click.option(
+    "-o",
+    "--output",
+    type=click.Path(dir_okay=False, path_type=Path),
+    default="digits.png",
+    show_default=True,
+    metavar="FILE",
+    help="Where to write the picture.",
+)
+@data_dir_option
+def show(wanted: str, distort: str | None, output: Path, data_dir: Path | None) -> None:
+    """Draw training images, a row for each class."""
+    overrides = [Override("data.distort", distort, f"--distort {distort}")] if distort else []
+    settings = config.load(overrides=overrides).data.distort
+    if output.suffix.lower() != ".png":
+        raise click.UsageError(f"--output {output}: name a file that ends in .png")
+    pixels = sheet(source_for(wanted, data_dir), settings)
+
+    from PIL import Image
+
+    picture = Image.fromarray(255 - pixels.repeat(ENLARGED, axis=0).repeat(ENLARGED, axis=1))
+    write_atomic(output, lambda file: picture.save(file, "png", optimize=True))
+    click.echo(output)
+
+
+def sheet(source: Source, distort: DistortSettings | None = None) -> Array:
+    """A row of training images for each class: (rows, columns) uint8. With `distort`, its first in many forms."""
+    if source.image_shape is None:
+        raise DataError(f"--data {source.name}: its inputs are no pictures")
+    inputs, labels = source.train
+    distortion = distort and Distortion(distort, source.image_shape)
+    rows = []
+    for label in range(len(source.classes)):
+        images = inputs[labels == label][:ACROSS]
+        if distortion and len(images):
+            images = images[:1].repeat(ACROSS, axis=0)
+            draws, distorted = np.random.default_rng(label), np.empty(images.shape, np.float32)
+            distortion(images[1:], np.full(ACROSS - 1, label), draws, distorted[1:])
+            images[1:] = np.rint(distorted[1:] / PIXEL)
+        row = np.zeros((ACROSS, *source.image_shape), np.uint8)
+        row[: len(images)] = images.reshape(-1, *source.image_shape)
+        rows.append(np.hstack(list(row)))
+    return np.vstack(rows)
 
 
 def source_for(wanted: str, data_dir: Path | None) -> Source:

@@ -9,26 +9,29 @@ from typing import TYPE_CHECKING
 
 import click
 
-from nnmnist import checkpoint, history, plots
+from nnmnist import checkpoint, history, listing, plots, sweep_plot
 from nnmnist.checkpoint import Checkpoint
 from nnmnist.cli.evaluate import load_splits
 from nnmnist.cli.options import data_dir_option
+from nnmnist.cli.runs import keys_of, resolve
 from nnmnist.data import Splits
 from nnmnist.errors import PlotError
 from nnmnist.evaluation import evaluate
 from nnmnist.history import History
+from nnmnist.listing import Figures
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 
 class Subject:
-    """A run to draw; each part of it is read when a picture needs it."""
+    """A run to draw, or a folder of runs; each part of it is read when a picture needs it."""
 
-    def __init__(self, directory: Path, name: str, data_dir: Path | None) -> None:
+    def __init__(self, directory: Path, name: str, data_dir: Path | None, keys: Sequence[str] = ()) -> None:
         self.directory = directory
         self.name = name
         self.data_dir = data_dir
+        self.keys = keys
 
     @cached_property
     def history(self) -> History:
@@ -83,6 +86,48 @@ def _fit(runs: Sequence[Subject]) -> Figure:
     return plots.fit({run.name: run.best.network for run in runs}, first.splits.train)
 
 
+def _sweep(runs: Sequence[Subject]) -> Figure:
+    folder = _only(runs)
+    entries = listing.read_all(folder.directory)[0]
+    finished = [entry for entry in entries if entry.state == "done" and entry.validation]
+    if len(finished) < 2:
+        raise PlotError(
+            f"{folder.directory}: a sweep is a folder of finished runs, with validation; give one"
+        )
+    known = keys_of(finished)
+    swept = [key for key in listing.changed(finished) if key != "seed"]
+    keys = [resolve(name, known, [], f"--key {name}") for name in folder.keys] or swept
+    if not keys:
+        raise PlotError(f"{folder.directory}: its runs differ in no key; train some that do")
+    if len(keys) > 2:
+        raise PlotError(
+            f"{folder.directory}: its runs differ in {len(swept)} keys ({', '.join(swept)}); "
+            "choose one or two of them by --key"
+        )
+    rows = [(row, row.validation) for row in listing.fold(finished)]
+    points = [
+        (tuple(row.settings.get(key) for key in keys), *_scored(figures)) for row, figures in rows if figures
+    ]
+    kinds = {kind for _, kind, _, _ in points}
+    if len(kinds) > 1:
+        raise PlotError(f"{folder.directory}: holds runs of classes and of values; draw them apart")
+    return sweep_plot.sweep(
+        keys, [sweep_plot.Point(values, score, sd) for values, _, score, sd in points],
+        f"validation {kinds.pop()}", complete=set(swept) <= set(keys),
+    )  # fmt: skip
+
+
+def _scored(figures: Figures) -> tuple[str, float, float]:
+    """What the score is called, itself, and its deviation; the more the better."""
+    name, value = listing.score(figures)
+    sd = figures["sd"] or 0.0
+    return {
+        "accuracy": ("accuracy (%)", 100 * value, 100 * sd),
+        "r2": ("$R^2$", value, sd),
+        "cost": ("cost, negative", -value, sd),
+    }[name]
+
+
 def _only(runs: Sequence[Subject]) -> Subject:
     if len(runs) > 1:
         raise PlotError("of several runs, curves and fit make one picture; draw the other kinds run by run")
@@ -96,6 +141,7 @@ KINDS: dict[str, Callable[[Sequence[Subject]], Figure]] = {
     "confusion": _confusion,
     "boundary": _boundary,
     "fit": _fit,
+    "sweep": _sweep,
 }
 
 
@@ -111,6 +157,9 @@ KINDS: dict[str, Callable[[Sequence[Subject]], Figure]] = {
     "--kind", type=click.Choice(list(KINDS)), help="What to draw.  [default: all that apply; curves with -o]"
 )
 @click.option(
+    "--key", "keys", multiple=True, help="Of a sweep: what to draw accuracy against; once or twice."
+)
+@click.option(
     "-o",
     "--output",
     type=click.Path(dir_okay=False, path_type=Path),
@@ -118,17 +167,26 @@ KINDS: dict[str, Callable[[Sequence[Subject]], Figure]] = {
     help="Where to write one picture, .png or .svg.  [default: RUN/KIND.png]",
 )
 @data_dir_option
-def plot(runs: tuple[Path, ...], kind: str | None, output: Path | None, data_dir: Path | None) -> None:
-    """Draw runs: curves, weights, confusion, boundary, fit.
+def plot(
+    runs: tuple[Path, ...],
+    kind: str | None,
+    keys: tuple[str, ...],
+    output: Path | None,
+    data_dir: Path | None,
+) -> None:
+    """Draw runs: curves, weights, confusion, boundary, fit, sweep.
 
-    Several runs are overlaid in one picture, which goes to the first of them unless -o says where.
+    Several runs are overlaid in one picture, which goes to the first of them unless -o says where. A sweep shows
+    validation accuracy against one or two of the keys in which the runs in a folder differ.
     """
+    if keys and kind != "sweep":
+        raise click.UsageError("--key belongs to --kind sweep")
     if output is not None:
         plots.file_format(output)
     names = [run.resolve().name for run in runs]
     if len(set(names)) < len(runs):
         names = [str(run) for run in runs]
-    subjects = [Subject(run, name, data_dir) for run, name in zip(runs, names, strict=True)]
+    subjects = [Subject(run, name, data_dir, keys) for run, name in zip(runs, names, strict=True)]
     overlaid = f"-{len(runs)}-runs" if len(runs) > 1 else ""
     wanted = kind or (output and "curves")
     for each in [wanted] if wanted else KINDS:

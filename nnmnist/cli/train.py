@@ -4,15 +4,13 @@ from __future__ import annotations
 
 import json
 import shlex
-import sys
 from itertools import pairwise
 from pathlib import Path
-from types import TracebackType
 from typing import Any
 
 import click
 
-from nnmnist import config, data, history, runs
+from nnmnist import config, data, history, run_directory, runs
 from nnmnist.cli.chart import chart
 from nnmnist.cli.options import (
     chart_option,
@@ -23,12 +21,11 @@ from nnmnist.cli.options import (
     program,
     set_option,
 )
+from nnmnist.cli.seeds import as_text, train_seeds
+from nnmnist.cli.sitting import How, sit
 from nnmnist.config import Config, Override
 from nnmnist.data import Splits
-from nnmnist.evaluation import Evaluation
-from nnmnist.runs import Run
 from nnmnist.threads import limit_blas_threads
-from nnmnist.training import Epoch, Progress
 
 FOLDER = click.Path(file_okay=False, path_type=Path)
 
@@ -43,10 +40,16 @@ FOLDER = click.Path(file_okay=False, path_type=Path)
     flag_value=Path(),
     type=FOLDER,
     metavar="[DIR]",
-    help="Go on with the run in DIR or --output.",
+    help="Go on with the run in DIR; or in --output, where it begins if nothing is there.",
 )
 @click.option("--force", is_flag=True, help="Write over the run in --output.")
 @click.option("--seed", metavar="N", help="Like --set seed=N.")
+@click.option(
+    "--seeds",
+    "several",
+    metavar="N-M",
+    help="A run for each seed, 0-6 or 0,2,5, in --output, going on with what is there; and their ensemble.",
+)
 @click.option("--epochs", metavar="N", help="Like --set training.epochs=N.")
 @data_dir_option
 @click.option(
@@ -66,6 +69,7 @@ def train(
     resume: Path | None,
     force: bool,
     seed: str | None,
+    several: str | None,
     epochs: str | None,
     data_dir: Path | None,
     threads: int | None,
@@ -83,6 +87,15 @@ def train(
     flags = (("seed", seed, "--seed"), ("training.epochs", epochs, "--epochs"))
     overrides: list[str | Override] = [*settings]
     overrides += (Override(key, text, f"{flag} {text}") for key, text, flag in flags if text is not None)
+    how = How(force, data_dir, threads, quiet)
+    if several is not None:
+        if seed is not None or resume is not None or with_chart or dry_run:
+            raise click.UsageError(
+                "--seeds: leave out --seed, --resume, --chart and --dry-run; it goes on by itself"
+            )
+        found = train_seeds(several, file, overrides, output, how)
+        click.echo(json.dumps(found) if as_json else as_text(found))
+        return
     directory = _resumed(resume, output)
     if directory and force:
         raise click.UsageError("--resume goes on with a run and --force writes over it; give one of them")
@@ -90,43 +103,27 @@ def train(
         runs.stored_config(directory)  # tells what is wrong where there is no run
     path = config.find(file) if file is not None else directory and directory / "config.yaml"
     wanted = config.load(path, overrides)
-    tell = _silent if quiet else notice
-    splits = data.load(wanted.data, wanted.seed, data_dir, notice)
     if dry_run:
-        click.echo(describe(wanted, splits))
+        click.echo(describe(wanted, data.load(wanted.data, wanted.seed, data_dir, notice)))
         return
-    run = (
-        runs.reopen(directory, wanted)
-        if directory
-        else runs.create(wanted, path.stem if path else config.DEFAULT_RECIPE, output, force)
-    )
-    tell(f"{splits.name}: {len(splits.train):,} training, {len(splits.validation):,} validation, "
-         f"{len(splits.test):,} test examples; run {run.directory}")  # fmt: skip
-    for name, (then, now) in run.changes().items():
-        notice(
-            f"{name} was {then} so far and is {now} now: the last bits may differ from those of an unbroken run"
-        )
-    try:
-        _follow(run, splits, quiet)
-        summary = run.finish(splits)
-    except (KeyboardInterrupt, SystemExit, OSError):
-        command = shlex.join([program(), "train", "--resume", str(run.directory),
-                              *(["--data-dir", str(data_dir)] if data_dir else []),
-                              *(["--threads", str(threads)] if threads else [])])  # fmt: skip
-        notice(f"stopped after {run.epochs_done} of {wanted.training.epochs} epochs; go on with: {command}")
-        raise
-    if with_chart:
-        notice(chart(history.read(run.directory)))
-    click.echo(json.dumps(summary) if as_json else result(summary))
-    if not as_json:
+    summary, splits = sit(wanted, path.stem if path else config.DEFAULT_RECIPE, directory, output, how)
+    show(summary, with_chart, as_json)
+    if splits and not as_json and not quiet:
         best = shlex.quote(summary["checkpoint"])
-        tell(f"next         {program()} evaluate {best}")
+        notice(f"next         {program()} evaluate {best}")
         if splits.image_shape:
-            tell(f"             {program()} predict {best} --test 0-9")
+            notice(f"             {program()} predict {best} --test 0-9")
+
+
+def show(summary: dict[str, Any], with_chart: bool, as_json: bool) -> None:
+    """What a finished run came to."""
+    if with_chart:
+        notice(chart(history.read(Path(summary["run"]))))
+    click.echo(json.dumps(summary) if as_json else result(summary))
 
 
 def _resumed(resume: Path | None, output: Path | None) -> Path | None:
-    """The run directory to go on with: `--resume DIR`, or `--output DIR --resume`."""
+    """The run directory to go on with: `--resume DIR`, or `--output DIR --resume`, unless that is to begin."""
     if resume is None:
         return None
     if resume != Path():
@@ -137,98 +134,7 @@ def _resumed(resume: Path | None, output: Path | None) -> Path | None:
         return resume
     if output is None:
         raise click.UsageError("--resume: which run? give its directory, as --resume DIR")
-    return output
-
-
-def _silent(line: str) -> None:
-    """Tell nothing."""
-
-
-def _follow(run: Run, splits: Splits, quiet: bool) -> None:
-    """Train to the end, showing each epoch."""
-    if quiet:
-        for _ in run.train(splits):
-            pass
-        return
-    with Bar(run.config.training.epochs) as bar:
-        for number, epoch in enumerate(run.train(splits, bar.progress)):
-            if number == 0:
-                bar.write(header(epoch))
-            bar.write(line(epoch))
-            bar.next_epoch(epoch.number + 1)
-
-
-def header(epoch: Epoch) -> str:
-    """What stands above the lines of epochs like this one."""
-    score = "accuracy" if epoch.r2 is None else "R^2"
-    return f"epoch  train cost  {score:>8}  valid. cost  {score:>8}     rate  seconds  examples/s"
-
-
-def line(epoch: Epoch) -> str:
-    """One aligned line an epoch, under `header`."""
-
-    def cost(value: float | None) -> str:
-        return "-" if value is None else f"{value:.4f}"
-
-    def score(of: Epoch | Evaluation | None) -> str:
-        if of is None:
-            return "-"
-        return cost(of.r2) if of.accuracy is None else f"{of.accuracy:.2%}"
-
-    validation = epoch.validation
-    return (
-        f"{epoch.number:5}  {cost(epoch.cost):>10}  {score(epoch):>8}"
-        f"  {cost(validation.cost if validation else None):>11}"
-        f"  {score(validation):>8}"
-        f"  {epoch.learning_rate:7.2g}  {epoch.seconds:7.2f}  {epoch.examples_per_second:10,.0f}"
-    )
-
-
-class Bar:
-    """A bar with live cost and accuracy on a terminal; elsewhere lines alone."""
-
-    def __init__(self, epochs: int) -> None:
-        self.epochs = epochs
-        self.epoch = 0
-        self.bar: Any = None
-        self.progress: Progress | None = None
-        if sys.stderr.isatty():
-            from tqdm import tqdm
-
-            self.bar = tqdm(leave=False, unit="step", dynamic_ncols=True)
-            self.progress = self._progress
-
-    def _progress(self, step: int, steps: int, cost: float, accuracy: float | None) -> None:
-        if step == 1:
-            self.bar.reset(total=steps)
-        if (
-            step - self.bar.n >= 20 or step == steps
-        ):  # writing the figures at each step would cost more than the step
-            figures = f"cost {cost:.4f}" + ("" if accuracy is None else f", accuracy {accuracy:.2%}")
-            self.bar.set_postfix_str(figures, refresh=False)
-            self.bar.update(step - self.bar.n)
-
-    def next_epoch(self, number: int) -> None:
-        """Name the epoch that follows."""
-        if self.bar is not None:
-            self.bar.set_description(f"epoch {number} of {self.epochs}", refresh=False)
-
-    def write(self, text: str) -> None:
-        """A line that stays."""
-        if self.bar is not None:
-            self.bar.write(text, file=sys.stderr)
-        else:
-            notice(text)
-
-    def __enter__(self) -> Bar:
-        self.next_epoch(1)
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        if self.bar is not None:
-            self.bar.close()
+    return None if run_directory.unbegun(output) else output
 
 
 def result(summary: dict[str, Any]) -> str:

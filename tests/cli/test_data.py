@@ -4,12 +4,13 @@ import json
 import numpy as np
 import pytest
 from click.testing import CliRunner
+from PIL import Image
 
 from nnmnist.cli.data import data
 from nnmnist.cli.digits import draw
 from nnmnist.data import cache, idx, mnist
 from nnmnist.data.download import Published
-from nnmnist.errors import DataError, DataUnavailable
+from nnmnist.errors import ConfigError, DataError, DataUnavailable
 
 TRAIN_IMAGES, TRAIN_LABELS, TEST_IMAGES, TEST_LABELS = mnist.FILES
 PICTURES = np.zeros((3, 4, 6), np.uint8)
@@ -109,6 +110,59 @@ def test_info_of_something_unknown_tells_what_is_known():
         DataError, match=r"--data emnist: neither a folder nor one of curve, .*mnist, .*synthetic"
     ):
         run("info", "--data", "emnist")
+
+
+@pytest.fixture
+def at_most_three_across(monkeypatch):
+    monkeypatch.setattr("nnmnist.cli.data.ACROSS", 3)
+
+
+@pytest.mark.usefixtures("at_most_three_across")
+def test_a_sheet_has_a_row_for_each_class(folder):
+    assert run("show", "--data-dir", folder.parent).stdout == "digits.png\n"
+    with Image.open("digits.png") as file:
+        picture = np.asarray(file)
+    blank = np.zeros((4, 6), np.uint8)
+    sheet = np.block([[PICTURES[1], blank, blank], [PICTURES[0], PICTURES[2], blank]])
+    np.testing.assert_array_equal(picture, 255 - np.kron(sheet, np.ones((2, 2), np.uint8)))
+
+
+@pytest.mark.usefixtures("at_most_three_across")
+def test_a_sheet_of_distorted_digits_begins_with_the_digit_itself(folder):
+    for distort in (["--distort"], ["--distort", "{alpha: 0}"], ["--distort", "{shift: 0}"]):
+        run("show", "--data-dir", folder.parent, "-o", "sheet.png", *distort)
+        with Image.open("sheet.png") as file:
+            rows = (255 - np.asarray(file))[::2, ::2].reshape(2, 4, 3, 6)
+        for row, original in zip(rows, PICTURES[[1, 0]], strict=True):
+            np.testing.assert_array_equal(row[:, 0], original)
+            assert 0 < np.abs(row[:, 1] - row[:, 2].astype(float)).max() < 256
+
+
+def test_a_sheet_without_distortion_to_speak_of_repeats_the_digit(folder):
+    nothing = "{rotation: 0, shear: 0, scale: 0, shift: 0, alpha: 0}"
+    run("show", "--data-dir", folder.parent, "--distort", nothing)
+    with Image.open("digits.png") as file:
+        row = 255 - np.asarray(file)[:8:2, ::2]
+    np.testing.assert_array_equal(row, np.tile(PICTURES[1], 16))
+
+
+@pytest.mark.parametrize(
+    ("arguments", "error", "message"),
+    [
+        (["--distort", "{alph: 3}"], ConfigError, r"--distort \{alph: 3\}: .*did you mean alpha\?"),
+        (["--distort", "3"], ConfigError, r"--distort 3: data.distort: expected true or false or a mapping"),
+        (["--data", "rings"], DataError, "--data rings: its inputs are no pictures"),
+    ],
+)
+def test_what_cannot_be_shown_is_told(arguments, error, message):
+    with pytest.raises(error, match=message):
+        run("show", *arguments)
+
+
+def test_a_sheet_is_a_png():
+    result = run("show", "-o", "sheet.jpg")
+    assert result.exit_code == 2
+    assert "--output sheet.jpg: name a file that ends in .png" in result.stderr
 
 
 def test_halves_show_every_pixel():

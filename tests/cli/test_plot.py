@@ -142,6 +142,70 @@ def test_missing_data_is_told_after_the_pictures_that_need_none(run):
     assert "lacks train-images-idx3-ubyte" in result.stderr
 
 
+@pytest.fixture
+def swept(tiny_config):
+    """A folder of runs of two rates and two seeds, of two widths, and of one that failed."""
+    for rate, seed in ((0.001, 0), (0.001, 1), (0.05, 0), (0.05, 1), (1e30, 0)):
+        name = f"swept/rate-{rate}-{seed}"
+        rates = ["--set", f"training.learning_rate={rate}"]
+        nnmnist("train", "-c", tiny_config, "-o", name, "--epochs", "1", "-q", "--seed", seed, *rates)
+    return Path("swept")
+
+
+def test_a_sweep_over_one_key(swept):
+    assert written(plot(swept, "--kind", "sweep")) == ["swept/sweep.png"]
+    written(plot(swept, "--kind", "sweep", "-o", "a.svg"))
+    written(plot(swept, "--kind", "sweep", "--key", "learning_rate", "-o", "b.svg"))
+    assert Path("a.svg").read_bytes() == Path("b.svg").read_bytes()
+
+
+def test_a_sweep_over_two_of_three_keys(swept, tiny_config):
+    for width in (4, 5):
+        changes = ["--set", f"model.hidden=[{width}]", "--set", f"training.batch_size={10 * width}"]
+        nnmnist("train", "-c", tiny_config, "-o", f"swept/{width}", "--epochs", "1", "-q", *changes)
+    result = plot(swept, "--kind", "sweep")
+    assert result.exit_code == 1
+    assert result.stderr == (
+        "Error: swept: its runs differ in 3 keys (model.hidden, training.batch_size, training.learning_rate); "
+        "choose one or two of them by --key\n"
+    )
+    assert written(plot(swept, "--kind", "sweep", "--key", "hidden", "--key", "learning_rate")) == [
+        "swept/sweep.png"
+    ]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "message"),
+    [
+        (["swept", "--kind", "sweep", "--key", "lerning_rate"], 2, "did you mean learning_rate?"),
+        (["swept", "--key", "learning_rate"], 2, "--key belongs to --kind sweep"),
+        (["swept", "swept", "--kind", "sweep"], 1, "draw the other kinds run by run"),
+        (["swept/rate-0.05-0", "--kind", "sweep"], 1, "a sweep is a folder of finished runs"),
+        (["swept/rate-1e+30-0", "--kind", "sweep"], 1, "a sweep is a folder of finished runs"),
+    ],
+)
+def test_what_is_no_sweep(swept, arguments, code, message):
+    result = plot(*arguments)
+    assert result.exit_code == code
+    assert message in result.stderr
+    assert result.stdout == ""
+
+
+def test_runs_that_differ_in_nothing_are_no_sweep(tiny_config):
+    for seed in (0, 1):
+        nnmnist("train", "-c", tiny_config, "-o", f"seeds/{seed}", "--epochs", "1", "-q", "--seed", seed)
+    result = plot("seeds", "--kind", "sweep")
+    assert result.exit_code == 1
+    assert "its runs differ in no key; train some that do" in result.stderr
+
+
+def test_classes_and_values_are_not_drawn_into_one_sweep(swept):
+    nnmnist("train", "-c", "lecture/line", "-o", "swept/line", "-q", "--set", "data.validation=20")
+    result = plot(swept, "--kind", "sweep", "--key", "learning_rate")
+    assert result.exit_code == 1
+    assert "holds runs of classes and of values" in result.stderr
+
+
 def test_without_matplotlib(run, monkeypatch):
     monkeypatch.setitem(sys.modules, "matplotlib", None)
     for arguments in (["run"], ["run", "--kind", "curves"]):

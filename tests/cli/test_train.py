@@ -107,10 +107,49 @@ def test_bad_usage_is_exit_2_and_one_clear_line(tiny_config, arguments, message)
 
 def test_an_existing_output_is_refused(tiny_config):
     Path("run").mkdir()
+    Path("run/notes.txt").touch()
     result = train("-c", tiny_config, "-o", "run")
     assert result.exit_code == 2
     assert "run exists" in result.stderr
     assert train("-c", tiny_config, "-o", "run", "--force").exit_code == 0
+
+
+def test_a_finished_run_is_passed_by_with_the_same_json(tiny_config):
+    first = train("-c", tiny_config, "-o", "run", "--json", "-q")
+    before = {path: path.read_bytes() for path in Path("run").iterdir()}
+    for arguments in (
+        ["-c", tiny_config, "-o", "run"],
+        ["--resume", "run"],
+        ["-c", tiny_config, "-o", "run", "--resume"],
+    ):
+        again = train(*arguments, "--json")
+        assert again.exit_code == 0
+        assert again.stdout == first.stdout
+        assert again.stderr == "run: was finished before, with this config; nothing is left to do\n"
+    assert {path: path.read_bytes() for path in Path("run").iterdir()} == before
+    assert train("-c", tiny_config, "-o", "run", "-q").stderr == ""
+    assert "cost" in train("-c", tiny_config, "-o", "run", "--chart", "-q").stderr
+
+
+def test_another_config_in_the_directory_of_a_finished_run_is_refused(tiny_config):
+    train("-c", tiny_config, "-o", "run")
+    result = train("-c", tiny_config, "-o", "run", "--seed", "1")
+    assert result.exit_code == 2
+    assert "run exists" in result.stderr
+    assert (
+        train("-c", tiny_config, "-o", "run", "--force", "--json").stderr.count("epoch") == 1
+    )  # trained anew
+
+
+def test_output_with_resume_begins_goes_on_and_passes_by(tiny_config):
+    begun = train("-c", tiny_config, "-o", "run", "--resume", "--epochs", "2", "--json")
+    assert json.loads(begun.stdout)["epochs"] == 2
+    longer = train("-c", tiny_config, "-o", "run", "--resume", "--json")
+    assert json.loads(longer.stdout)["epochs"] == 4
+    passed = train("-c", tiny_config, "-o", "run", "--resume", "--json")
+    assert passed.stdout == longer.stdout
+    other = train("-c", tiny_config, "-o", "run", "--resume", "--set", "model.hidden=[9]")
+    assert other.exit_code == 2
 
 
 def test_missing_data_is_exit_1(tiny_config):

@@ -10,6 +10,7 @@ from click.testing import CliRunner
 
 from nnmnist import checkpoint, runs
 from nnmnist.cli import cli
+from nnmnist.run_directory import FAILURE, FILES
 
 posix = pytest.mark.skipif(os.name != "posix", reason="needs POSIX signals, limits or pipes")
 linux = pytest.mark.skipif(not Path("/proc/self/statm").exists(), reason="needs Linux's /proc")
@@ -73,13 +74,13 @@ def assert_same(run, other):
     for name in ("best.npz", "last.npz"):
         assert weights(run, name) == weights(other, name)
     assert curve(run) == curve(other)
-    assert sorted(file.name for file in Path(run).iterdir()) == sorted(runs.FILES)
+    assert sorted(file.name for file in Path(run).iterdir()) == sorted(FILES)
 
 
 def assert_whole(run):
     """Every file of a run is absent or whole, and there is no litter."""
     found = {file.name for file in Path(run).iterdir()}
-    assert found <= set(runs.FILES)
+    assert found <= {*FILES, FAILURE}
     for name in found & {"best.npz", "last.npz"}:
         checkpoint.load(Path(run) / name)
     if "config.yaml" in found:

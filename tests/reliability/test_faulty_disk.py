@@ -15,6 +15,7 @@ from nnmnist import checkpoint, config, data, runs
 from nnmnist.data import cache, download, idx
 from nnmnist.errors import DataUnavailable
 from nnmnist.model.network import Network
+from nnmnist.run_directory import FILES
 
 from ..data.server import serve  # noqa: TID252 - the tests are one package only to pytest
 from .support import (
@@ -128,7 +129,7 @@ def test_a_fault_at_every_step_of_a_run(settings, splits, operation):
             assert error is None
         else:
             assert error.errno == errno.EIO
-            assert Path(error.filename).name in runs.FILES
+            assert Path(error.filename).name in FILES
         assert_whole(directory)
         complete(directory, settings, splits)
         assert_same(directory, "whole")

@@ -1,13 +1,17 @@
 """Many runs at once, and one run for a very long time."""
 
 import json
+import signal
+import subprocess
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
 
 from nnmnist import checkpoint, runs
+from nnmnist.run_directory import FILES
 
-from .support import counts, curve, finished, linux, nnmnist, spawn, weights
+from .support import assert_whole, counts, curve, finished, linux, nnmnist, posix, spawn, weights
 
 
 @counts(quick=8, slow=50)
@@ -24,12 +28,40 @@ def test_many_runs_with_one_name_at_once(tiny_config, count):
     for seed, record in enumerate(records):
         run = Path(record["run"])
         assert runs.stored_config(run).seed == seed
-        assert sorted(file.name for file in run.iterdir()) == sorted(runs.FILES)
+        assert sorted(file.name for file in run.iterdir()) == sorted(FILES)
         assert json.loads((run / "summary.json").read_text()) == record
     for seed in (0, count - 1):
         assert nnmnist("train", "-c", tiny_config, "--seed", seed, "-o", f"alone{seed}").exit_code == 0
         assert weights(records[seed]["run"]) == weights(f"alone{seed}")
         assert curve(records[seed]["run"]) == curve(f"alone{seed}")
+
+
+@posix
+@counts(quick=4, slow=16)
+def test_many_that_go_on_with_one_run_at_once(tiny_config, count):
+    """One does; the others are refused, and neither read nor write what it writes."""
+    assert (
+        nnmnist("train", "-c", tiny_config, "-o", "run", "--set", "training.schedule=constant").exit_code == 0
+    )
+    processes = [spawn("train", "--resume", "run", "--epochs", "1000000", "-q") for _ in range(count)]
+    going = list(processes)
+    while len(going) > 1:
+        with suppress(subprocess.TimeoutExpired):
+            going[0].wait(0.05)
+        going = [process for process in going if process.poll() is None]
+    for process in set(processes) - set(going):
+        assert finished(process) == (
+            "", "Error: run: another process is training this run; wait for it, or stop it first\n"
+        )  # fmt: skip
+        assert process.returncode == 1
+    going[0].send_signal(signal.SIGINT)
+    finished(going[0])
+    assert going[0].returncode == 130
+    assert_whole("run")
+    done = checkpoint.load("run/last.npz").document["epoch"]
+    numbers = [int(row.split(",")[0]) for row in curve("run")[1:]]
+    assert numbers in (list(range(1, done + 1)), list(range(1, done + 2)))
+    assert nnmnist("train", "--resume", "run", "--epochs", done + 1).exit_code == 0
 
 
 LONG = """

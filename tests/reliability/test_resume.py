@@ -7,7 +7,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from nnmnist import checkpoint, runs
+from nnmnist import checkpoint
+from nnmnist.run_directory import FILES
 
 from .support import assert_one_line, assert_same, curve, finished, nnmnist, spawn, weights
 
@@ -167,7 +168,7 @@ def test_what_a_killed_process_left_is_swept_up(steady):
     train("-c", steady, "-o", "run", "--epochs", "1")
     Path("run/.last.npz.0a1b2c3d.tmp").write_bytes(b"half a checkpoint")
     train("--resume", "run", "--epochs", "2")
-    assert sorted(file.name for file in Path("run").iterdir()) == sorted(runs.FILES)
+    assert sorted(file.name for file in Path("run").iterdir()) == sorted(FILES)
     Path("run/.config.yaml.0a1b2c3d.tmp").touch()
     train("-c", steady, "-o", "run", "--force")
-    assert sorted(file.name for file in Path("run").iterdir()) == sorted(runs.FILES)
+    assert sorted(file.name for file in Path("run").iterdir()) == sorted(FILES)

@@ -1,0 +1,110 @@
+"""Sweeps on several machines: processes in separate folders that have nothing in common but a PostgreSQL server."""
+
+import json
+import os
+import shutil
+import signal
+from pathlib import Path
+
+import pytest
+
+from .postgres import Server, programs
+from .support import assert_same, finished, linux, nnmnist, spawn
+
+pytestmark = linux
+
+GRID = "space: {{training.learning_rate: [0.02, 0.05], seed: [{seeds}]}}\nset: {{training.epochs: {epochs}}}"
+
+
+@pytest.fixture(scope="module")
+def server():
+    """A PostgreSQL server, which CI has and another machine may not."""
+    if programs() is None and "CI" not in os.environ:
+        pytest.skip("needs PostgreSQL's server programs (Debian: postgresql)")
+    server = Server()
+    try:
+        server.start()
+        yield server
+        server.stop()
+    finally:
+        server.remove()
+
+
+@pytest.fixture
+def machine(sweep_file, tiny_config):
+    """Makes a folder with a copy of the sweep and of its config."""
+
+    def make(name, **values):
+        folder = Path(name).resolve()
+        folder.mkdir()
+        for file in (sweep_file(GRID.format(**values)), tiny_config):
+            shutil.copy(file, folder)
+        return folder
+
+    return make
+
+
+def start(machine, url, *arguments):
+    """The one command that is given on each machine, there."""
+    return spawn("sweep", "tune.yaml", "--storage", url, "--jobs", 1, "--json", *arguments, cwd=machine)
+
+
+def ended(process):
+    """The trials, by number, as a machine sees them at the end."""
+    stdout, stderr = finished(process)
+    assert process.returncode == 0, stderr
+    return {trial["trial"]: trial for trial in map(json.loads, stdout.splitlines())}
+
+
+def test_machines_that_start_at_once_make_each_trial_once(machine, server):
+    url = server.database("at_once")
+    machines = [machine(f"machine{n}", seeds="0, 1, 2, 3, 4, 5", epochs=4) for n in range(4)]
+    seen = [ended(process) for process in [start(each, url) for each in machines]]
+    assert all(trials == seen[0] for trials in seen)
+    assert sorted(seen[0]) == list(range(12))
+    assert {trial["state"] for trial in seen[0].values()} == {"done"}
+    places = {trial["run"].partition(":")[2] for trial in seen[0].values()}
+    assert places == {str(run) for each in machines for run in each.glob("runs/tune/trial-*")}
+
+
+@pytest.mark.parametrize("shared", [False, True], ids=["nothing shared", "shared folder"])
+def test_a_machine_that_is_killed_has_its_trial_taken_up(machine, server, shared):
+    url = server.database("shared" if shared else "apart")
+    one, two = machine("one", seeds="0, 1", epochs=60), machine("two", seeds="0, 1", epochs=60)
+    runs = ["-o", Path("shared").resolve()] if shared else []
+    victim = start(one, url, *runs)
+    folder = Path("shared") if shared else one / "runs/tune"
+    while not (folder / "trial-0000/last.npz").exists():
+        assert victim.poll() is None
+    workers = Path(f"/proc/{victim.pid}/task/{victim.pid}/children").read_text().split()
+    for each in (victim.pid, *map(int, workers)):
+        os.kill(each, signal.SIGKILL)
+    finished(victim)
+    trials = ended(start(two, url, *runs))
+    assert {n: trial["state"] for n, trial in trials.items()} == dict.fromkeys(range(4), "done")
+    where = trials[0]["run"].partition(":")[2]
+    assert where == str(Path("shared/trial-0000").resolve() if shared else two / "runs/tune/trial-0000")
+    assert nnmnist("sweep", two / "tune.yaml", "-o", "undisturbed", "-q").exit_code == 0
+    for n in range(4):
+        assert_same(trials[n]["run"].partition(":")[2], f"undisturbed/trial-000{n}")
+
+
+def test_workers_wait_for_a_server_that_is_restarted(machine, server):
+    url = server.database("restarted")
+    process = start(machine("one", seeds="0, 1, 2", epochs=60), url)
+    next(process.stderr)  # a trial has ended
+    server.stop()
+    while "is away, and waited for" not in (line := next(process.stderr)):
+        assert line.startswith("trial")
+    server.start()
+    trials = ended(process)
+    assert {n: trial["state"] for n, trial in trials.items()} == dict.fromkeys(range(6), "done")
+
+
+def test_another_space_of_the_same_name_is_refused(machine, server):
+    url = server.database("same")
+    ended(start(machine("one", seeds="1", epochs=1), url))
+    process = start(machine("two", seeds="2", epochs=1), url)
+    _, stderr = finished(process)
+    assert process.returncode == 2
+    assert "another sweep has been started under this name (space seed: [1] there, [2] now)" in stderr
