@@ -1,0 +1,203 @@
+"""SWEEP.yaml -> Sweep: a base config, a space over its keys, and how to go through it.
+
+All faults are told at once, a line each, with file and line, and nothing is trained before there are none.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, replace
+from itertools import islice, product
+from pathlib import Path
+from typing import Annotated, Any
+
+import numpy as np
+from optuna.trial import BaseTrial
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from nnmnist import config
+from nnmnist.config import Config, Override
+from nnmnist.config_errors import explain
+from nnmnist.errors import ConfigError
+from nnmnist.settings import one_of
+from nnmnist.sweep.samplers import PRUNERS, SAMPLERS
+from nnmnist.sweep.space import Dimension, Params, joined, parse, text_of
+from nnmnist.yaml_lines import Fault, Node
+
+MOST = 10_000  # trials
+
+Count = Annotated[int, Field(ge=1, le=MOST)]
+
+
+class SweepFile(BaseModel):
+    """What a sweep file may hold."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+
+    config: str = config.DEFAULT_RECIPE  # the base: a file beside this one, or a shipped recipe
+    set: dict[str, Any] = {}  # dotted keys of it that are changed for all trials
+    space: dict[str, Any] = {}  # dotted keys, and what each may be
+    sampler: Annotated[str, one_of(SAMPLERS)] = "grid"
+    pruner: Annotated[str, one_of(PRUNERS)] = "none"
+    trials: Count | None = None  # a grid has as many as it has points
+    seeds: Count = 1  # runs of each trial, the mean of which counts
+
+
+@dataclass(frozen=True)
+class Sweep:
+    """A sweep file, read and checked."""
+
+    name: str
+    base: Config
+    space: dict[str, Dimension]
+    written: dict[str, Node]  # the space as it stands in the file
+    sampler: str
+    pruner: str
+    trials: int
+    seeds: int
+
+    def point(self, number: int) -> Params:
+        """The values of trial `number` of a grid: the last key changes fastest.
+
+        Where trials are pruned the order is drawn, for a trial is judged against those before it: in a grid whose
+        points get better and better, none would be stopped.
+        """
+        if self.pruner != "none":
+            number = int(np.random.default_rng(0).permutation(self.trials)[number])
+        parts = (dimension.grid(key) or () for key, dimension in self.space.items())
+        return joined(next(islice(product(*parts), number, None)))
+
+    def values(self, trial: BaseTrial) -> dict[str, Any]:
+        """What a trial has under each key of the space."""
+        return {key: dimension.suggest(trial, key) for key, dimension in self.space.items()}
+
+    def runs(self, trial: BaseTrial, folder: Path) -> list[tuple[Path, Config]]:
+        """The directory and config of each run of a trial: one, or one a seed.
+
+        Raises:
+            ConfigError: the values of the trial do not go together.
+        """
+        values = self.values(trial).items()
+        changes = [_change(key, self.written[key], value) for key, value in values]
+        settings, name = config.changed(self.base, changes), name_of(trial.number)
+        if self.seeds == 1:
+            return [(folder / name, settings)]
+        seeds = range(settings.seed, settings.seed + self.seeds)
+        return [
+            (folder / f"{name}-seed-{seed}", config.changed(settings, [Override("seed", str(seed), "seeds")]))
+            for seed in seeds
+        ]
+
+    def identity(self) -> dict[str, str]:
+        """What makes two sweeps the same: all but the name and the number of trials."""
+        return {
+            **dict(_flat(self.base.model_dump(mode="json"), "config ")),
+            **{f"space {key}": json.dumps(node.plain()) for key, node in self.written.items()},
+            **{key: str(getattr(self, key)) for key in ("sampler", "pruner", "seeds")},
+        }
+
+
+def name_of(number: int) -> str:
+    """What the directories of a trial are called."""
+    return f"trial-{number:04}"
+
+
+def load(path: Path) -> Sweep:
+    """The sweep that a file describes. Raises ConfigError with one line for each fault."""
+    document = config.read(path)
+    if document.tree is None or document.faults:
+        raise _refusal(document.faults)
+    file = _file(document.tree)
+    fixed, written = _nodes(document.tree, "set"), _nodes(document.tree, "space")
+    faults = [fault for key, node in fixed.items() for fault in _faults(key, node, [node.plain()])]
+    space: dict[str, Dimension] = {}
+    for key, node in written.items():
+        dimension = parse(key, node)
+        if isinstance(dimension, Fault):
+            faults.append(dimension)
+        else:
+            space[key] = dimension
+            faults += _faults(key, node, dimension.samples())
+    if faults:
+        raise _refusal(faults)
+    try:
+        trials, source = _trials(file, space), _base(path, file.config)
+    except ConfigError as error:
+        raise ConfigError(f"{path}: {error}") from None
+    base = config.load(source, [_change(key, node, node.plain()) for key, node in fixed.items()])
+    if base.data.validation == 0:
+        raise ConfigError(f"{path}: trials are compared by validation, but data.validation is 0; set it")
+    return Sweep(path.stem, base, space, written, file.sampler, file.pruner, trials, file.seeds)
+
+
+def _file(tree: Node) -> SweepFile:
+    """The keys of the file, checked but for what stands under them."""
+    try:
+        return SweepFile.model_validate({} if tree.value is None else tree.plain())
+    except ValidationError as error:
+        schema = SweepFile.model_json_schema()
+        found = (explain(each, tree, schema) for each in error.errors(include_url=False))
+        raise _refusal([fault for faults in found for fault in faults]) from None
+
+
+def _nodes(tree: Node, name: str) -> dict[str, Node]:
+    """The keys and values of a section; none where it is left out."""
+    sections = tree.value if isinstance(tree.value, dict) else {}
+    section = sections[name].value if name in sections else {}
+    return section if isinstance(section, dict) else {}
+
+
+def _change(key: str, node: Node, value: Any) -> Override:
+    """A key of the config set to a value that `node` allows."""
+    return Override(key, text_of(value), str(node.place))
+
+
+def _faults(key: str, node: Node, values: Iterable[Any]) -> Iterator[Fault]:
+    """What is wrong with values that `node` gives a key of the config."""
+    for value in values:
+        for fault in config.faults_of(_change(key, node, value)):
+            yield replace(fault, place=node.place)
+
+
+def _trials(file: SweepFile, space: Mapping[str, Dimension]) -> int:
+    """How many trials there are to be. Raises ConfigError."""
+    if not space:
+        raise ConfigError("space names no key; give one at least, as training.learning_rate: [0.1, 0.2]")
+    if file.sampler != "grid":
+        if file.trials is None:
+            raise ConfigError(f"trials: how many are wanted of sampler: {file.sampler}? give trials: 50")
+        return file.trials
+    if file.trials is not None:
+        raise ConfigError(
+            "trials: a grid goes through all its points; remove trials, or choose another sampler"
+        )
+    sizes = []
+    for key, dimension in space.items():
+        if (points := dimension.grid(key)) is None:
+            raise ConfigError(f"space.{key}: a range has no grid; list its values, or choose another sampler")
+        sizes.append(sum(1 for _ in islice(points, MOST + 1)))
+    if math.prod(sizes) > MOST:
+        raise ConfigError(f"space: the grid has more than {MOST:,} points; choose another sampler")
+    return math.prod(sizes)
+
+
+def _base(path: Path, name: str) -> Path:
+    """The config called `name`: a file beside the sweep's, or a shipped recipe. Raises ConfigError."""
+    beside = path.parent / name
+    return beside if beside.is_file() else config.find(name)
+
+
+def _flat(tree: Mapping[str, Any], prefix: str) -> Iterator[tuple[str, str]]:
+    """The leaves of a tree under their dotted keys, as text."""
+    for key, value in tree.items():
+        if isinstance(value, dict):
+            yield from _flat(value, f"{prefix}{key}.")
+        else:
+            yield prefix + key, text_of(value)
+
+
+def _refusal(faults: Iterable[Fault]) -> ConfigError:
+    ordered = sorted(faults, key=lambda fault: fault.place.line)
+    return ConfigError("\n".join(dict.fromkeys(map(str, ordered))))

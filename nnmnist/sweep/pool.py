@@ -1,0 +1,106 @@
+"""The workers of a sweep on this machine, each a process with one thread."""
+
+from __future__ import annotations
+
+import multiprocessing
+import signal
+import sys
+from collections.abc import Callable
+from multiprocessing.connection import Connection, wait
+from multiprocessing.process import BaseProcess
+from pathlib import Path
+from types import TracebackType
+from typing import NoReturn
+
+from nnmnist.errors import NnmnistError
+from nnmnist.sweep import worker
+from nnmnist.sweep.plan import Sweep
+from nnmnist.sweep.store import Journal, Store
+
+
+def open_store(
+    sweep: Sweep, folder: Path, url: str | None, notify: Callable[[str], None] = lambda line: None
+) -> Store:
+    """The trials of a sweep: in the database at `url`, else in a file in `folder`. See those for what is raised."""
+    if url is None:
+        return Journal(sweep, folder)
+    from nnmnist.sweep.database import Database
+
+    return Database(sweep, folder, url, notify)
+
+
+class Pool:
+    """Processes that train the trials of a sweep; a context, at the end of which they are gone."""
+
+    def __init__(self, jobs: int, sweep: Sweep, folder: Path, url: str | None, data_dir: Path | None) -> None:
+        # A forked process has at once what this one has read and imported. Elsewhere than on Linux, libraries of
+        # the system do not outlive that.
+        context = (
+            multiprocessing.get_context("fork")
+            if sys.platform == "linux"
+            else multiprocessing.get_context("spawn")
+        )
+        self._processes: list[BaseProcess] = []
+        self._ends: list[Connection] = []  # each to hear why its process could not go on
+        for _ in range(jobs):
+            here, there = context.Pipe(duplex=False)
+            process = context.Process(target=_work, args=(there, sweep, folder, url, data_dir), daemon=True)
+            process.start()
+            there.close()
+            self._processes.append(process)
+            self._ends.append(here)
+
+    def wait(self, seconds: float) -> bool:
+        """Whether any process is left, so many seconds later or when one has ended."""
+        left = [process for process in self._processes if process.is_alive()]
+        wait([process.sentinel for process in left], seconds)
+        return bool(left)
+
+    def faults(self) -> list[Exception]:
+        """Why workers ended before the sweep did; asked when none is left."""
+        return [fault for fault in map(_fault, self._processes, self._ends) if fault]
+
+    def __enter__(self) -> Pool:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Those that are still at work are told to stop, and give their trials back."""
+        try:
+            for process in self._processes:
+                process.terminate()
+            for process in self._processes:
+                process.join()
+        except BaseException:  # a second Ctrl-C
+            for process in self._processes:
+                process.kill()
+            raise
+
+
+def _fault(process: BaseProcess, end: Connection) -> Exception | None:
+    try:
+        error: Exception = end.recv()
+        return error
+    except EOFError:  # nothing was said
+        pass
+    code = process.exitcode or 0
+    return NnmnistError(f"a worker was killed ({signal.Signals(-code).name})") if code < 0 else None
+
+
+def _work(end: Connection, sweep: Sweep, folder: Path, url: str | None, data_dir: Path | None) -> None:
+    """What a process of the pool does."""
+    signal.signal(
+        signal.SIGINT, signal.SIG_IGN
+    )  # Ctrl-C goes to all processes; the first one tells the others
+    signal.signal(signal.SIGTERM, _stop)
+    first = multiprocessing.parent_process()
+    assert first is not None
+    try:
+        worker.work(open_store(sweep, folder, url), data_dir, wanted=first.is_alive)
+    except (NnmnistError, OSError) as error:
+        end.send(error)
+
+
+def _stop(number: int, frame: object) -> NoReturn:
+    sys.exit(128 + number)

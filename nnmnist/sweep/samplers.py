@@ -1,0 +1,24 @@
+"""Who chooses the values of a trial, and who stops it early: Optuna's, by name. A new one is one line."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from optuna.pruners import BasePruner, HyperbandPruner, MedianPruner, NopPruner, SuccessiveHalvingPruner
+from optuna.samplers import BaseSampler, CmaEsSampler, RandomSampler, TPESampler
+
+# name -> seed -> sampler. A trial has a sampler of its own, seeded by its number: whoever trains it draws the same.
+SAMPLERS: dict[str, Callable[[int], BaseSampler]] = {
+    "grid": lambda seed: RandomSampler(seed),  # not asked, for every value of a trial is given (plan.py)
+    "random": lambda seed: RandomSampler(seed),
+    "tpe": lambda seed: TPESampler(seed=seed),
+    "cmaes": lambda seed: CmaEsSampler(seed=seed),
+}
+
+# name -> epochs of a whole trial -> pruner
+PRUNERS: dict[str, Callable[[int], BasePruner]] = {
+    "none": lambda epochs: NopPruner(),
+    "median": lambda epochs: MedianPruner(),
+    "hyperband": lambda epochs: HyperbandPruner(max_resource=epochs, reduction_factor=3),
+    "asha": lambda epochs: SuccessiveHalvingPruner(min_resource=1, reduction_factor=3),
+}

@@ -1,0 +1,203 @@
+"""What a key may be in a sweep: one of a list, a range, or the widths of some layers.
+
+    training.momentum: [0, 0.9]                          one of these
+    training.learning_rate: {log_uniform: [1e-3, 1]}     also uniform and integer, both ends included
+    model.hidden: {layers: [1, 3], width: [64, 128]}     one to three layers, each of its own width
+
+Optuna knows a value by its dotted key, the widths as `model.hidden.layers`, `model.hidden.1`, `model.hidden.2`, ...
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from difflib import get_close_matches
+from itertools import product
+from typing import TYPE_CHECKING, Any, Protocol
+
+from nnmnist.yaml_lines import Fault, Node, dump
+
+if TYPE_CHECKING:
+    from optuna.trial import BaseTrial
+
+Params = dict[str, Any]  # Optuna's: a number or text under each name
+
+KINDS = ("uniform", "log_uniform", "integer")
+FORMS = f"a list of values, {', '.join(f'{{{kind}: [low, high]}}' for kind in KINDS)} or {{layers: [1, 3], width: ...}}"
+
+
+class Dimension(Protocol):
+    """What one key, or one width, may be."""
+
+    def suggest(self, trial: BaseTrial, name: str) -> Any:
+        """The value for a trial: of the grid, or as the sampler chooses."""
+
+    def grid(self, name: str) -> Iterator[Params] | None:
+        """All that `suggest` may be made to return, in order; None where that is no finite list."""
+
+    def samples(self) -> list[Any]:
+        """Values that are allowed in a config if all are."""
+
+
+@dataclass(frozen=True)
+class Choice:
+    """One of several values."""
+
+    values: tuple[Any, ...]
+
+    def suggest(self, trial: BaseTrial, name: str) -> Any:
+        options = {_option(value): value for value in self.values}
+        return options[trial.suggest_categorical(name, list(options))]
+
+    def grid(self, name: str) -> Iterator[Params]:
+        return ({name: _option(value)} for value in self.values)
+
+    def samples(self) -> list[Any]:
+        return list(self.values)
+
+
+@dataclass(frozen=True)
+class Range:
+    """A number from `low` to `high`, uniform in itself or in its logarithm."""
+
+    low: float
+    high: float
+    log: bool
+
+    def suggest(self, trial: BaseTrial, name: str) -> float:
+        return trial.suggest_float(name, self.low, self.high, log=self.log)
+
+    def grid(self, name: str) -> None:
+        return None
+
+    def samples(self) -> list[Any]:
+        return [self.low, self.high]
+
+
+@dataclass(frozen=True)
+class Integer:
+    """A whole number from `low` to `high`."""
+
+    low: int
+    high: int
+
+    def suggest(self, trial: BaseTrial, name: str) -> int:
+        return trial.suggest_int(name, self.low, self.high)
+
+    def grid(self, name: str) -> Iterator[Params]:
+        return ({name: value} for value in range(self.low, self.high + 1))
+
+    def samples(self) -> list[Any]:
+        return [self.low, self.high]
+
+
+@dataclass(frozen=True)
+class Layers:
+    """From `low` to `high` layers, each with a width of its own."""
+
+    low: int
+    high: int
+    width: Choice | Integer
+
+    def suggest(self, trial: BaseTrial, name: str) -> list[int]:
+        n = trial.suggest_int(f"{name}.layers", self.low, self.high)
+        return [self.width.suggest(trial, f"{name}.{l}") for l in range(1, n + 1)]
+
+    def grid(self, name: str) -> Iterator[Params]:
+        for n in range(self.low, self.high + 1):
+            for widths in product(*(self.width.grid(f"{name}.{l}") for l in range(1, n + 1))):
+                yield joined(({f"{name}.layers": n}, *widths))
+
+    def samples(self) -> list[Any]:
+        return [[width] * max(self.low, 1) for width in self.width.samples()]
+
+
+def joined(parts: tuple[Params, ...]) -> Params:
+    """Several parts of a point as one."""
+    return {name: value for part in parts for name, value in part.items()}
+
+
+def text_of(value: Any) -> str:
+    """`value` as YAML, on one line."""
+    return dump({"": value}).split(":", 1)[1].strip()
+
+
+def _option(value: Any) -> Any:
+    """What stands for `value` in Optuna, whose choices are numbers and texts: a list by its YAML."""
+    return text_of(value) if isinstance(value, list) else value
+
+
+class Unfit(Exception):
+    """Why a node describes no dimension."""
+
+    def __init__(self, node: Node, problem: str) -> None:
+        super().__init__(problem)
+        self.node = node
+
+
+def parse(key: str, node: Node) -> Dimension | Fault:
+    """The dimension that `node` describes for the dotted key `key`, or what is wrong with it."""
+    try:
+        return _dimension(node)
+    except Unfit as unfit:
+        return Fault(unfit.node.place, str(unfit), f"space.{key}")
+
+
+def _dimension(node: Node) -> Dimension:
+    if isinstance(node.value, list):
+        return _choice(node, node.value)
+    if not isinstance(node.value, dict):
+        raise Unfit(node, f"expected {FORMS}, found {node.text}; a key that has one value belongs under set")
+    if node.value.keys() & {"layers", "width"}:
+        return _layers(node, node.value)
+    kind = next(iter(node.value), "")
+    if len(node.value) != 1 or kind not in KINDS:
+        near = get_close_matches(kind, [*KINDS, "layers"], n=1) if kind not in KINDS else []
+        raise Unfit(node, f"did you mean {near[0]}?" if near else f"expected {FORMS}")
+    low, high = _bounds(node.value[kind], kind)
+    if kind == "integer":
+        return Integer(low, high)
+    if low == high:
+        raise Unfit(node, f"an empty range: {kind} needs two different numbers")
+    if kind == "log_uniform" and low <= 0:
+        raise Unfit(
+            node,
+            f"log_uniform from {low:g}: there is no logarithm of it; begin above 0, as [1e-4, {high:g}]",
+        )
+    return Range(float(low), float(high), kind == "log_uniform")
+
+
+def _choice(node: Node, items: list[Node]) -> Choice:
+    values = [item.plain() for item in items]
+    if not values:
+        raise Unfit(node, "an empty list: give at least one value")
+    seen: list[str] = []
+    for item, value in zip(items, values, strict=True):
+        if isinstance(value, dict):
+            raise Unfit(item, "expected a value, found a mapping")
+        if text_of(value) in seen:
+            raise Unfit(item, f"{text_of(value)} is given twice; remove one")
+        seen.append(text_of(value))
+    return Choice(tuple(values))
+
+
+def _layers(node: Node, parts: dict[str, Node]) -> Layers:
+    if parts.keys() != {"layers", "width"}:
+        raise Unfit(node, "expected both layers and width, as {layers: [1, 3], width: [64, 128]}")
+    low, high = _bounds(parts["layers"], "integer")
+    width = _dimension(parts["width"])
+    if not isinstance(width, (Choice, Integer)):
+        raise Unfit(parts["width"], "expected a list of whole numbers or {integer: [low, high]}")
+    return Layers(low, high, width)
+
+
+def _bounds(node: Node, kind: str) -> tuple[Any, Any]:
+    """Two numbers, the lower first."""
+    bounds = node.plain()
+    wanted, called = ((int,), "whole numbers") if kind == "integer" else ((int, float), "numbers")
+    if not isinstance(bounds, list) or len(bounds) != 2 or any(type(each) not in wanted for each in bounds):
+        raise Unfit(node, f"expected two {called}, as [low, high]")
+    low, high = bounds
+    if not low <= high:  # nor is a NaN
+        raise Unfit(node, f"an empty range: {low:g} is above {high:g}")
+    return low, high

@@ -1,0 +1,120 @@
+"""One worker of a sweep: it claims a trial and trains it on one thread, and so on until none is left."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from contextlib import suppress
+from pathlib import Path
+from statistics import mean
+
+from optuna.exceptions import OptunaError, TrialPruned, UpdateFinishedTrialError
+from optuna.trial import Trial
+
+from nnmnist import data, runs
+from nnmnist.config import Config, DataConfig
+from nnmnist.data import Notify, Source, Splits
+from nnmnist.errors import NnmnistError, RunHeld
+from nnmnist.runs import Run
+from nnmnist.sweep.store import Store
+from nnmnist.threads import limit_blas_threads
+
+POLL = 0.2  # seconds between two looks for a trial, where others have all that are left
+
+
+def work(store: Store, data_dir: Path | None, wanted: Callable[[], bool]) -> None:
+    """Train trials until all of the sweep are finished, by whomever, or it is no longer `wanted`.
+
+    Raises:
+        OSError: a run cannot be written. Another worker, or another time, goes on with it.
+    """
+    limit_blas_threads(1)
+    while wanted():
+        trial = store.claim()
+        if trial is not None:
+            _train(store, trial, data_dir, wanted)
+        elif store.left():
+            time.sleep(POLL)
+        else:
+            return
+
+
+def _train(store: Store, trial: Trial, data_dir: Path | None, wanted: Callable[[], bool]) -> None:
+    """Train a trial and record how it ended."""
+    try:
+        store.finish(trial.number, _value(store, trial, data_dir, wanted))
+    except TrialPruned:
+        store.finish(trial.number)
+    except UpdateFinishedTrialError:
+        store.let_go()  # taken up by another, who thought this worker dead, and finished
+    except RunHeld:  # by whoever had the trial and is not quite gone, or by hand
+        store.patiently(lambda: store.give_back(trial))
+        time.sleep(POLL)
+    except (NnmnistError, MemoryError) as error:
+        reason = str(error).replace("\n", "; ") or "out of memory"
+        store.finish(trial.number, reason=reason)
+    except BaseException:
+        with suppress(OptunaError):  # else it becomes an orphan
+            store.give_back(trial)
+        raise
+
+
+def _value(store: Store, trial: Trial, data_dir: Path | None, wanted: Callable[[], bool]) -> float:
+    """The best validation score of a trial's run, or the mean of its runs, each of which is a directory.
+
+    Raises:
+        TrialPruned: the pruner stops it.
+        SystemExit: it is no longer wanted.
+        NnmnistError, OSError: it cannot be trained.
+    """
+    sweep, scores = store.sweep, list[float]()
+    for directory, settings in store.patiently(lambda: sweep.runs(trial, store.folder)):
+        splits = load(settings.data, settings.seed, data_dir)
+        summary = runs.finished(directory, settings)
+        if summary is None:
+            run = _open(directory, settings)
+            for epoch in run.train(splits):
+                assert epoch.validation is not None  # plan.py
+                score = _score(epoch.validation.accuracy, epoch.validation.r2)
+                step = len(scores) * settings.training.epochs + epoch.number
+                stop = store.report(trial, step, mean([*scores, score]))
+                if (
+                    stop and step < sweep.seeds * settings.training.epochs
+                ):  # after the last there is nothing to save
+                    raise TrialPruned
+                if not wanted():
+                    raise SystemExit(1)
+            summary = run.finish(splits)
+        figures = summary["validation"]
+        scores.append(_score(figures["accuracy"], figures.get("r2")))
+    return mean(scores)
+
+
+def _open(directory: Path, settings: Config) -> Run:
+    """The run in a directory, to go on with; a new one where no epoch of one is there."""
+    if (directory / "last.npz").exists():
+        return runs.reopen(directory, settings)
+    return runs.create(settings, directory.name, directory, force=True)
+
+
+def _score(accuracy: float | None, r2: float | None) -> float:
+    """What is to be large: the accuracy, or where values are learnt R^2."""
+    score = r2 if accuracy is None else accuracy
+    assert score is not None
+    return score
+
+
+def load(
+    settings: DataConfig, seed: int, data_dir: Path | None, notify: Notify = lambda line: None
+) -> Splits:
+    """As `data.load`, but what is read for one trial is kept for the next."""
+    global _kept
+    wanted = settings.model_copy(update={"validation": 0, "distort": None})
+    source = _kept[1] if _kept and _kept[0] == wanted else None
+    if source is None or source.identity.get("seed", seed) != seed:  # only what is drawn has one
+        source = data.source_of(wanted, seed, data_dir, notify)
+        _kept = wanted, source
+    return data.split(source, settings.validation, seed, settings.distort)
+
+
+_kept: tuple[DataConfig, Source] | None = None
