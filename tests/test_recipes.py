@@ -1,6 +1,8 @@
 """The shipped recipes and their schema."""
 
 import json
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -9,6 +11,7 @@ from nnmnist import config
 
 FOLDER = Path(__file__).parents[1] / "configs"
 RECIPES = sorted(FOLDER.glob("*.yaml"))
+RECORDS = sorted((FOLDER / "records").glob("*.yaml"))
 
 
 @pytest.mark.parametrize("path", RECIPES, ids=lambda path: path.stem)
@@ -19,6 +22,24 @@ def test_a_recipe_is_sound_and_says_what_it_gave(path):
     said = " ".join(line for line in head if line.startswith("#"))
     assert "Measured on the test set, seeds 0-4:" in said
     assert "standard deviation" in said
+
+
+@pytest.mark.parametrize("path", RECORDS, ids=lambda path: path.stem)
+def test_a_record_is_sound_and_says_what_it_gave(path):
+    config.load(path)
+    first, *head = path.read_text(encoding="utf-8").splitlines()
+    assert first == "# yaml-language-server: $schema=../schema.json"
+    said = " ".join(line for line in head if line.startswith("#"))
+    assert "Measured on the test set" in said
+    table = (FOLDER / "records" / "README.md").read_text(encoding="utf-8")
+    assert f"-c records/{path.stem}" in table
+
+
+@pytest.mark.parametrize("seed", [0, *(pytest.param(seed, marks=pytest.mark.slow) for seed in range(1, 5))])
+def test_a_minute_gives_less_than_one_percent_of_errors(seed, real_mnist, tmp_path):
+    command = ["train", "-c", "records/one-minute", "--seed", seed, "-o", tmp_path / "run", "--json", "-q"]
+    out = subprocess.run([sys.executable, "-m", "nnmnist", *map(str, command)], check=True, capture_output=True)
+    assert json.loads(out.stdout)["test"]["accuracy"] >= 0.99
 
 
 def test_the_shipped_schema_is_the_one_that_is_printed():

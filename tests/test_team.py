@@ -104,6 +104,21 @@ def test_a_team_gives_the_same_bits_again():
     assert first[1].state["velocity"].tobytes() == second[1].state["velocity"].tobytes()
 
 
+@pytest.mark.parametrize("optimizer", ["sgd", "adam"])
+def test_a_team_that_goes_on_ends_in_the_same_bits(optimizer):
+    settings = Settings(epochs=4, optimizer=optimizer, learning_rate=0.01)
+    whole, *_ = trained(2, (30, 9, 8, 4), settings, np.float32, dropout=0.3)
+    data = examples()
+    network = Network((30, 9, 8, 4), dropout=0.3)
+    network.initialize(np.random.default_rng(1))
+    state = make_optimizer(network, settings)
+    for epochs_done in range(4):  # each epoch by a team of its own
+        epochs = fit(network, data, data, settings, 0, state, epochs_done, cores=2)
+        assert next(epochs).number == epochs_done + 1
+        epochs.close()
+    assert network.theta.tobytes() == whole.theta.tobytes()
+
+
 def test_parts_cover_every_parameter_once():
     network = Network((5, 7, 6, 3))
 
