@@ -72,7 +72,7 @@ def timed_steps(part: Part, batches: Batches, steps: int) -> dict[str, float]:
         _, delta = network._cost(z, y, buffers)
         np.count_nonzero(network.output.label(z) == labels)
         times.append(clock())
-        network.backward(delta, buffers, dropped=False)
+        network.backward(delta, buffers, dropping=False)
         times.append(clock())
         part.optimizer.step(network.theta, network.grad, 0.05)
         times.append(clock())

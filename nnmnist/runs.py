@@ -8,8 +8,8 @@
     failure.txt   why the last sitting failed; it goes with the next
     .lock         held by the process that trains the run (lock.py)
 
-An epoch is recorded in the order metrics, best, last. A run killed at any moment goes on from `last.npz`, does the
-rest of that epoch again to the same bits, and drops the rows that it had written too early.
+An epoch is recorded in the order metrics, best, last. A run killed at any moment goes on from `last.npz`, does
+the epoch after it again to the same bits, and drops the rows that it had written too early.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ import json
 import platform
 import time
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -188,25 +189,26 @@ class Run(RunDirectory):
             self.path(name).unlink(missing_ok=True)
         if self._stalled() or self._converged():
             return
-        epochs = fit(
+        fitting = fit(
             network, splits.train, splits.validation, settings,
             self.config.seed, optimizer, self.epochs_done, progress, blas_threads(),
         )  # fmt: skip
-        for epoch in epochs:
-            self.seconds += epoch.seconds
-            best = Best.of(epoch)
-            improved = best.beats(self.best) or epoch.validation is None
-            self.best = best if improved else self.best
-            metrics.record(self.path("metrics.csv"), epoch)
-            facts = self._facts(epoch, splits)
-            if improved:
-                checkpoint.save(self.path("best.npz"), network, splits.classes, facts)
-            checkpoint.save(self.path("last.npz"), network, splits.classes, facts, optimizer)
-            self.epochs_done = epoch.number
-            self.costs.append(epoch.cost)
-            yield epoch
-            if self._stalled() or self._converged():
-                return
+        with closing(fitting) as epochs:
+            for epoch in epochs:
+                self.seconds += epoch.seconds
+                best = Best.of(epoch)
+                improved = best.beats(self.best) or epoch.validation is None
+                self.best = best if improved else self.best
+                metrics.record(self.path("metrics.csv"), epoch)
+                facts = self._facts(epoch, splits)
+                if improved:
+                    checkpoint.save(self.path("best.npz"), network, splits.classes, facts)
+                checkpoint.save(self.path("last.npz"), network, splits.classes, facts, optimizer)
+                self.epochs_done = epoch.number
+                self.costs.append(epoch.cost)
+                yield epoch
+                if self._stalled() or self._converged():
+                    return
 
     def finish(self, splits: Splits) -> dict[str, Any]:
         """Look at the test set, once, with the best network; write and return the summary."""

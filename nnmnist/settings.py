@@ -197,8 +197,14 @@ def _clashes(config: Config) -> list[tuple[str, str]]:
             faults.append(
                 ("training.optimizer", "least_squares needs model.hidden: [] and model.output: linear")
             )
-        if training.weight_decay:
-            faults.append(("training.weight_decay", "is not used by training.optimizer: least_squares"))
+        for key, used in (
+            ("data.distort", data.distort),
+            ("model.input_dropout", model.input_dropout),
+            ("training.weight_decay", training.weight_decay),
+            ("training.adversarial", training.adversarial),
+        ):
+            if used:
+                faults.append((key, "is not used by training.optimizer: least_squares"))
     if data.distort and data.path is None and data.name in toy.PROBLEMS:
         faults.append(("data.distort", f"needs pictures, and data.name: {data.name} has none; remove it"))
     if data.path is None and toy.has_values(data.name) and model.output in ("logistic", "softmax"):

@@ -20,9 +20,10 @@ import sys
 import traceback
 import warnings
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
 from copy import copy
 from types import TracebackType
-from typing import Any, Generic, Literal, TypeVar
+from typing import Any, Generic, Literal, NoReturn, TypeVar
 
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
@@ -39,15 +40,17 @@ Shared = Sequence[Sequence[Array]]  # by turns, of each worker
 # Counters in shared memory need stores to be seen in the order in which they were made, as on x86.
 AVAILABLE = sys.platform == "linux" and platform.machine() == "x86_64"
 LINE = 16  # numbers of 8 bytes between two counters: two cores never write to one cache line
+STOPS = (signal.SIGINT, signal.SIGTERM)
 LOOKS = 10_000  # at a counter, a millisecond or so, before asking whether its owner is still alive
-# What makes a team worth starting, measured on two cores: weights times examples, and first hidden units a worker.
-STEP, TRAINING, UNITS = 500_000, 5_000_000_000, 32
+# What makes a team worth starting, measured on two cores: weights times examples of a step and of an epoch, and units of
+# the first hidden layer a worker. Not the number of epochs: a run that goes on is shared as it was before.
+STEP, EPOCH, UNITS = 500_000, 2_000_000_000, 32
 
 
-def crew(network: Network, batch: int, steps: int, cores: int) -> int:
+def crew(network: Network, batch: int, examples: int, cores: int) -> int:
     """How many workers train the network fastest on so many cores: 1 where a team would not be worth starting."""
-    work = network.n_weights * batch
-    if not AVAILABLE or len(network.W) == 1 or work < STEP or work * steps < TRAINING:
+    weights = network.n_weights
+    if not AVAILABLE or len(network.W) == 1 or weights * batch < STEP or weights * examples < EPOCH:
         return 1
     return max(1, min(cores, network.sizes[1] // UNITS))
 
@@ -75,14 +78,18 @@ class Team(Generic[Result]):
     ) -> None:
         self.workers, self.rank = workers, 0
         self._network, self._optimizer, self._prepare = network, optimizer, prepare
-        network.place(_shared_copy(network.theta))
-        optimizer.state.update({name: _shared_copy(a) for name, a in optimizer.state.items() if a.ndim})
-        self._terms = [
-            [[_shared(n * batch, network.dtype) for _ in range(workers)] for _ in range(2)]
-            for n in network.sizes
-        ]
+        self._place(_shared_copy)
+        layers = (0, *range(2, len(network.sizes)))  # whose sums workers share: dx, and all z but the first
+        self._terms = {
+            l - 1: [
+                [_shared(network.sizes[l] * batch, network.dtype) for _ in range(workers)] for _ in range(2)
+            ]
+            for l in layers
+        }
         self._inputs = [_shared(network.sizes[0] * batch, np.float32) for _ in range(2)]
-        self._deltas = [_shared(n * batch, network.dtype) for n in network.sizes[1:-1]]
+        self._deltas = {
+            l: _shared(n * batch, network.dtype) for l, n in enumerate(network.sizes[2:-1], start=1)
+        }
         self._arrived = memoryview(mmap.mmap(-1, workers * LINE * 8)).cast("q")
         self._meetings = 0
         self._parent = os.getpid()
@@ -92,29 +99,50 @@ class Team(Generic[Result]):
     def __enter__(self) -> Team[Result]:
         # BLAS threads without work spin for a while before they sleep, and would take the cores from the workers.
         self._blas = blas_threads_of(1)
-        for rank in range(1, self.workers):
-            orders, give = os.pipe()
-            with warnings.catch_warnings():
-                # Of a fork beside other threads, which may hold locks: the forked process takes none but NumPy's.
-                warnings.simplefilter("ignore", DeprecationWarning)
-                pid = os.fork()
-            if not pid:
-                self._serve(rank, orders)
-            os.close(orders)
-            self._orders.append(give)
-            self._pids.append(pid)
-        self._part, self._work = self._begin()
+        try:
+            mask = signal.pthread_sigmask(signal.SIG_BLOCK, STOPS)  # till it is known who is to get them
+            try:
+                for rank in range(1, self.workers):
+                    self._fork(rank, mask)
+            finally:
+                signal.pthread_sigmask(signal.SIG_SETMASK, mask)
+            self._part, self._work = self._begin()
+        except BaseException:
+            self.__exit__(None, None, None)
+            raise
         return self
+
+    def _fork(self, rank: int, mask: set[int | signal.Signals]) -> None:
+        orders, give = os.pipe()
+        with warnings.catch_warnings():
+            # Of a fork beside other threads, which may hold locks: the forked process takes none but NumPy's.
+            warnings.simplefilter("ignore", DeprecationWarning)
+            pid = os.fork()
+        if not pid:
+            self._serve(rank, orders, mask)
+        os.close(orders)
+        self._orders.append(give)
+        self._pids.append(pid)
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        for give in self._orders:
-            os.close(give)
-        for pid in self._pids:  # whatever they were doing is of no use any more
-            os.kill(pid, signal.SIGKILL)
-            os.waitpid(pid, 0)
-        self._blas.__exit__(kind, error, trace)
+        try:
+            for give in self._orders:
+                os.close(give)
+            for pid in self._pids:  # whatever they were doing is of no use any more
+                os.kill(pid, signal.SIGKILL)
+            for pid in self._pids:
+                os.waitpid(pid, 0)
+        finally:
+            self._place(np.copy)
+            self._blas.__exit__(kind, error, trace)
+
+    def _place(self, copied: Callable[[Array], Array]) -> None:
+        """Have network and optimizer keep what they hold in a copy of it."""
+        self._network.place(copied(self._network.theta))
+        state = self._optimizer.state
+        state.update({name: copied(array) for name, array in state.items() if array.ndim})
 
     def run(self, number: int) -> Result:
         """Do the work of this number in all processes; afterwards network and optimizer are what came of it.
@@ -123,7 +151,8 @@ class Team(Generic[Result]):
             TrainingError: a process has ended.
         """
         for give in self._orders:
-            os.write(give, number.to_bytes(8, "little"))
+            with suppress(BrokenPipeError):  # of a process that has ended: they will not meet
+                os.write(give, number.to_bytes(8, "little"))
         result = self._work(number)
         self._part.give()
         self.meet()
@@ -146,15 +175,14 @@ class Team(Generic[Result]):
                     os.sched_yield()
 
     def terms(self, l: int, batch: int) -> Shared:
-        """Room for each worker's term of z (n_out, batch) in layer l = 0 .. L-1, or of dx with l = -1; twice.
+        """Room for each worker's term of z (n_out, batch) in layer l = 1 .. L-1, or of dx with l = -1; twice.
 
         It is used by turns, so that nobody writes the terms for a meeting while others still read the last one's.
         """
         n = self._network.sizes[l + 1]
-        order: Literal["F", "C"] = "F" if l < len(self._deltas) else "C"  # as `Buffers` has them
+        order: Literal["F", "C"] = "F" if l + 2 < len(self._network.sizes) else "C"  # as `Buffers` has them
         return [
-            [flat[: n * batch].reshape((n, batch), order=order) for flat in turn]
-            for turn in self._terms[l + 1]
+            [flat[: n * batch].reshape((n, batch), order=order) for flat in turn] for turn in self._terms[l]
         ]
 
     def inputs(self, batch: int) -> list[Array]:
@@ -162,7 +190,7 @@ class Team(Generic[Result]):
         return [flat[: batch * self._network.sizes[0]].reshape(batch, -1) for flat in self._inputs]
 
     def delta(self, l: int, batch: int) -> Array:
-        """Room for dJ/dz (n_out, batch) of the hidden layer l = 0 .. L-2, with all workers' units."""
+        """Room for dJ/dz (n_out, batch) of the hidden layer l = 1 .. L-2, with all workers' units."""
         n = self._network.sizes[l + 1]
         return self._deltas[l][: n * batch].reshape((n, batch), order="F")
 
@@ -183,7 +211,7 @@ class Team(Generic[Result]):
         part = Part(self._network, self._optimizer, self)
         return part, self._prepare(part)
 
-    def _serve(self, rank: int, orders: int) -> None:
+    def _serve(self, rank: int, orders: int, mask: set[int | signal.Signals]) -> NoReturn:
         """What a forked process does, until the pipe closes because its parent has ended."""
         status = 1
         try:
@@ -191,8 +219,13 @@ class Team(Generic[Result]):
                 signal.SIGINT, signal.SIG_IGN
             )  # Ctrl-C reaches all, and the parent decides what follows
             signal.signal(signal.SIGTERM, signal.SIG_DFL)
-            os.closerange(3, orders)  # what the parent holds open and locked is not ours to hold
-            os.closerange(orders + 1, os.sysconf("SC_OPEN_MAX"))
+            signal.pthread_sigmask(signal.SIG_SETMASK, mask)
+            for opened in map(int, os.listdir("/proc/self/fd")):
+                if (
+                    opened > 2 and opened != orders
+                ):  # what the parent holds open and locked is not ours to hold
+                    with suppress(OSError):
+                        os.close(opened)
             self.rank = rank
             part, work = self._begin()
             while number := os.read(orders, 8):
@@ -231,10 +264,10 @@ class Part:
         self.network = network.share(team)
         self.optimizer = copy(optimizer)
         self.optimizer.state = {
-            name: np.empty(self.network.theta.size, a.dtype) if a.ndim else a
+            name: np.empty(self.network.theta.size, a.dtype) if a.ndim else a.copy()
             for name, a in optimizer.state.items()
         }
-        self._whole = network
+        self._whole, self._whole_state = network, optimizer.state
         self._arrays = [
             (network.theta, self.network.theta),
             *((a, self.optimizer.state[name]) for name, a in optimizer.state.items() if a.ndim),
@@ -246,6 +279,9 @@ class Part:
         """Bring the whole network and optimizer up to date with this part."""
         for whole, own in self._pieces():
             whole[...] = own
+        for name, array in self.optimizer.state.items():
+            if not array.ndim:
+                self._whole_state[name][...] = array
 
     def _pieces(self) -> Iterator[tuple[Array, Array]]:
         """Views of the same parameters, or of their state, in the whole and in this part."""
@@ -260,7 +296,7 @@ class Part:
 
 def _shared(size: int, dtype: DTypeLike) -> Array:
     """`size` zeros in memory that processes forked later have in common."""
-    return np.frombuffer(mmap.mmap(-1, max(size * np.dtype(dtype).itemsize, 1)), dtype, size)
+    return np.frombuffer(mmap.mmap(-1, size * np.dtype(dtype).itemsize), dtype, size)
 
 
 def _shared_copy(array: Array) -> Array:

@@ -105,10 +105,11 @@ def fit(
         epochs_done: epochs that `network` and `optimizer` have behind them.
         progress: called after each step.
         cores: how many there are; where steps are large enough, a process on each takes its part of them, see
-            `nnmnist.team`.
+            `nnmnist.team`. Until the last epoch `network.theta` is then another array than it was, and BLAS has one
+            thread.
 
     Raises:
-        TrainingError: the cost is no longer finite; names epoch, step and learning rate.
+        TrainingError: the cost is no longer finite; names epoch, step and learning rate. Or a process has ended.
     """
     optimizer = optimizer or make_optimizer(network, settings)
     size = (
@@ -118,21 +119,20 @@ def fit(
     y_codes = codes(network, train.n_classes)
     if y_codes is not None and settings.label_smoothing:
         y_codes += settings.label_smoothing * (1 / len(y_codes) - y_codes)
-    batches = Batches(train, size, y_codes)
 
     def work(part: Part) -> Callable[[int], Descent]:
         shown = progress if part.team.rank == 0 else None
         own = Batches(train, size, y_codes, part.team)
         return partial(_descend, part.network, part.optimizer, own, settings, seed, shown)
 
-    steps = -(-len(train) // size) * (settings.epochs - epochs_done)
     with ExitStack() as stack:
         run: Callable[[int], Descent]
         if not optimizer:
-            run = partial(_solve, network, batches, SOLVERS[settings.optimizer])
-        elif (workers := crew(network, size, steps, cores)) > 1:
+            run = partial(_solve, network, Batches(train, size, y_codes), SOLVERS[settings.optimizer])
+        elif (workers := crew(network, size, len(train), cores)) > 1:
             run = stack.enter_context(Team(workers, network, optimizer, size, work)).run
         else:
+            batches = Batches(train, size, y_codes)
             run = partial(_descend, network, optimizer, batches, settings, seed, progress)
         for epoch in range(epochs_done + 1, (settings.epochs if optimizer else 1) + 1):
             started = time.perf_counter()
@@ -140,7 +140,7 @@ def fit(
             if broken:
                 step, rows = broken
                 raise TrainingError(
-                    f"the cost is no longer finite in epoch {epoch}, step {step} of {len(batches)}; "
+                    f"the cost is no longer finite in epoch {epoch}, step {step} of {-(-len(train) // size)}; "
                     f"{_blame(network, scale(train.inputs[rows]), rate)}"
                 )
             trained = time.perf_counter()

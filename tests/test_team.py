@@ -35,7 +35,7 @@ class Settings:
 @pytest.fixture(autouse=True)
 def always(monkeypatch):
     monkeypatch.setattr(team_module, "STEP", 0)
-    monkeypatch.setattr(team_module, "TRAINING", 0)
+    monkeypatch.setattr(team_module, "EPOCH", 0)
     monkeypatch.setattr(team_module, "UNITS", 1)
 
 
@@ -160,6 +160,43 @@ def test_a_killed_worker_is_told():
         team.run(1)
 
 
+def test_a_worker_that_was_killed_between_two_epochs_is_told():
+    network = Network((30, 8, 4))
+    with Team(2, network, SGD(network.theta.size), 1, lambda part: lambda number: os.getpid()) as team:
+        team.run(1)
+        [worker] = team._pids
+        os.kill(worker, signal.SIGKILL)
+        os.waitid(os.P_PID, worker, os.WEXITED | os.WNOWAIT)
+        with pytest.raises(TrainingError, match=r"^a worker process, \d+, has ended"):
+            team.run(2)
+
+
+def test_a_start_that_fails_leaves_nothing_behind():
+    network, before = Network((30, 8, 4)), blas_threads()
+
+    def prepare(part):
+        if part.team.rank == 0:
+            raise KeyboardInterrupt
+        return lambda number: None
+
+    with pytest.raises(KeyboardInterrupt), Team(2, network, SGD(network.theta.size), 1, prepare):
+        pass
+    assert blas_threads() == before
+    with pytest.raises(ChildProcessError):
+        os.waitpid(-1, os.WNOHANG)
+
+
+def test_afterwards_nobody_shares_the_network():
+    network, *_ = trained(2, (30, 8, 4), Settings())
+    kept = network.theta.copy()
+    pid = os.fork()
+    if not pid:
+        network.theta[:] = 0
+        os._exit(0)
+    os.waitpid(pid, 0)
+    np.testing.assert_array_equal(network.theta, kept)
+
+
 def test_a_worker_ends_with_its_parent():
     """The parent goes while its worker waits for it, in a meeting that never takes place."""
     read, write = os.pipe()
@@ -208,16 +245,17 @@ def test_no_process_is_left_when_training_is_left_early():
 
 
 @pytest.mark.parametrize(
-    ("sizes", "batch", "steps", "cores", "workers"),
+    ("sizes", "batch", "examples", "cores", "workers"),
     [
-        ((784, 256, 10), 64, 859, 2, 2),
-        ((784, 256, 10), 64, 859, 1, 1),
-        ((784, 128, 10), 64, 859, 8, 4),  # no fewer than 32 units for each
-        ((784, 256, 10), 64, 10, 2, 1),
-        ((784, 10), 128, 10_000, 2, 1),
+        ((784, 256, 10), 64, 55_000, 2, 2),
+        ((784, 256, 10), 64, 55_000, 1, 1),
+        ((784, 128, 10), 64, 55_000, 8, 4),  # no fewer than 32 units for each
+        ((784, 256, 10), 64, 1_000, 2, 1),
+        ((784, 256, 10), 1, 55_000, 2, 1),
+        ((784, 10), 128, 1_000_000, 2, 1),
         ((2, 8, 1), 4, 1_000_000, 2, 1),
     ],
 )
-def test_a_crew_is_as_large_as_the_work(monkeypatch, sizes, batch, steps, cores, workers):
+def test_a_crew_is_as_large_as_the_work(monkeypatch, sizes, batch, examples, cores, workers):
     monkeypatch.undo()
-    assert team_module.crew(Network(sizes), batch, steps, cores) == workers
+    assert team_module.crew(Network(sizes), batch, examples, cores) == workers

@@ -34,7 +34,8 @@ class Network:
     """Parameters and the two loops over layers, forward and backward.
 
     `theta` holds all parameters, all weights first and then all biases, and `grad` their derivatives in the same
-    order; `W[l]` (n_out, n_in), `b[l]` (n_out,), `dW[l]`, `db[l]` are views of them, for l = 0 .. L-1.
+    order; `W[l]` (n_out, n_in), `b[l]` (n_out,), `dW[l]`, `db[l]` are views of them, for l = 0 .. L-1: the lecture
+    counts from 1, so that W[0] is its W(1), and what W[0] x + b[0] becomes, h[0], is its h(1).
 
     Args:
         sizes: units of each layer, inputs first: (784, 256, 10) has L = 2 layers of weights.
@@ -155,7 +156,7 @@ class Network:
         return z
 
     def _drop(self, l: int, buffers: Buffers, rng: np.random.Generator) -> Array:
-        """h(l) with each unit silenced with probability `dropout`, the others scaled to keep the mean.
+        """h[l] with each unit silenced with probability `dropout`, the others scaled to keep the mean.
 
         h itself stays as it is: the derivatives of sigmoid and tanh are computed from it.
         """
@@ -163,21 +164,21 @@ class Network:
         mask[:] = buffers.keep(self.dropout, self.sizes[l + 1], rng)[:, self.units[l + 1]].T
         return np.multiply(buffers.h[l], mask, out=buffers.dropped[l])
 
-    def backward(self, delta: Array, buffers: Buffers, dropped: bool) -> None:
+    def backward(self, delta: Array, buffers: Buffers, dropping: bool) -> None:
         """Fill `grad` from delta = dJ/dz (M, batch) and what `forward` left in `buffers`."""
-        below = buffers.dropped if dropped else buffers.h
-        for l, delta_l in self._deltas(delta, buffers, dropped):
+        below = buffers.dropped if dropping else buffers.h
+        for l, delta_l in self._deltas(delta, buffers, dropping):
             h = below[l - 1] if l else buffers.given.T  # what layer l was given
-            np.matmul(delta_l, h.T, out=self.dW[l])  # dJ/dW(l) = delta(l) h(l-1)^T
+            np.matmul(delta_l, h.T, out=self.dW[l])  # dJ/dW = delta h^T
             np.add.reduce(buffers.own_delta[l], axis=1, out=self.db[l])
 
-    def _deltas(self, delta: Array, buffers: Buffers, dropped: bool) -> Iterator[tuple[int, Array]]:
-        """l and delta(l) = dJ/dz(l), from the last layer to the first."""
+    def _deltas(self, delta: Array, buffers: Buffers, dropping: bool) -> Iterator[tuple[int, Array]]:
+        """l and delta = dJ/dz of layer l, from the last layer to the first."""
         for l in reversed(range(len(self.W))):
             yield l, delta
             if l:
-                dh = np.matmul(self.W[l].T, delta, out=buffers.own_delta[l - 1])  # dJ/dh(l-1)
-                if dropped:
+                dh = np.matmul(self.W[l].T, delta, out=buffers.own_delta[l - 1])  # dJ/dh = W^T delta
+                if dropping:
                     dh *= buffers.mask[l - 1]
                 if self.activation.derivative:
                     slope = buffers.scratch[l - 1]
@@ -185,7 +186,7 @@ class Network:
                     dh *= slope
                 if self.team and l > 1:
                     self.team.meet()
-                delta = buffers.delta[l - 1]  # what dh has become: all units that W(l-1) leads to
+                delta = buffers.delta[l - 1]  # what dh has become, of all units that W[l - 1] leads to
 
     def gradient(
         self, x: Array, y: Array, weight_decay: float = 0.0, rng: np.random.Generator | None = None
@@ -200,15 +201,15 @@ class Network:
             The costs L_i (batch,) and the predictions p (M, batch), both valid until the next call.
         """
         buffers = self._working(len(x))
-        p = self.forward(x, buffers, rng)
-        costs, delta = self._cost(p, y, buffers)
-        self.backward(delta, buffers, dropped=rng is not None and self.dropout > 0)
+        z = self.forward(x, buffers, rng)
+        costs, delta = self._cost(z, y, buffers)
+        self.backward(delta, buffers, dropping=rng is not None and self.dropout > 0)
         if weight_decay:
             if self._decay is None:
                 self._decay = np.empty(self.n_weights, self.dtype)
             np.multiply(self.theta[: self.n_weights], weight_decay, out=self._decay)
             self.grad[: self.n_weights] += self._decay
-        return costs, p
+        return costs, z  # which the cost has turned into p
 
     def _cost(self, z: Array, y: Array, buffers: Buffers) -> tuple[Array, Array]:
         """The costs L_i (batch,) and dJ/dz (M, batch) for the targets y; turns z into p."""
@@ -235,7 +236,7 @@ class Network:
         if half:
             buffers = self._working(half)
             _, delta = self._cost(self.forward(x[:half], buffers), y[:, :half], buffers)
-            *_, (_, delta) = self._deltas(delta, buffers, dropped=False)  # of the first layer
+            *_, (_, delta) = self._deltas(delta, buffers, dropping=False)  # of the first layer
             if self.team:
                 terms = self.team.terms(-1, half)
                 np.matmul(self.W[0].T, delta, out=self.team.room(terms))
@@ -292,7 +293,7 @@ class Buffers:
         if network.dropout or network.input_dropout:
             self._draws = np.empty(batch * max(network.sizes[:-1]), network.dtype)
         if team:
-            self.terms = [team.terms(l, batch) for l in range(len(network.W))]
+            self.terms = {l: team.terms(l, batch) for l in range(1, len(network.W))}
             self.delta[1:-1] = [team.delta(l, batch) for l in range(1, len(own))]
             self.own_delta = [
                 self.delta[0],
