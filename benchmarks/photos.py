@@ -1,8 +1,18 @@
-"""How well networks read photo-like pictures of MNIST's test digits:  python benchmarks/photos.py CHECKPOINT..."""
+"""How well networks read photo-like pictures of MNIST's test digits, and how fast they are read:
+
+python benchmarks/photos.py CHECKPOINT...
+python benchmarks/photos.py speed CHECKPOINT
+"""
 
 from __future__ import annotations
 
+import io
+import statistics
+import subprocess
 import sys
+import tempfile
+import time
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -14,12 +24,14 @@ from photos import page, photo
 from nnmnist import checkpoint
 from nnmnist.data import mnist
 from nnmnist.data.examples import scale
+from nnmnist.data.image import read as read_image
 from nnmnist.data.prepare import NoInk, prepare
 from nnmnist.data.segment import Digit, segment
 from nnmnist.model.network import Network
 
 PHOTOS = 2000
 PAGES, LINES = 20, 10
+RUNS = 15  # of which the median counts
 Box = tuple[int, int, int, int]  # left, top, right, bottom
 Row = tuple[list[Digit], list[Box], np.ndarray]  # digits found, true boxes, true labels
 
@@ -59,7 +71,47 @@ def boxes_right(found: list[Digit], boxes: list[Box]) -> bool:
     return len(found) == len(boxes) and all(map(within, found, boxes))
 
 
+def seconds(call: Callable[[], object]) -> float:
+    """The median of many runs, one after the other."""
+    times = []
+    for _ in range(RUNS):
+        started = time.perf_counter()
+        call()
+        times.append(time.perf_counter() - started)
+    return statistics.median(times)
+
+
+def encoded(picture: Image.Image, kind: str) -> bytes:
+    file = io.BytesIO()
+    picture.save(file, kind)
+    return file.getvalue()
+
+
+def speed(path: str) -> None:
+    """Medians of reading small and large files, and of `predict` past what Python, NumPy and Pillow take to start."""
+    picture = Image.fromarray(photo(mnist.load().test[0][0].reshape(28, 28), np.random.default_rng(1)))
+    small, large = encoded(picture.resize((28, 28)), "PNG"), encoded(picture.resize((4000, 3000)), "JPEG")
+
+    def process(*arguments: str) -> float:
+        return seconds(lambda: subprocess.run([sys.executable, *arguments], capture_output=True, check=True))
+
+    with tempfile.TemporaryDirectory() as folder:
+        file = Path(folder) / "digit.png"
+        file.write_bytes(small)
+        reading = process("-m", "nnmnist", "predict", path, str(file)) - process(
+            "-c", "import numpy, PIL.Image"
+        )
+    times = [seconds(lambda data=data: read_image(io.BytesIO(data), "picture")) for data in (small, large)]
+    print("| made what MNIST's digits are | ms | at most |\n|---|---|---|")
+    print(f"| a 28x28 PNG, dark on light | {1e3 * times[0]:.1f} | 3 |")
+    print(f"| a JPEG of 12 megapixels | {1e3 * times[1]:.1f} | 60 |")
+    print(f"| `nnmnist predict`, past the start of Python, NumPy, Pillow | {1e3 * reading:.0f} | 400 |")
+
+
 def main() -> None:
+    if sys.argv[1:2] == ["speed"]:
+        speed(*sys.argv[2:])
+        return
     networks = {path: checkpoint.load(path).network for path in sys.argv[1:]}
     images, labels = mnist.load().test
     images = images.reshape(-1, 28, 28)

@@ -42,8 +42,8 @@ AVAILABLE = sys.platform == "linux" and platform.machine() == "x86_64"
 LINE = 16  # numbers of 8 bytes between two counters: two cores never write to one cache line
 STOPS = (signal.SIGINT, signal.SIGTERM)
 LOOKS = 10_000  # at a counter, a millisecond or so, before asking whether its owner is still alive
-# What makes a team worth starting, measured on two cores: weights times examples of a step and of an epoch, and units of
-# the first hidden layer a worker. Not the number of epochs: a run that goes on is shared as it was before.
+# What makes a team worth starting, measured on two cores: weights times examples of a step and of an epoch, and units
+# of the first hidden layer a worker. Not the number of epochs: a run that goes on is shared as it was before.
 STEP, EPOCH, UNITS = 500_000, 2_000_000_000, 32
 
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Generator, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass
 from functools import partial
@@ -96,7 +96,7 @@ def fit(
     epochs_done: int = 0,
     progress: Progress | None = None,
     cores: int = 1,
-) -> Iterator[Epoch]:
+) -> Generator[Epoch, None, None]:
     """Train `network` in place, yielding a record after each epoch. A solver is done after the first.
 
     Args:

@@ -38,7 +38,9 @@ def test_a_record_is_sound_and_says_what_it_gave(path):
 @pytest.mark.parametrize("seed", [0, *(pytest.param(seed, marks=pytest.mark.slow) for seed in range(1, 5))])
 def test_a_minute_gives_less_than_one_percent_of_errors(seed, real_mnist, tmp_path):
     command = ["train", "-c", "records/one-minute", "--seed", seed, "-o", tmp_path / "run", "--json", "-q"]
-    out = subprocess.run([sys.executable, "-m", "nnmnist", *map(str, command)], check=True, capture_output=True)
+    out = subprocess.run(
+        [sys.executable, "-m", "nnmnist", *map(str, command)], check=True, capture_output=True
+    )
     assert json.loads(out.stdout)["test"]["accuracy"] >= 0.99
 
 

@@ -179,6 +179,14 @@ def test_the_split_is_chosen(run):
     assert "train split, 240 examples" in words(report(run, "--split", "train"))
 
 
+def test_the_test_figure_is_shown_only_where_the_test_set_judges(run):
+    assert section(report(run), "Curves").count("<circle class=test") == 2
+    for split in ("validation", "train"):
+        curves = section(report(run, "--split", split), "Curves")
+        assert "test" not in curves
+        assert "validation" in curves
+
+
 def test_an_unfinished_run(run):
     (run / "summary.json").unlink()
     assert "test, at the best epoch" not in report(run)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
 
 import click
@@ -35,9 +36,13 @@ def compare(a: Path, b: Path, split: str, other: str | None, data_dir: Path | No
     paths, members = (a, b), (checkpoint.load(a), checkpoint.load(b))
     require_comparable(paths, members)
     splits = load_splits(a, members[0], other, data_dir)
-    examples = examples_of(splits, split, a)
-    if split != "test" and other is None:
-        require_fair(b, splits, load_splits(b, members[1], None, data_dir), split)
+    examples = examples_of(splits, split, a, other)
+    if split != "test":
+        if other is None:
+            own: list[Splits | None] = [splits, load_splits(b, members[1], None, data_dir)]
+        else:
+            own = [load_own(*pair, splits, data_dir) for pair in zip(paths, members, strict=True)]
+        require_fair(b, splits, own, split)
     answers = [probabilities(member.network, examples).argmax(axis=1) for member in members]
     found = compare_answers(answers[0], answers[1], examples.y)
     if as_json:
@@ -70,12 +75,17 @@ def require_comparable(paths: tuple[Path, Path], members: tuple[Checkpoint, Chec
         raise CheckpointError(f"{paths[1]}: has other inputs or classes than {paths[0]}; they do not compare")
 
 
-def require_fair(path: Path, of_a: Splits, of_b: Splits, split: str) -> None:
-    """A and B, the checkpoint `path`, have learnt from equally many of the examples."""
-    rows = getattr(of_a, split).rows
+def load_own(path: Path, member: Checkpoint, splits: Splits, data_dir: Path | None) -> Splits | None:
+    """The data that a checkpoint says it was trained on, if its files are those of `splits`, wherever they lie."""
+    same = member.document.get("data", {}).get("sha256") == splits.identity["sha256"]
+    return load_splits(path, member, None, data_dir) if same else None
+
+
+def require_fair(path: Path, splits: Splits, own: Sequence[Splits | None], split: str) -> None:
+    """A and B, the checkpoint `path`, have learnt from equally many of the examples; `own` is what they learnt from."""
+    rows, sha256 = getattr(splits, split).rows, splits.identity["sha256"]
     learnt = [
-        int(np.isin(rows, own.train.rows).sum()) if own.identity == of_a.identity else 0
-        for own in (of_a, of_b)
+        int(np.isin(rows, of.train.rows).sum()) if of and of.identity["sha256"] == sha256 else 0 for of in own
     ]
     if learnt[0] != learnt[1]:
         raise CheckpointError(

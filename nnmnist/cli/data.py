@@ -13,6 +13,7 @@ import numpy as np
 from nnmnist import config
 from nnmnist.cli.digits import draw
 from nnmnist.cli.options import data_dir_option, json_option, notice
+from nnmnist.cli.pictures import require_new
 from nnmnist.config import DataConfig, Override
 from nnmnist.data import SOURCES, Source, source_of
 from nnmnist.data.distort import Distortion
@@ -81,13 +82,15 @@ def info(wanted: str, data_dir: Path | None, as_json: bool) -> None:
     metavar="FILE",
     help="Where to write the picture.",
 )
+@click.option("--force", is_flag=True, help="Write over an existing FILE.")
 @data_dir_option
-def show(wanted: str, distort: str | None, output: Path, data_dir: Path | None) -> None:
+def show(wanted: str, distort: str | None, output: Path, force: bool, data_dir: Path | None) -> None:
     """Draw training images, a row for each class."""
     overrides = [Override("data.distort", distort, f"--distort {distort}")] if distort else []
     settings = config.load(overrides=overrides).data.distort
     if output.suffix.lower() != ".png":
         raise click.UsageError(f"--output {output}: name a file that ends in .png")
+    require_new(output, force)
     pixels = sheet(source_for(wanted, data_dir), settings)
 
     from PIL import Image

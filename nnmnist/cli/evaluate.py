@@ -64,7 +64,7 @@ def evaluate(
     if n_errors and not members[0].classes:
         raise CheckpointError(f"{checkpoints[0]}: --errors shows misread classes, and this is a regression")
     splits = load_splits(checkpoints[0], members[0], other, data_dir)
-    examples = examples_of(splits, split, checkpoints[0])
+    examples = examples_of(splits, split, checkpoints[0], other)
     networks = [member.network for member in members]
     result = evaluate_networks(networks, examples)
     mistakes = mistakes_of(networks, examples, splits.classes, n_errors) if n_errors else None
@@ -80,11 +80,14 @@ def evaluate(
         click.echo(mistakes_as_text(mistakes, splits, split))
 
 
-def examples_of(splits: Splits, split: str, path: Path) -> Examples:
-    """The split of that name, of the data of the checkpoint `path`."""
+def examples_of(splits: Splits, split: str, path: Path, other: str | None = None) -> Examples:
+    """The split of that name, of the data of the checkpoint `path` or of `other` data."""
     examples: Examples = getattr(splits, split)
     if not len(examples):
-        raise click.UsageError(f"--split {split}: the config of {path} leaves this split empty")
+        why = (
+            f"--data {other} has no such split" if other else f"the config of {path} leaves this split empty"
+        )
+        raise click.UsageError(f"--split {split}: {why}")
     return examples
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -15,7 +16,7 @@ from numpy.typing import NDArray
 
 from nnmnist import checkpoint
 from nnmnist.checkpoint import Checkpoint
-from nnmnist.cli.digits import draw
+from nnmnist.cli.digits import draw, label
 from nnmnist.cli.options import data_dir_option, json_option
 from nnmnist.cli.pictures import Prepared, annotated, each, require_new, save
 from nnmnist.data import image
@@ -80,8 +81,8 @@ def predict(
         raise click.UsageError("give images, or --test with indices")
     if many and indices is not None:
         raise click.UsageError("--many finds the digits of images; leave out --test")
-    if annotate and not (many and len(images) == 1):
-        raise click.UsageError("--annotate writes one image: give --many and one IMAGE")
+    if annotate and not (many and len(images) == 1 and not os.path.isdir(images[0])):
+        raise click.UsageError("--annotate writes one image: give --many and one IMAGE, no folder")
     if annotate:
         require_new(annotate, force)
     member = checkpoint.load(path)
@@ -203,11 +204,6 @@ def text(line: list[dict[str, Any]]) -> str:
 def shown(record: dict[str, Any]) -> str:
     """The prediction, or ? for none."""
     return "?" if record["prediction"] is None else str(record["prediction"])
-
-
-def label(name: str) -> int | str:
-    """The name of a class, as the number that it is for digits."""
-    return int(name) if name.isdecimal() else name
 
 
 def as_text(record: dict[str, Any]) -> str:

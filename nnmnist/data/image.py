@@ -24,14 +24,14 @@ SUFFIXES = {".bmp", ".gif", ".jpeg", ".jpg", ".pbm", ".pgm", ".png", ".ppm", ".t
 FORMATS = ("BMP", "GIF", "JPEG", "PNG", "PPM", "TIFF", "WEBP")  # none that starts a program, as EPS does
 MAX_BYTES = 50_000_000
 MAX_PIXELS = 64_000_000
-LIGHT = 200  # a border above this grey value: no digit of MNIST's kind, even at the network's own size
+LIGHT = 200  # a border of this grey value or above: no digit of MNIST's kind, even at the network's own size
 
 
 def read(file: Path | BinaryIO, name: str, shape: tuple[int, int] = (SIDE, SIDE)) -> NDArray[Any]:
     """Grey values (rows * columns,) uint8, white on black, of an image as the network takes it.
 
-    An image of the network's size with a border that is not light is taken as it is. All others are made what
-    MNIST's digits are by `prepare`, for networks that read 28x28.
+    An image of the network's size is taken as it is, at 28x28 only if it is light on dark. All others are made
+    what MNIST's digits are by `prepare`, for networks that read 28x28.
 
     Args:
         file: a path, or an open binary file.
@@ -41,11 +41,11 @@ def read(file: Path | BinaryIO, name: str, shape: tuple[int, int] = (SIDE, SIDE)
     Raises:
         DataError: it is no image, shows nothing, or has another size than a network takes that reads no 28x28.
     """
-    _, grey = _decode(file, name, 2 * WORK if shape == (SIDE, SIDE) else None)
-    border = np.concatenate([grey[0], grey[-1], grey[:, 0], grey[:, -1]])
-    if grey.shape == shape and np.median(border) < LIGHT:
+    mnists = shape == (SIDE, SIDE)
+    _, grey = _decode(file, name, 2 * WORK if mnists else None)
+    if grey.shape == shape and (not mnists or _light_on_dark(grey)):
         return grey.reshape(-1)
-    if shape != (SIDE, SIDE):
+    if not mnists:
         (height, width), (rows, columns) = grey.shape, shape
         raise DataError(f"{name}: is {width}x{height} pixels; the network takes {columns}x{rows}")
     with _named(name):
@@ -67,6 +67,12 @@ def read_many(file: Path | BinaryIO, name: str) -> tuple[Image, list[list[Digit]
         return picture, segment(grey)
 
 
+def _light_on_dark(grey: NDArray[Any]) -> bool:
+    """Whether the border is nearer to the darkest pixel than to the lightest, and not light itself."""
+    border = np.concatenate([grey[0], grey[-1], grey[:, 0], grey[:, -1]])
+    return bool(np.median(border) < min(LIGHT, (int(grey.min()) + int(grey.max())) / 2))
+
+
 @contextmanager
 def _named(name: str) -> Iterator[None]:
     """Says in which picture there is no ink."""
@@ -77,7 +83,7 @@ def _named(name: str) -> Iterator[None]:
 
 
 def _decode(file: Path | BinaryIO, name: str, side: int | None = None) -> tuple[Image, NDArray[Any]]:
-    """The picture, turned as its EXIF orientation says, and its grey values (rows, columns) uint8.
+    """The picture, turned as its EXIF orientation says, opaque, with 8 bits; its grey values (rows, columns) uint8.
 
     Of an animation the first picture counts. A JPEG comes at a fraction of its size where no more than `side`
     pixels are wanted.
@@ -86,19 +92,22 @@ def _decode(file: Path | BinaryIO, name: str, side: int | None = None) -> tuple[
 
     data = _bytes(file, name)
     try:
-        with warnings.catch_warnings(), Image.open(io.BytesIO(data), formats=FORMATS) as image:
+        with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            width, height = image.size
-            if width * height > MAX_PIXELS:
-                raise DataError(
-                    f"{name}: is {width}x{height} pixels, more than the {MAX_PIXELS:,} that are read"
-                )
-            if side:
-                image.draft("RGB", (side, side))
-            picture = ImageOps.exif_transpose(image)
-            return picture, _grey(picture)
+            with Image.open(io.BytesIO(data), formats=FORMATS) as image:
+                width, height = image.size
+                if width * height > MAX_PIXELS:
+                    raise DataError(
+                        f"{name}: is {width}x{height} pixels, more than the {MAX_PIXELS:,} that are read"
+                    )
+                if side:
+                    image.draft("RGB", (side, side))
+                picture = _plain(ImageOps.exif_transpose(image))
+                return picture, np.asarray(picture.convert("L"), np.uint8)
     except DataError:
         raise
+    except Image.DecompressionBombError as error:  # it does not say how many
+        raise DataError(f"{name}: has more than {MAX_PIXELS:,} pixels, which are not read") from error
     except Exception as error:  # on damaged files the decoders raise a dozen types
         reason = "" if isinstance(error, UnidentifiedImageError) else f" ({error!r:.100})"
         raise DataError(
@@ -121,14 +130,14 @@ def _bytes(file: Path | BinaryIO, name: str) -> bytes:
     return data
 
 
-def _grey(image: Image) -> NDArray[Any]:
-    """(rows, columns) uint8 of an image of any mode."""
+def _plain(image: Image) -> Image:
+    """An image of any mode as it is to be seen: opaque, with 8 bits."""
     from PIL import Image
 
     if image.mode == "F":
         raise ValueError("pixels are floating-point numbers; save it with 8 or 16 bits")
     if image.mode.startswith("I"):  # 16 bits, in some versions in a 32-bit mode; Pillow would cut at 255
-        return np.clip(np.asarray(image) >> 8, 0, 255).astype(np.uint8)
+        return Image.fromarray(np.clip(np.asarray(image) >> 8, 0, 255).astype(np.uint8))
     if image.has_transparency_data:
         image = image.convert("RGBA")
         step = 1 + max(image.size) // 1000  # of the many pixels of a large picture, some say enough
@@ -139,4 +148,4 @@ def _grey(image: Image) -> NDArray[Any]:
         ).sum() / seen < 128  # ink of which only itself is there
         paper = Image.new("RGBA", image.size, "white" if dark else "black")
         image = Image.alpha_composite(paper, image)
-    return np.asarray(image.convert("L"), np.uint8)
+    return image

@@ -28,6 +28,7 @@ FAINTEST = 12.0  # grey values by which ink must differ from paper, and five tim
 SPECK = 0.08  # parts smaller than this share of the largest are dirt
 LEAST = 0.001  # of the picture is ink
 THINNEST, THICKEST = 2.0, 4.2  # pixels of a line in the box, as they occur in MNIST
+NOTHING = "no ink found: nothing stands out from the background"
 
 
 class NoInk(ValueError):
@@ -82,7 +83,7 @@ def flatten(grey: Array) -> Array:
     dark = np.sum(difference**3 * (1 - x * x) * (1 - y * y)) < 0
     ink = np.clip(-difference if dark else difference, 0, None)
     if np.quantile(ink, 1 - LEAST / 2) < max(FAINTEST, 5 * noise):
-        raise NoInk("no ink found: nothing stands out from the background")
+        raise NoInk(NOTHING)
     if dark:
         ink /= np.maximum(light, 1.0)  # dark ink takes away a share of the light that falls on it
     return ink
@@ -98,16 +99,22 @@ def find(ink: Array) -> tuple[Array, Array]:
 
     Lines of ruled paper are left out, and what touches the border: shadows, a table. That may be far darker than
     the ink, so the threshold is set anew without it.
+
+    Raises:
+        NoInk: nothing is left.
     """
     ink, threshold = _normal(ink)
     # Half the threshold is where the soft edge of a line ends.
-    labels = components(without_lines(ink > threshold / 2))
-    inside = _off_border(labels)
-    written = inside[labels] & (labels > 0)
-    if not inside.all():
-        ink, threshold = _normal(np.where(inside[labels], ink, 0))
-    soft = np.clip((ink - threshold / 2) / (1 - threshold / 2), 0, 1) * written
-    return soft, (ink > threshold) & written
+    faint = ink > threshold / 2
+    labels = components(without_lines(faint))
+    written = _off_border(labels)[labels] & (labels > 0)
+    dropped = faint & ~written
+    if dropped.any():
+        ink, threshold = _normal(np.where(dropped, 0, ink))
+    mask = (ink > threshold) & written
+    if not mask.any():
+        raise NoInk(NOTHING)
+    return np.clip((ink - threshold / 2) / (1 - threshold / 2), 0, 1) * written, mask
 
 
 def _normal(ink: Array) -> tuple[Array, float]:
@@ -154,14 +161,14 @@ def fit(picture: Array, width: float) -> Array:
     """
     from PIL import Image, ImageFilter
 
+    scale = min(1.0, WORK / max(picture.shape))  # more pixels would only take longer
+    picture, width = _resize(picture, scale), width * scale
     pixel = max(picture.shape) / BOX  # of the box, in pixels of the picture
     reach = round((np.clip(width, THINNEST * pixel, THICKEST * pixel) - width) / 2)
-    if reach > 0:
-        grown = Image.fromarray(np.pad(picture, reach))
-        picture = np.asarray(grown.filter(ImageFilter.MaxFilter(2 * reach + 1)))
-    elif reach < 0:
-        picture = np.asarray(Image.fromarray(picture).filter(ImageFilter.MinFilter(1 - 2 * reach)))
-    small = _resize(picture, BOX / max(picture.shape)).astype(np.float64)
+    digit = Image.fromarray(np.pad(picture, max(reach, 0)))
+    for _ in range(abs(reach)):  # one filter of their whole reach takes the square of the time
+        digit = digit.filter(ImageFilter.MaxFilter(3) if reach > 0 else ImageFilter.MinFilter(3))
+    small = _resize(np.asarray(digit), BOX / max(digit.size)).astype(np.float64)
     inked = small[small > 20]
     full = np.percentile(inked, 95) if len(inked) else 255.0
     return np.clip(small * (255 / full), 0, 255).astype(np.uint8)

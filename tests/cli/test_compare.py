@@ -1,5 +1,6 @@
 import json
 import re
+import shutil
 
 import numpy as np
 import pytest
@@ -96,6 +97,23 @@ def test_validation_examples_that_one_of_them_has_learnt(tiny_config, trained):
 def test_other_data(trained, tiny):
     record = json.loads(nnmnist("compare", *trained, "--data", tiny, "--split", "train", "--json").stdout)
     assert record["n"] == 300
+
+
+def test_its_own_data_by_another_name_is_not_other_data(tiny_config, trained, tiny):
+    other_seed = train(tiny_config, "seed1", "--seed", "1", "--set", "data.validation=30")
+    shutil.copytree(tiny, "copied")
+    for folder in (tiny, "copied"):
+        result = nnmnist("compare", trained[0], other_seed, "--data", folder, "--split", "train")
+        assert result.exit_code == 1
+        assert "was trained on 270 of these 300 examples and the other network on 240" in result.stderr
+        assert nnmnist("compare", trained[0], other_seed, "--data", folder).exit_code == 0
+
+
+def test_other_data_have_no_validation_split(trained, tiny):
+    for command in (["compare", *trained], ["evaluate", trained[0]]):
+        result = nnmnist(*command, "--data", tiny, "--split", "validation")
+        assert result.exit_code == 2
+        assert f"--split validation: --data {tiny} has no such split" in " ".join(result.stderr.split())
 
 
 @pytest.mark.parametrize(

@@ -1,5 +1,6 @@
 import gzip
 import json
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -130,7 +131,7 @@ def test_a_sheet_has_a_row_for_each_class(folder):
 @pytest.mark.usefixtures("at_most_three_across")
 def test_a_sheet_of_distorted_digits_begins_with_the_digit_itself(folder):
     for distort in (["--distort"], ["--distort", "{alpha: 0}"], ["--distort", "{shift: 0}"]):
-        run("show", "--data-dir", folder.parent, "-o", "sheet.png", *distort)
+        run("show", "--data-dir", folder.parent, "-o", "sheet.png", "--force", *distort)
         with Image.open("sheet.png") as file:
             rows = (255 - np.asarray(file))[::2, ::2].reshape(2, 4, 3, 6)
         for row, original in zip(rows, PICTURES[[1, 0]], strict=True):
@@ -157,6 +158,18 @@ def test_a_sheet_without_distortion_to_speak_of_repeats_the_digit(folder):
 def test_what_cannot_be_shown_is_told(arguments, error, message):
     with pytest.raises(error, match=message):
         run("show", *arguments)
+
+
+@pytest.mark.usefixtures("at_most_three_across")
+def test_an_existing_file_is_replaced_by_force_alone(folder):
+    Path("mine.png").write_text("precious")
+    arguments = "show", "--data-dir", folder.parent, "-o", "mine.png"
+    result = run(*arguments)
+    assert result.exit_code == 1
+    assert result.stderr == "Error: mine.png: exists; write over it by --force, or name another\n"
+    assert Path("mine.png").read_text() == "precious"
+    assert run(*arguments, "--force").exit_code == 0
+    assert Path("mine.png").read_bytes().startswith(b"\x89PNG")
 
 
 def test_a_sheet_is_a_png():

@@ -188,6 +188,19 @@ def test_annotate_draws_on_the_picture(reader):
     assert Path("out.png").read_bytes() != content  # question marks, in another colour
 
 
+def test_annotate_keeps_paper_and_ink_of_a_transparent_picture(reader):
+    ink = np.asarray(page("25"))
+    Image.fromarray(np.dstack([0 * ink] * 3 + [255 - ink])).save("clear.png")  # black, and nothing around it
+    Image.fromarray(ink.astype(np.uint16) * 257).save("deep.png")
+    page("25").save("page.png")
+    for name in ("clear", "deep", "page"):
+        result = nnmnist("predict", reader, f"{name}.png", "--many", "--annotate", f"{name}-out.png")
+        assert result.exit_code == 0
+    outs = [np.asarray(Image.open(f"{name}-out.png")).astype(int) for name in ("clear", "deep", "page")]
+    assert np.abs(outs[0] - outs[2]).max() <= 1
+    assert (outs[1] == outs[2]).all()
+
+
 def test_below_the_wanted_probability_is_a_question_mark(reader):
     page("3").save("three.png")
     arguments = "predict", reader, "three.png", "--min-probability", "0.999999"
@@ -248,6 +261,7 @@ def test_show_draws_every_digit_of_a_page(reader):
         ["--many", "--test", "1"],
         ["--annotate", "x.png", "a.png"],
         ["--many", "--annotate", "x.png", "a.png", "b.png"],
+        ["--many", "--annotate", "x.png", "."],
         ["--many"],
     ],
 )

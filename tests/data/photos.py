@@ -28,6 +28,14 @@ def photo(digit, rng):
     return taken(picture, rng)
 
 
+def faint_on_dark_rules(digit, ink):
+    """A grey picture (200, 260) uint8 of `digit` in ink of that grey value, on paper ruled nearly black."""
+    cover = np.kron(np.pad(digit, ((11, 11), (18, 19))), np.ones((4, 4))) / 255
+    picture = (240 - (240 - ink) * cover).astype(np.uint8)
+    picture[np.arange(len(picture)) % 36 < 4] = 10
+    return picture
+
+
 def page(lines, rng):
     """A grey picture of `lines` of digits, each (28, 28) uint8, 3 to 6 times as large, and their true boxes.
 

@@ -4,13 +4,14 @@ import numpy as np
 import pytest
 from PIL import Image, ImageDraw, ImageOps
 
-from nnmnist.data import image
+from nnmnist.data import image, mnist
 from nnmnist.errors import DataError
 
 
 @pytest.fixture
 def digit():
-    return np.random.default_rng(0).integers(0, 256, (28, 28)).astype(np.uint8)
+    """Noise with a black border."""
+    return np.pad(np.random.default_rng(0).integers(0, 256, (26, 26)).astype(np.uint8), 1)
 
 
 @pytest.mark.parametrize("ending", ["png", "bmp", "gif", "pgm", "tiff", "webp"])
@@ -68,6 +69,37 @@ def test_dark_on_light_of_the_networks_own_size(tmp_path):
     assert seven.max() > 200
 
 
+@pytest.mark.parametrize("paper", [110, 150, 199, 240])
+def test_dark_ink_on_grey_paper_of_the_networks_own_size(tmp_path, paper):
+    small = np.asarray(drawing().resize((28, 28)), float) / 255
+    Image.fromarray((20 + (paper - 20) * small).astype(np.uint8)).save(tmp_path / "grey.png")
+    Image.fromarray((255 * small).astype(np.uint8)).save(tmp_path / "white.png")
+    grey, white = (image.read(tmp_path / name, "x").astype(float) for name in ("grey.png", "white.png"))
+    assert np.corrcoef(grey, white)[0, 1] > 0.95
+
+
+def test_mnist_passes_unchanged(real_mnist):
+    """Each of 200 test images, to the bit."""
+    for digit in mnist.load(real_mnist).test[0][:200]:
+        file = io.BytesIO()
+        Image.fromarray(digit.reshape(28, 28)).save(file, "PNG")
+        file.seek(0)
+        assert (image.read(file, "x") == digit).all()
+
+
+@pytest.mark.parametrize("level", [0, 128, 199, 255])
+def test_a_blank_picture_of_the_networks_own_size(tmp_path, level):
+    Image.new("L", (28, 28), level).save(tmp_path / "blank.png")
+    with pytest.raises(DataError, match="blank: no ink found"):
+        image.read(tmp_path / "blank.png", "blank")
+
+
+def test_pictures_of_another_networks_size_are_taken_as_they_are(tmp_path):
+    light = np.full((6, 5), 230, np.uint8)
+    Image.fromarray(light).save(tmp_path / "light.png")
+    assert (image.read(tmp_path / "light.png", "light", (6, 5)) == 230).all()
+
+
 def test_a_blank_sheet(tmp_path):
     Image.new("L", (300, 200), 255).save(tmp_path / "blank.png")
     with pytest.raises(DataError, match="blank: no ink found"):
@@ -78,6 +110,19 @@ def test_another_size_for_another_network(tmp_path):
     Image.new("L", (30, 20)).save(tmp_path / "wide.png")
     with pytest.raises(DataError, match="wide: is 30x20 pixels; the network takes 5x6"):
         image.read(tmp_path / "wide.png", "wide", (6, 5))
+
+
+@pytest.mark.parametrize(
+    ("side", "said"),
+    [
+        (10_000, "is 10000x10000 pixels, more than the 64,000,000"),
+        (20_000, "has more than 64,000,000 pixels"),
+    ],
+)
+def test_far_too_many_pixels(side, said):
+    """Past 89 million Pillow warns, and past twice that it raises an error of its own."""
+    with pytest.raises(DataError, match=f"huge: {said}"):
+        image.read(io.BytesIO(f"P5 {side} {side} 255\n".encode()), "huge")
 
 
 def test_a_truncated_image(digit, tmp_path):

@@ -5,7 +5,7 @@ from nnmnist.data import synthetic
 from nnmnist.data.prepare import NoInk, prepare
 from nnmnist.data.segment import join, line_up, segment
 
-from .photos import page
+from .photos import faint_on_dark_rules, page
 
 
 def likeness(a, b):
@@ -60,6 +60,12 @@ def test_one_short_line_on_a_large_sheet():
     picture = np.pad(small, ((400, 300), (200, 400)), constant_values=255)
     [line] = segment(picture)
     assert len(line) == 2
+
+
+def test_faint_writing_on_darkly_ruled_paper():
+    for digit in digits(range(10)):
+        [[found]] = segment(faint_on_dark_rules(digit, 140))
+        assert likeness(found.image, digit) > 0.3
 
 
 def test_photo_like_pages():

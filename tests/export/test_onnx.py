@@ -57,5 +57,14 @@ def test_versions_are_the_lowest_that_fit_and_the_config_is_carried(reader):
     assert "folder" not in entry.value
 
 
+def test_folders_are_not_told():
+    config = {"seed": 3, "data": {"path": "/home/me/data", "validation": 9}}
+    [entry] = onnx.load_model_from_string(
+        encode(network_of("relu", "softmax", config=config, data={"folder": "/home/me/data"}))
+    ).metadata_props
+    assert "/home/me" not in entry.value
+    assert json.loads(entry.value)["config"] == {"seed": 3, "data": {"path": None, "validation": 9}}
+
+
 def test_the_same_network_gives_the_same_bytes(reader):
     assert encode(reader) == encode(reader)

@@ -12,7 +12,7 @@ from nnmnist.data import image, prepare
 from nnmnist.data.examples import scale
 from nnmnist.export.html import encode
 
-from ..data.photos import photo  # noqa: TID252
+from ..data.photos import faint_on_dark_rules, photo  # noqa: TID252
 from .conftest import KINDS, network_of
 from .page import FOUR, ONE, SEVEN, THREE
 
@@ -55,6 +55,24 @@ def test_photos(reader, digits, opened, n):
         pixels, p = on_page(page, [file])
         assert (pixels == ours).all()
         assert p == pytest.approx(ours_p, abs=1e-4)
+
+
+@pytest.mark.parametrize("ink", [150, 190])
+def test_faint_writing_on_darkly_ruled_paper(reader, digits, opened, ink):
+    files = [encoded(faint_on_dark_rules(digit, ink)) for digit in digits[:5]]
+    ours, _ = in_python(reader, files)
+    pixels, _ = on_page(opened(), files)
+    assert (pixels == ours).all()
+
+
+def test_pictures_of_the_networks_own_size(reader, digits, opened):
+    """Grey paper, and none of the network's kind without ink."""
+    grey = [encoded(150 - digit // 2) for digit in digits[:5]]
+    blank = [encoded(np.full((28, 28), level, np.uint8)) for level in (0, 128, 199)]
+    ours, _ = in_python(reader, grey)
+    answers = opened().read([*grey, *blank])
+    assert [pixels for pixels, _ in answers[:5]] == ours.tolist()
+    assert all(isinstance(answer, prepare.NoInk) for answer in answers[5:])
 
 
 def test_photos_as_jpeg(reader, digits, opened):

@@ -18,7 +18,7 @@ from nnmnist.model.network import Network
 
 from .support import assert_one_line, counts, nnmnist, posix, raised
 
-DIGIT = np.random.default_rng(0).integers(0, 256, (28, 28)).astype(np.uint8)
+DIGIT = np.pad(np.random.default_rng(0).integers(0, 256, (26, 26)).astype(np.uint8), 1)
 
 
 def encoded(picture, kind="PNG", **settings):

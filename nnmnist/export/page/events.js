@@ -38,9 +38,11 @@ paper.addEventListener("keydown", (event) => {
     stroke?.push(pen);
     refresh();
   } else if (event.key === " ") {
-    if (stroke) endStroke();
-    else stroke = [pen];
-    refresh();
+    if (!event.repeat) {
+      if (stroke) endStroke();
+      else stroke = [pen];
+      refresh();
+    }
   } else if (event.key === "Delete" || event.key === "Backspace") clear();
   else return;
   event.preventDefault();

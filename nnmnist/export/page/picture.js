@@ -1,6 +1,6 @@
 // A person's picture file as grey bytes: nnmnist/data/image.py, in a browser.
 
-const LIGHT = 200; // grey value of a border above which even 28x28 pixels are no digit of MNIST's kind
+const LIGHT = 200; // grey value of a border from which on even 28x28 pixels are no digit of MNIST's kind
 const LONGEST = 4096; // pixels of a side, all that phones allow; the browser makes a larger picture smaller
 
 // Resolves to an ImageBitmap, turned as its EXIF orientation says. Rejects what is no picture.
@@ -54,8 +54,13 @@ function isDark(colours) {
 // (784,) bytes as the network takes them; a picture of its own kind is taken as it is. Throws NoInk.
 function digitOf(picture) {
   const { rows, columns, pixels } = picture;
-  if (rows === SIDE && columns === SIDE && borderOf(picture) < LIGHT) return pixels;
-  return prepare({ rows, columns, pixels });
+  return rows === SIDE && columns === SIDE && isLightOnDark(picture) ? pixels : prepare(picture);
+}
+
+// Whether the border is nearer to the darkest pixel than to the lightest, and not light itself.
+function isLightOnDark(picture) {
+  const [least, most] = [Math.min(...picture.pixels), Math.max(...picture.pixels)];
+  return borderOf(picture) < Math.min(LIGHT, (least + most) / 2);
 }
 
 // The median of the outermost pixels.

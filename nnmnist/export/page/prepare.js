@@ -10,6 +10,7 @@ const FAINTEST = 12; // grey values by which ink must differ from paper, and fiv
 const SPECK = 0.08; // parts smaller than this share of the largest are dirt
 const LEAST = 0.001; // of the picture is ink
 const [THINNEST, THICKEST] = [2, 4.2]; // pixels of a line in the box, as they occur in MNIST
+const NOTHING = "no ink found: nothing stands out from the background";
 
 class NoInk extends Error {}
 
@@ -52,7 +53,7 @@ function flatten({ rows, columns, pixels }) {
   const side = moment < 0 ? -1 : 1;
   for (let at = 0; at < ink.length; at++) ink[at] = Math.max(side * ink[at], 0);
   if (quantile(ink, 1 - LEAST / 2) < Math.max(FAINTEST, 5 * noise)) {
-    throw new NoInk("no ink found: nothing stands out from the background");
+    throw new NoInk(NOTHING);
   }
   if (side < 0) for (let at = 0; at < ink.length; at++) ink[at] /= Math.max(light[at], 1);
   return { rows, columns, pixels: ink };
@@ -112,14 +113,13 @@ function find({ rows, columns, pixels }) {
   const faint = new Uint8Array(ink.map((each) => (each > threshold / 2 ? 1 : 0)));
   const { labels, n } = components(withoutLines({ rows, columns, pixels: faint }));
   const inside = offBorder(labels, n, rows, columns);
-  if (inside.includes(0)) ({ ink, threshold } = normal(ink.map((each, at) => each * inside[labels[at]])));
-  const soft = new Float64Array(ink.length);
-  const mask = new Uint8Array(ink.length);
-  for (let at = 0; at < ink.length; at++) {
-    if (!labels[at] || !inside[labels[at]]) continue;
-    soft[at] = clip((ink[at] - threshold / 2) / (1 - threshold / 2), 0, 1);
-    mask[at] = ink[at] > threshold ? 1 : 0;
+  const written = labels.map((label) => (label ? inside[label] : 0));
+  if (faint.some((each, at) => each > written[at])) {
+    ({ ink, threshold } = normal(ink.map((each, at) => (faint[at] > written[at] ? 0 : each))));
   }
+  const soft = ink.map((each, at) => written[at] * clip((each - threshold / 2) / (1 - threshold / 2), 0, 1));
+  const mask = new Uint8Array(ink.map((each, at) => (each > threshold ? written[at] : 0)));
+  if (!mask.includes(1)) throw new NoInk(NOTHING);
   return { soft: { rows, columns, pixels: soft }, mask: { rows, columns, pixels: mask } };
 }
 
