@@ -133,6 +133,9 @@ def read(directory: Path, folder: Path) -> Entry:
     with suppress(FileNotFoundError):
         return Entry(name, directory, settings, "done", *_results(summary, summary.read_bytes()))
     state, reason = _state(directory)
+    if state != "running":
+        with suppress(FileNotFoundError):  # it may have been finished just now
+            return Entry(name, directory, settings, "done", *_results(summary, summary.read_bytes()))
     rows = metrics.read(directory / "metrics.csv")
     seconds = sum(row["seconds"] or 0.0 for row in rows)
     return Entry(name, directory, settings, state, len(rows), seconds, _best(rows), None, reason)

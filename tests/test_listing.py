@@ -68,6 +68,13 @@ def test_states_are_told_by_what_is_there_and_who_holds_it(settings, splits):
     assert listed()[0].state == "done"
 
 
+def test_a_run_that_is_finished_while_it_is_looked_at_is_done(settings, splits, monkeypatch):
+    run = begin(settings, "one")
+    list(run.train(splits))
+    monkeypatch.setattr(listing.lock, "held", lambda directory: bool(run.finish(splits)) and False)
+    assert listed()[0].state == "done"
+
+
 def test_a_failed_run_tells_why_until_it_is_gone_on_with(settings, splits):
     run = begin(changed(settings, learning_rate=1e30), "one")
     with pytest.raises(TrainingError) as error:

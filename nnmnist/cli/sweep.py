@@ -54,21 +54,25 @@ def sweep(
 
     wanted = plan.load(file)
     folder = output or Path("runs") / wanted.name
-    store = pool.open_store(wanted, folder, storage, notice)
     progress, faults = Progress(wanted, quiet), list[Exception]()
+    store = pool.open_store(wanted, folder, storage, progress.tell)
     progress.show(store.trials())
+    left = store.left()
     try:
-        if left := store.left():
-            worker.load(wanted.base.data, wanted.base.seed, data_dir, notice)  # once, for all
+        if left:
+            worker.load(wanted.base.data, wanted.base.seed, data_dir, progress.tell)  # once, for all
             with pool.Pool(min(jobs or _cores(), left), wanted, folder, storage, data_dir) as workers:
                 while workers.wait(LOOK):
                     progress.show(store.trials())
-                faults = workers.faults()
+                    left = store.left()
+                    faults += (found := workers.faults())
+                    if workers.alive():  # else the last of them is the error
+                        for fault in found:
+                            progress.tell(f"{fault}; the others go on")
+                faults += workers.faults()
     except (KeyboardInterrupt, SystemExit):
         progress.close()
-        notice(
-            f"stopped with {store.left()} of {wanted.trials} trials left; the same command goes on with them"
-        )
+        notice(f"stopped with {left} of {wanted.trials} trials left; the same command goes on with them")
         raise
     progress.close()
     records = ranked(wanted, store.trials())
@@ -79,7 +83,7 @@ def sweep(
         click.echo(table(wanted, records))
     if left := store.left():
         notice(f"{left} of {wanted.trials} trials are left; the same command goes on with them")
-        raise faults[0] if faults else NnmnistError("all workers have ended early")
+        raise faults[-1] if faults else NnmnistError("all workers have ended early")
     if failed := sum(record["state"] == "failed" for record in records):
         raise NnmnistError(f"{failed} of {wanted.trials} trials failed")
 

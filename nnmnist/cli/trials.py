@@ -11,6 +11,7 @@ import click
 from optuna.trial import FixedTrial, FrozenTrial, TrialState
 
 from nnmnist.cli.options import notice
+from nnmnist.data import toy
 from nnmnist.sweep.plan import Sweep, name_of
 from nnmnist.sweep.space import text_of
 from nnmnist.sweep.store import stints
@@ -29,6 +30,7 @@ def as_record(sweep: Sweep, trial: FrozenTrial) -> dict[str, Any]:
     """The JSON of a trial."""
     epochs = trial.intermediate_values
     last = stints(trial)[-1:]
+    name = name_of(trial.number) + ("" if sweep.seeds == 1 else "-seed-*")
     return {
         "trial": trial.number,
         "state": STATES[trial.state],
@@ -36,7 +38,7 @@ def as_record(sweep: Sweep, trial: FrozenTrial) -> dict[str, Any]:
         "validation": trial.value if trial.value is not None else epochs[max(epochs)] if epochs else None,
         "epochs": max(epochs, default=0),
         "seconds": trial.duration.total_seconds() if trial.duration else None,
-        "run": f"{last[0].where}/{name_of(trial.number)}" if last else None,
+        "run": f"{last[0].where}/{name}" if last else None,
         "reason": trial.user_attrs.get("reason"),
     }
 
@@ -66,7 +68,7 @@ def table(sweep: Sweep, records: Sequence[dict[str, Any]]) -> str:
             (
                 str(each["trial"]),
                 each["state"],
-                "-" if score is None else f"{score:.2%}",
+                "-" if score is None else _score(sweep, score),
                 str(each["epochs"]),
                 "-" if seconds is None else f"{seconds:.1f}",
                 *(_short(each["values"].get(key)) for key in keys),
@@ -83,7 +85,8 @@ def table(sweep: Sweep, records: Sequence[dict[str, Any]]) -> str:
 def line(sweep: Sweep, each: dict[str, Any]) -> str:
     """One line for a trial that has ended."""
     values = ", ".join(f"{key.rpartition('.')[2]} {_short(value)}" for key, value in each["values"].items())
-    score = "" if each["validation"] is None else f" {each['validation']:.2%} after {each['epochs']} epochs,"
+    value = each["validation"]
+    score = "" if value is None else f" {_score(sweep, value)} after {each['epochs']} epochs,"
     reason = f": {each['reason']}" if each["reason"] else ""
     return f"trial {each['trial']:>4} {each['state']:<6}{score} {values}{reason}"
 
@@ -126,9 +129,20 @@ class Progress:
             click.echo(f"\x1b[{self._height}A\x1b[J", err=True, nl=False)
         self._height = 0
 
+    def tell(self, line: str) -> None:
+        """A notice, which the table makes room for."""
+        self._clear()
+        notice(line)
+
     def close(self) -> None:
         """Leave the terminal as it was."""
         self._clear()
+
+
+def _score(sweep: Sweep, value: float) -> str:
+    """An accuracy, or where values are learnt R^2."""
+    values = sweep.base.data.path is None and toy.has_values(sweep.base.data.name)
+    return f"R^2 {value:.4f}" if values else f"{value:.2%}"
 
 
 def _short(value: Any) -> str:

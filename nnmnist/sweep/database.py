@@ -13,10 +13,16 @@ from pathlib import Path
 from optuna.exceptions import OptunaError, StorageInternalError
 from optuna.storages import RDBStorage
 from optuna.trial import FrozenTrial, TrialState
-from sqlalchemy import URL, NullPool, create_engine, make_url, text
-from sqlalchemy.exc import ArgumentError, InterfaceError, OperationalError, SQLAlchemyError
+from sqlalchemy import URL, Engine, NullPool, create_engine, make_url, text
+from sqlalchemy.exc import (
+    ArgumentError,
+    InterfaceError,
+    OperationalError,
+    PendingRollbackError,  # a query after the one that lost the connection, as Optuna makes it
+    SQLAlchemyError,
+)
 
-from nnmnist.errors import ConfigError
+from nnmnist.errors import ConfigError, MissingLibrary
 from nnmnist.sweep.plan import Sweep
 from nnmnist.sweep.store import Result, Store, StoreError
 
@@ -34,6 +40,7 @@ class Database(Store):
 
     Raises:
         ConfigError: `url` is none of PostgreSQL, or under this name there is another sweep.
+        MissingLibrary: the driver is not installed.
         StoreError: the database cannot be had.
     """
 
@@ -43,8 +50,10 @@ class Database(Store):
         super().__init__(sweep, folder, f"{socket.gethostname()}:{folder.resolve()}")
         address = _address(url)
         self._notify = notify
-        self._engine = create_engine(address, poolclass=NullPool)  # of the lock
-        self._name = address.render_as_string()  # without the password
+        self._name = URL.create(  # no user, password or options
+            address.drivername, host=address.host, port=address.port, database=address.database
+        ).render_as_string()
+        self._engine = _engine(address)
         self._over = threading.Event()
         self._seen: dict[int, tuple[object, float]] = {}  # number -> last sign of life, and since when
         self._looked = 0.0  # when it was last looked for signs
@@ -114,8 +123,10 @@ def _address(url: str) -> URL:
     """An address with the driver that the extra `sweep` brings. Raises ConfigError."""
     try:
         address = make_url(url)
-    except ArgumentError:
+    except (ArgumentError, ValueError):  # whose texts may show the password
         address = URL.create("no address")
+    if url.count("@") > 1:
+        raise ConfigError("--storage: more than one @; write @ as %40 in a password or a name")
     if address.drivername.partition("+")[0] != "postgresql":
         raise ConfigError(
             f"--storage: expected postgresql://USER:PASSWORD@HOST:PORT/DATABASE, found {address.drivername}"
@@ -123,15 +134,27 @@ def _address(url: str) -> URL:
     return address.set(drivername="postgresql+psycopg") if address.drivername == "postgresql" else address
 
 
+def _engine(address: URL) -> Engine:
+    """What the lock is had by. Raises ConfigError and MissingLibrary."""
+    try:
+        return create_engine(address, poolclass=NullPool)
+    except ImportError:
+        raise MissingLibrary(
+            f"--storage {address.drivername}: its driver is not installed: pip install 'nnmnist[sweep]'"
+        ) from None
+    except ArgumentError:
+        raise ConfigError(
+            f"--storage: no driver is called {address.drivername}; write postgresql://..."
+        ) from None
+
+
 def _is_away(error: Exception) -> bool:
     """Whether the database, not what was asked of it, is at fault; Optuna packs such an error into its own."""
-    return isinstance(error, (OperationalError, InterfaceError)) or (
-        isinstance(error, StorageInternalError)
-        and isinstance(error.__cause__, (OperationalError, InterfaceError))
-    )
+    found = error.__cause__ if isinstance(error, StorageInternalError) else error
+    return isinstance(found, (OperationalError, InterfaceError, PendingRollbackError))
 
 
 def _first_line(error: BaseException) -> str:
     """What the database, or the driver, has to say."""
-    said = getattr(error, "orig", None) or getattr(error.__cause__, "orig", None) or error
+    said = getattr(error, "orig", None) or getattr(error.__cause__, "orig", None) or error.__cause__ or error
     return str(said).strip().partition("\n")[0]

@@ -115,7 +115,10 @@ def load(path: Path) -> Sweep:
     space: dict[str, Dimension] = {}
     for key, node in written.items():
         dimension = parse(key, node)
-        if isinstance(dimension, Fault):
+        if key == "data.validation":
+            problem = "trials are compared by validation, so it is the same for all; move it under set"
+            faults.append(Fault(node.place, problem, f"space.{key}"))
+        elif isinstance(dimension, Fault):
             faults.append(dimension)
         else:
             space[key] = dimension

@@ -42,6 +42,7 @@ class Pool:
         )
         self._processes: list[BaseProcess] = []
         self._ends: list[Connection] = []  # each to hear why its process could not go on
+        self._asked: set[int] = set()  # places of those that have ended and been asked
         for _ in range(jobs):
             here, there = context.Pipe(duplex=False)
             process = context.Process(target=_work, args=(there, sweep, folder, url, data_dir), daemon=True)
@@ -56,9 +57,16 @@ class Pool:
         wait([process.sentinel for process in left], seconds)
         return bool(left)
 
+    def alive(self) -> bool:
+        """Whether any process is left."""
+        return any(process.is_alive() for process in self._processes)
+
     def faults(self) -> list[Exception]:
-        """Why workers ended before the sweep did; asked when none is left."""
-        return [fault for fault in map(_fault, self._processes, self._ends) if fault]
+        """Why workers have ended before the sweep did, since this was asked last."""
+        ended = {n for n, process in enumerate(self._processes) if not process.is_alive()} - self._asked
+        self._asked |= ended
+        found = [_fault(self._processes[n], self._ends[n]) for n in sorted(ended)]
+        return [fault for fault in found if fault]
 
     def __enter__(self) -> Pool:
         return self
@@ -103,4 +111,5 @@ def _work(end: Connection, sweep: Sweep, folder: Path, url: str | None, data_dir
 
 
 def _stop(number: int, frame: object) -> NoReturn:
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)  # a second one would interrupt the giving back
     sys.exit(128 + number)

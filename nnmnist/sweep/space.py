@@ -9,6 +9,7 @@ Optuna knows a value by its dotted key, the widths as `model.hidden.layers`, `mo
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from dataclasses import dataclass
 from difflib import get_close_matches
@@ -119,6 +120,8 @@ def joined(parts: tuple[Params, ...]) -> Params:
 
 def text_of(value: Any) -> str:
     """`value` as YAML, on one line."""
+    if isinstance(value, dict):
+        return json.dumps(value, ensure_ascii=False)
     return dump({"": value}).split(":", 1)[1].strip()
 
 
@@ -185,6 +188,8 @@ def _layers(node: Node, parts: dict[str, Node]) -> Layers:
     if parts.keys() != {"layers", "width"}:
         raise Unfit(node, "expected both layers and width, as {layers: [1, 3], width: [64, 128]}")
     low, high = _bounds(parts["layers"], "integer")
+    if low < 0:
+        raise Unfit(parts["layers"], f"expected two whole numbers >= 0, as [1, 3], found {low}")
     width = _dimension(parts["width"])
     if not isinstance(width, (Choice, Integer)):
         raise Unfit(parts["width"], "expected a list of whole numbers or {integer: [low, high]}")

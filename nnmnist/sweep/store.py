@@ -101,7 +101,7 @@ class Store(ABC):
 
     def left(self) -> int:
         """How many trials are still to be finished, by whomever."""
-        return self.sweep.trials - sum(trial.state.is_finished() for trial in self.trials())
+        return max(0, self.sweep.trials - sum(trial.state.is_finished() for trial in self.trials()))
 
     def claim(self) -> Trial | None:
         """A trial for this worker to train: an orphan, or the next; None where others have the rest."""
@@ -134,10 +134,18 @@ class Store(ABC):
         self.hold(trial.number)
         return trial
 
-    def give_back(self, trial: Trial) -> None:
-        """Leave a trial to whoever claims next."""
-        trial.set_user_attr("stints", stints(trial)[:-1])  # nobody has died
-        self.storage.set_trial_state_values(self._id(trial.number), TrialState.WAITING)
+    def give_back(self, trial: Trial, first: bool = True) -> None:
+        """Leave a trial to whoever claims next, or if it is not to be the `first`, as an orphan.
+
+        One that has been taken up by another, who thought this worker dead, stays as it is.
+        """
+        frozen = self.storage.get_trial(self._id(trial.number))
+        had = stints(frozen)
+        if had and had[-1].worker == self.worker:
+            with suppress(UpdateFinishedTrialError):  # by one who was thought dead
+                trial.set_user_attr("stints", had[:-1])  # nobody has died
+                if first:
+                    self.storage.set_trial_state_values(self._id(trial.number), TrialState.WAITING)
         self.let_go()
 
     def report(self, trial: Trial, step: int, value: float) -> bool:
@@ -151,6 +159,10 @@ class Store(ABC):
 
         return self.patiently(act)
 
+    def reported(self, number: int) -> set[int]:
+        """The steps of a trial that are recorded."""
+        return self.patiently(lambda: set(self.storage.get_trial(self._id(number)).intermediate_values))
+
     def finish(self, number: int, value: float | None = None, reason: str = "") -> None:
         """Record the end of a trial: failed for a reason, complete with its value, or without one pruned."""
         self.patiently(lambda: self._finish(number, value, reason))
@@ -161,6 +173,8 @@ class Store(ABC):
         with suppress(UpdateFinishedTrialError):  # by another, or before the store was away
             if reason:
                 self.storage.set_trial_user_attr(self._id(number), "reason", reason)
+            # it waits where another took it for an orphan and gave it back, and Optuna tells none that waits
+            self.storage.set_trial_state_values(self._id(number), TrialState.RUNNING)
             self.study.tell(number, value, state, skip_if_finished=True)
 
     def _trials(self, *states: TrialState) -> list[FrozenTrial]:
@@ -200,7 +214,8 @@ class Journal(Store):
                 self.open(JournalStorage(JournalFileBackend(str(file), self._lock)))
         except ValueError as error:
             raise StoreError(
-                f"{file}: damaged ({error}); remove it, and the sweep begins again without training again what is done"
+                f"{file}: damaged ({error}); remove it, and the sweep begins again; "
+                "runs of the same configs are taken over"
             ) from None
 
     def alone(self) -> AbstractContextManager[object]:

@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
+from itertools import count
 from pathlib import Path
 from statistics import mean
 
 from optuna.exceptions import OptunaError, TrialPruned, UpdateFinishedTrialError
 from optuna.trial import Trial
 
-from nnmnist import data, runs
+from nnmnist import data, metrics, runs
 from nnmnist.config import Config, DataConfig
 from nnmnist.data import Notify, Source, Splits
-from nnmnist.errors import NnmnistError, RunHeld
+from nnmnist.errors import ConfigError, NnmnistError, RunHeld, TrainingError
 from nnmnist.runs import Run
 from nnmnist.sweep.store import Store
 from nnmnist.threads import limit_blas_threads
@@ -48,7 +49,7 @@ def _train(store: Store, trial: Trial, data_dir: Path | None, wanted: Callable[[
     except UpdateFinishedTrialError:
         store.let_go()  # taken up by another, who thought this worker dead, and finished
     except RunHeld:  # by whoever had the trial and is not quite gone, or by hand
-        store.patiently(lambda: store.give_back(trial))
+        store.patiently(lambda: store.give_back(trial, first=False))
         time.sleep(POLL)
     except (NnmnistError, MemoryError) as error:
         reason = str(error).replace("\n", "; ") or "out of memory"
@@ -70,13 +71,18 @@ def _value(store: Store, trial: Trial, data_dir: Path | None, wanted: Callable[[
     sweep, scores = store.sweep, list[float]()
     for directory, settings in store.patiently(lambda: sweep.runs(trial, store.folder)):
         splits = load(settings.data, settings.seed, data_dir)
-        summary = runs.finished(directory, settings)
-        if summary is None:
+        summary, before = runs.finished(directory, settings), len(scores) * settings.training.epochs
+        if summary is not None:
+            _replay(store, trial, directory, before, scores)
+        else:
             run = _open(directory, settings)
+            if run.last is not None:
+                _replay(store, trial, directory, before, scores)
             for epoch in run.train(splits):
-                assert epoch.validation is not None  # plan.py
+                if epoch.validation is None:
+                    raise TrainingError("trials are compared by validation, and this one has none")
                 score = _score(epoch.validation.accuracy, epoch.validation.r2)
-                step = len(scores) * settings.training.epochs + epoch.number
+                step = before + epoch.number
                 stop = store.report(trial, step, mean([*scores, score]))
                 if (
                     stop and step < sweep.seeds * settings.training.epochs
@@ -91,17 +97,37 @@ def _value(store: Store, trial: Trial, data_dir: Path | None, wanted: Callable[[
 
 
 def _open(directory: Path, settings: Config) -> Run:
-    """The run in a directory, to go on with; a new one where no epoch of one is there."""
+    """The run in a directory, to go on with; a new one where no epoch of one is there.
+
+    A run of another config, as a sampler may choose where the journal was removed, is set aside.
+    """
     if (directory / "last.npz").exists():
-        return runs.reopen(directory, settings)
+        try:
+            return runs.reopen(directory, settings)
+        except ConfigError:
+            names = (directory.with_name(f"{directory.name}-before-{n}") for n in count(1))
+            directory.rename(next(name for name in names if not name.exists()))
     return runs.create(settings, directory.name, directory, force=True)
 
 
 def _score(accuracy: float | None, r2: float | None) -> float:
     """What is to be large: the accuracy, or where values are learnt R^2."""
     score = r2 if accuracy is None else accuracy
-    assert score is not None
+    if score is None:
+        raise TrainingError("trials are compared by R^2, and the validation examples have none")
     return score
+
+
+def _replay(store: Store, trial: Trial, directory: Path, before: int, scores: Sequence[float]) -> None:
+    """Report the epochs of a run that the store does not know, for there the trials of others are judged by them.
+
+    Of values metrics.csv has no R^2, so that such a run shows what comes after.
+    """
+    known = store.reported(trial.number)
+    for row in metrics.read(directory / "metrics.csv"):
+        step, score = before + int(row["epoch"] or 0), row["validation_accuracy"]
+        if score is not None and step not in known:
+            store.report(trial, step, mean([*scores, score]))
 
 
 def load(

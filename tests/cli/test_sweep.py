@@ -83,8 +83,21 @@ def test_what_is_trained_is_taken_over_where_the_journal_is_lost(sweep_file):
     written = {path: path.stat().st_mtime_ns for path in Path("runs").rglob("*.npz")}
     Path("runs/tune/journal.log").unlink()
     again, _ = records(file)
-    assert [again[n]["validation"] for n in (0, 1)] == [first[n]["validation"] for n in (0, 1)]
+    for n in (0, 1):
+        assert [again[n][key] for key in ("validation", "epochs")] == [first[n]["validation"], 4]
     assert {path: path.stat().st_mtime_ns for path in Path("runs").rglob("*.npz")} == written
+
+
+def test_a_run_of_another_config_is_set_aside(sweep_file):
+    records(sweep_file("space: {training.learning_rate: [0.01, 0.05]}"))
+    old = [Path(f"runs/tune/trial-000{n}/summary.json").read_bytes() for n in (0, 1)]
+    Path("runs/tune/journal.log").unlink()
+    _, result = records(sweep_file("space: {training.learning_rate: [0.02, 0.05]}"))
+    assert result.exit_code == 0, result.stderr
+    assert Path("runs/tune/trial-0000-before-1/summary.json").read_bytes() == old[0]
+    assert Path("runs/tune/trial-0001/summary.json").read_bytes() == old[1]
+    assert runs.stored_config(Path("runs/tune/trial-0000")).training.learning_rate == 0.02
+    assert not Path("runs/tune/trial-0001-before-1").exists()
 
 
 def test_a_failed_trial_is_recorded_and_the_others_go_on(sweep_file):
@@ -112,6 +125,7 @@ def test_seeds_are_runs_whose_mean_counts(sweep_file):
     assert len(set(scores)) > 1
     assert trials[0]["validation"] == pytest.approx(sum(scores) / 3)
     assert trials[0]["epochs"] == 12
+    assert trials[0]["run"] == "runs/tune/trial-0000-seed-*"
 
 
 @pytest.mark.parametrize("pruner", ["median", "asha", "hyperband"])
@@ -160,6 +174,7 @@ def test_values_are_compared_by_r2(tmp_path):
     assert result.exit_code == 0
     summary = json.loads(Path(trials[0]["run"], "summary.json").read_text())
     assert trials[0]["validation"] == summary["validation"]["r2"]
+    assert f"R^2 {summary['validation']['r2']:.4f}" in nnmnist("sweep", file).stdout
 
 
 def test_missing_data_are_told_before_anything_is_claimed(tmp_path):
@@ -178,6 +193,11 @@ def test_missing_data_are_told_before_anything_is_claimed(tmp_path):
         (["tune.yaml", "--jobs", "0"], 2, "--jobs"),
         (["tune.yaml", "--storage", "sqlite:///a.db"], 2, "expected postgresql://"),
         (["tune.yaml", "--storage", "postgresql://me:secret@127.0.0.1:1/a"], 1, "Connection refused"),
+        (["tune.yaml", "--storage", "postgresql://127.0.0.1:1/a?password=secret"], 1, "Connection refused"),
+        (["tune.yaml", "--storage", "postgresql://me:a@secret@127.0.0.1:1/a"], 2, "write @ as %40"),
+        (["tune.yaml", "--storage", "postgresql://me@127.0.0.1:secret/a"], 2, "expected postgresql://"),
+        (["tune.yaml", "--storage", "postgresql+nothing://127.0.0.1/a"], 2, "no driver is called"),
+        (["tune.yaml", "--storage", "postgresql+pg8000://127.0.0.1/a"], 1, "pip install 'nnmnist[sweep]'"),
     ],
 )
 def test_bad_usage_is_one_clear_line(sweep_file, arguments, code, message):

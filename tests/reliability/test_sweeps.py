@@ -121,3 +121,13 @@ def test_a_killed_worker_is_told(sweep_file):
     assert stderr.endswith(
         "4 of 4 trials are left; the same command goes on with them\nError: a worker was killed (SIGKILL)\n"
     )
+
+
+@linux
+def test_a_killed_worker_is_told_while_others_go_on(sweep_file):
+    process = spawn("sweep", sweep_file(GRID % 60), "--jobs", 2)
+    in_the_middle(process)
+    os.kill(workers_of(process)[0], signal.SIGKILL)
+    _, stderr = finished(process)
+    assert process.returncode == 0, stderr
+    assert "a worker was killed (SIGKILL); the others go on\n" in stderr

@@ -93,6 +93,8 @@ def test_values_that_do_not_go_together_are_named_with_their_lines(sweep_file):
         ("model.hidden: {layers: [1, 2]}", "expected both layers and width"),
         ("model.hidden: {layers: [1, 2], width: {uniform: [1, 2]}}", "expected a list of whole numbers"),
         ("model.hidden: {layers: [1, 2], width: [0]}", "tune.yaml:2: model.hidden[0]: expected a whole number >= 1"),
+        ("model.hidden: {layers: [-1, 2], width: [4]}", "expected two whole numbers >= 0, as [1, 3], found -1"),
+        ("data.validation: [20, 60]", "tune.yaml:2: space.data.validation: trials are compared by validation"),
         ("training.epochs: {layers: [1, 2], width: [1]}", "expected a whole number >= 1, found a list"),
     ],
 )  # fmt: skip
@@ -149,6 +151,11 @@ def test_the_base_is_looked_for_beside_the_sweep(tmp_path):
     (tmp_path / "base.yaml").write_text("training: {epochs: 9}")
     (tmp_path / "a.yaml").write_text("config: base.yaml\nspace: {seed: [1]}")
     assert plan.load(tmp_path / "a.yaml").base.training.epochs == 9
+
+
+def test_a_section_may_be_set_as_a_mapping(sweep_file):
+    sweep = plan.load(sweep_file("space: {seed: [1]}\nset: {training: {epochs: 9, schedule: cosine}}"))
+    assert (sweep.base.training.epochs, sweep.base.training.schedule) == (9, "cosine")
 
 
 def test_the_same_sweep_in_other_words_is_the_same(sweep_file):

@@ -7,7 +7,7 @@ from optuna.trial import TrialState
 
 from nnmnist.errors import ConfigError
 from nnmnist.sweep import plan
-from nnmnist.sweep.store import DEATHS, Journal, StoreError
+from nnmnist.sweep.store import DEATHS, Journal, StoreError, stints
 
 
 @pytest.fixture
@@ -162,3 +162,56 @@ def test_a_damaged_journal_is_named(journal):
         file.write(b"[]]\n")
     with pytest.raises(StoreError, match=r"out/journal.log: damaged"):
         journal()
+
+
+ONE = "space: {seed: [0]}"
+
+
+def test_a_halted_worker_that_comes_back_may_finish_a_trial_that_waits(journal):
+    halted, other = journal(ONE), journal(ONE)
+    halted.claim()
+    dies(halted)
+    other.give_back(other.claim())
+    assert states(other) == [TrialState.WAITING]
+    halted.finish(0, 0.9)
+    assert states(other) == [TrialState.COMPLETE]
+    assert other.trials()[0].value == 0.9
+
+
+@pytest.mark.parametrize("first", [True, False])
+def test_a_trial_that_was_finished_meanwhile_is_given_back_in_peace(journal, first):
+    halted, other = journal(ONE), journal(ONE)
+    halted.claim()
+    dies(halted)
+    taken = other.claim()
+    halted.finish(0, 0.9)
+    other.give_back(taken, first)
+    assert states(other) == [TrialState.COMPLETE]
+
+
+def test_only_the_last_who_had_a_trial_gives_it_back(journal):
+    halted, other = journal(ONE), journal(ONE)
+    trial = halted.claim()
+    dies(halted)
+    other.claim()
+    halted.give_back(trial)
+    assert states(other) == [TrialState.RUNNING]
+    assert [stint.worker for stint in stints(other.trials()[0])] == [halted.worker, other.worker]
+
+
+def test_what_another_trains_by_hand_comes_after_new_trials_and_counts_no_deaths(journal):
+    worker, other = journal("space: {seed: [0, 1]}"), journal("space: {seed: [0, 1]}")
+    worker.give_back(worker.claim(), first=False)
+    assert other.claim().number == 1
+    for _ in range(DEATHS + 1):
+        trial = worker.claim()
+        assert trial.number == 0
+        worker.give_back(trial, first=False)
+
+
+def test_nothing_is_left_where_fewer_trials_are_wanted_than_there_are(journal):
+    text = "space: {seed: {integer: [0, 99]}}\nsampler: random\ntrials: "
+    worker = journal(text + "3")
+    for _ in range(3):
+        worker.finish(worker.claim().number, 0.5)
+    assert journal(text + "1").left() == 0
