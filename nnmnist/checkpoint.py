@@ -147,13 +147,18 @@ def _digest(arrays: dict[str, Array]) -> str:
 def _pack(arrays: dict[str, Array]) -> bytes:
     """A stored zip of .npy members; the same arrays give the same bytes at any time on any system."""
     buffer = io.BytesIO()
-    with zipfile.ZipFile(buffer, "w", zipfile.ZIP_STORED) as archive:
+    archive = zipfile.ZipFile(buffer, "w", zipfile.ZIP_STORED)
+    try:
         for name, array in arrays.items():
             member = zipfile.ZipInfo(f"{name}.npy")
             member.create_system = 3
             npy = io.BytesIO()
             np.lib.format.write_array(npy, array, version=(1, 0), allow_pickle=False)
             archive.writestr(member, npy.getvalue())
+        archive.close()
+    except BaseException:
+        archive.fp = None  # of an unfinished member, closing would complain in place of Ctrl-C
+        raise
     return buffer.getvalue()
 
 

@@ -39,9 +39,12 @@ class Lock:
 
     def release(self) -> None:
         """Give the right back; the file stays, for removing it would give those who wait different files."""
-        if self._descriptor is not None:
-            os.close(self._descriptor)
-            self._descriptor = None
+        descriptor, self._descriptor = (
+            self._descriptor,
+            None,
+        )  # first: closed twice, it may by then be another file's
+        if descriptor is not None:
+            os.close(descriptor)
 
     def __del__(self) -> None:
         self.release()

@@ -160,6 +160,12 @@ def test_a_killed_worker_is_told():
         team.run(1)
 
 
+def assert_ended(pids):
+    assert len(pids) == 1
+    with pytest.raises(ProcessLookupError):
+        os.kill(pids[0], 0)
+
+
 def test_a_worker_that_was_killed_between_two_epochs_is_told():
     network = Network((30, 8, 4))
     with Team(2, network, SGD(network.theta.size), 1, lambda part: lambda number: os.getpid()) as team:
@@ -179,11 +185,11 @@ def test_a_start_that_fails_leaves_nothing_behind():
             raise KeyboardInterrupt
         return lambda number: None
 
-    with pytest.raises(KeyboardInterrupt), Team(2, network, SGD(network.theta.size), 1, prepare):
+    team = Team(2, network, SGD(network.theta.size), 1, prepare)
+    with pytest.raises(KeyboardInterrupt), team:
         pass
     assert blas_threads() == before
-    with pytest.raises(ChildProcessError):
-        os.waitpid(-1, os.WNOHANG)
+    assert_ended(team._pids)
 
 
 def test_afterwards_nobody_shares_the_network():
@@ -235,13 +241,14 @@ def test_divergence_is_told_as_by_one_process():
     assert "first to break: z" in str(alone.value)
 
 
-def test_no_process_is_left_when_training_is_left_early():
+def test_no_process_is_left_when_training_is_left_early(monkeypatch):
     data = examples()
+    forked, fork = [], os.fork
+    monkeypatch.setattr(os, "fork", lambda: forked.append(fork()) or forked[-1])
     epochs = fit(Network((30, 8, 4)), data, data, Settings(epochs=5), cores=2)
     next(epochs)
     epochs.close()
-    with pytest.raises(ChildProcessError):
-        os.waitpid(-1, os.WNOHANG)
+    assert_ended(forked)
 
 
 @pytest.mark.parametrize(

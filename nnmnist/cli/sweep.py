@@ -47,7 +47,10 @@ def sweep(
     as_json: bool,
     quiet: bool,
 ) -> None:
-    """Train over a space of configs. The same command goes on where it was stopped."""
+    """Train over a space of configs, several runs at once.
+
+    The same command goes on where it was stopped.
+    """
     _require_optuna()
     from nnmnist.cli.trials import Progress, ranked, table
     from nnmnist.sweep import plan, pool, worker

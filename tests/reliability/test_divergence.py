@@ -17,7 +17,7 @@ from .support import assert_one_line, assert_whole, nnmnist, weights
 
 class Settings:
     epochs, batch_size, optimizer, learning_rate = 3, 16, "sgd", 0.1
-    momentum, schedule, weight_decay = 0.9, "constant", 0.0
+    momentum, schedule, weight_decay, label_smoothing, adversarial = 0.9, "constant", 0.0, 0.0, 0.0
 
 
 def examples(n=64):
