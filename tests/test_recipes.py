@@ -14,23 +14,24 @@ RECIPES = sorted(FOLDER.glob("*.yaml"))
 RECORDS = sorted((FOLDER / "records").glob("*.yaml"))
 
 
+def head_of(path, schema):
+    """The comments of a sound recipe that names its schema."""
+    config.load(path)
+    first, *lines = path.read_text(encoding="utf-8").splitlines()
+    assert first == f"# yaml-language-server: $schema={schema}"
+    return " ".join(line for line in lines if line.startswith("#"))
+
+
 @pytest.mark.parametrize("path", RECIPES, ids=lambda path: path.stem)
 def test_a_recipe_is_sound_and_says_what_it_gave(path):
-    config.load(path)
-    first, *head = path.read_text(encoding="utf-8").splitlines()
-    assert first == "# yaml-language-server: $schema=schema.json"
-    said = " ".join(line for line in head if line.startswith("#"))
+    said = head_of(path, "schema.json")
     assert "Measured on the test set, seeds 0-4:" in said
     assert "standard deviation" in said
 
 
 @pytest.mark.parametrize("path", RECORDS, ids=lambda path: path.stem)
 def test_a_record_is_sound_and_says_what_it_gave(path):
-    config.load(path)
-    first, *head = path.read_text(encoding="utf-8").splitlines()
-    assert first == "# yaml-language-server: $schema=../schema.json"
-    said = " ".join(line for line in head if line.startswith("#"))
-    assert "Measured on the test set" in said
+    assert "Measured on the test set" in head_of(path, "../schema.json")
     table = (FOLDER / "records" / "README.md").read_text(encoding="utf-8")
     assert f"-c records/{path.stem}" in table
 
