@@ -34,6 +34,7 @@ MARKERS = "o^sDvP*"
 LOOKS = {"training": ("--", "o"), "validation": ("-", "s"), "test": ("-", "*")}  # of curves, of points
 GREY = "0.35"
 MOST_UNITS = 64  # drawn of a first layer
+MOST_MISTAKES = 48
 STYLE: dict[Any, Any] = {
     "figure.dpi": 120,
     "font.size": 13.5,
@@ -219,6 +220,21 @@ def confusion(matrix: Array, classes: Sequence[str]) -> Figure:
     figure.colorbar(image, label="mistakes (examples)").locator = MaxNLocator(integer=True)
     right, total = int(matrix.trace()), int(matrix.sum())
     axes.set_title(f"{right:,} of {total:,} right ({right / total:.2%})", fontsize="medium")
+    return figure
+
+
+@house_style()
+def mistakes(images: Array, captions: Sequence[str], total: int) -> Figure:
+    """Examples that a network gets wrong, (n, rows, columns) each under its caption; `total` is how many there are."""
+    columns = min(8, max(4, len(images)))
+    figure, grid = panels(columns, 1.4, 1.75, -(-len(images) // columns))
+    for axes in grid:
+        axes.set_axis_off()
+    for axes, image, caption in zip(grid, images, captions, strict=False):
+        axes.imshow(image, cmap="gray_r", vmin=0, vmax=255)
+        axes.set_title(caption, fontsize="small", pad=2)
+    if len(images) < total:
+        figure.supxlabel(f"the surest {len(images)} of {total:,} mistakes", fontsize="medium")
     return figure
 
 

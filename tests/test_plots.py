@@ -47,6 +47,9 @@ def pictures():
         "overlaid": plots.curves([learned, history("other", training=series(2, 1))]),
         "weights": plots.weights(np.arange(60.0).reshape(10, 6) - 30, (2, 3), list("0123456789")),
         "confusion": plots.confusion(np.array([[5, 1], [0, 7]]), ["no", "yes"]),
+        "mistakes": plots.mistakes(
+            np.arange(90, dtype=np.uint8).reshape(3, 6, 5), ["7\n0, read as 2"] * 3, 3
+        ),
         "boundary": plots.boundary(three, examples(2, 3), ["red", "green", "blue"]),
         "fit": plots.fit({"one": Network((1, 1), output="linear")}, examples(1)),
     }
@@ -185,6 +188,16 @@ def test_confusion_shows_every_count():
     said = words(plots.confusion(np.array([[512, 13], [0, 77]]), ["no", "yes"])).split(" | ")
     assert {"512", "13", "77", "no", "yes"} <= set(said)
     assert "589 of 602 right (97.84%)" in said
+
+
+def test_mistakes_have_captions_and_tell_how_many_there_are():
+    images = np.random.default_rng(0).integers(0, 256, (12, 6, 5)).astype(np.uint8)
+    figure = plots.mistakes(images, [f"test {i}" for i in range(12)], 34)
+    said = words(figure).split(" | ")
+    assert {f"test {i}" for i in range(12)} <= set(said)
+    assert "the surest 12 of 34 mistakes" in said
+    for axes, image in zip(figure.axes, images, strict=False):
+        np.testing.assert_array_equal(axes.images[0].get_array(), image)
 
 
 def test_boundary_shows_the_class_of_each_point():

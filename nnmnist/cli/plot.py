@@ -16,7 +16,7 @@ from nnmnist.cli.options import data_dir_option
 from nnmnist.cli.runs import keys_of, resolve
 from nnmnist.data import Splits
 from nnmnist.errors import PlotError
-from nnmnist.evaluation import evaluate
+from nnmnist.evaluation import evaluate, probabilities, surest_mistakes
 from nnmnist.history import History
 from nnmnist.listing import Figures
 
@@ -67,6 +67,22 @@ def _confusion(runs: Sequence[Subject]) -> Figure:
     matrix = evaluate(run.best.network, run.splits.test).confusion
     assert matrix is not None
     return plots.confusion(matrix, run.best.classes)
+
+
+def _mistakes(runs: Sequence[Subject]) -> Figure:
+    run = _only(runs)
+    test, classes = run.splits.test, run.best.classes
+    if not classes or test.image_shape is None:
+        raise PlotError(
+            f"{run.directory}: mistakes are drawn of pictures that are told apart, and its data has none"
+        )
+    p = probabilities(run.best.network, test)
+    wrong = surest_mistakes(p, test.y)
+    if not len(wrong):
+        raise PlotError(f"{run.directory}: it gets nothing wrong")
+    shown = wrong[: plots.MOST_MISTAKES]
+    captions = [f"{test.rows[i]}\n{classes[test.y[i]]}, read as {classes[p[i].argmax()]}" for i in shown]
+    return plots.mistakes(test.inputs[test.rows[shown]].reshape(-1, *test.image_shape), captions, len(wrong))
 
 
 def _boundary(runs: Sequence[Subject]) -> Figure:
@@ -139,6 +155,7 @@ KINDS: dict[str, Callable[[Sequence[Subject]], Figure]] = {
     "curves": _curves,
     "weights": _weights,
     "confusion": _confusion,
+    "mistakes": _mistakes,
     "boundary": _boundary,
     "fit": _fit,
     "sweep": _sweep,
@@ -174,7 +191,7 @@ def plot(
     output: Path | None,
     data_dir: Path | None,
 ) -> None:
-    """Draw runs: curves, weights, confusion, boundary, fit, sweep.
+    """Draw runs: curves, weights, confusion, mistakes, boundary, fit, sweep.
 
     Several runs are overlaid in one picture, which goes to the first of them unless -o says where. A sweep shows
     validation accuracy against one or two of the keys in which the runs in a folder differ.

@@ -1,3 +1,4 @@
+import json
 import sys
 from pathlib import Path
 
@@ -40,7 +41,9 @@ def written(result):
 
 
 def test_the_default_draws_what_applies_to_images(run):
-    assert written(plot(run)) == ["run/confusion.png", "run/curves.png", "run/weights.png"]
+    assert written(plot(run)) == [
+        "run/confusion.png", "run/curves.png", "run/mistakes.png", "run/weights.png"
+    ]  # fmt: skip
 
 
 def test_the_default_draws_what_applies_to_points_in_the_plane():
@@ -116,6 +119,26 @@ def test_what_does_not_apply_to_a_regression():
         result = plot(line, "--kind", kind)
         assert result.exit_code == 1
         assert message in result.stderr
+
+
+def test_mistakes_are_those_that_evaluate_tells(tiny_config):
+    nnmnist("train", "-c", tiny_config, "-o", "poor", "--set", "training.learning_rate=1e-6")
+    assert written(plot("poor", "--kind", "mistakes", "-o", "wrong.svg")) == ["wrong.svg"]
+    drawn = Path("wrong.svg").read_text()
+    told = json.loads(nnmnist("evaluate", "poor/best.npz", "--errors", "48", "--json").stdout)["errors"]
+    assert told
+    for mistake in told:
+        assert f"<!-- {mistake['index']} -->" in drawn
+        assert f"<!-- {mistake['label']}, read as {mistake['prediction']} -->" in drawn
+
+
+def test_what_has_no_mistakes_or_no_pictures_has_no_picture_of_them(tiny_config):
+    nnmnist("train", "-c", tiny_config, "-o", "sure", "--set", "training.epochs=60")
+    result = plot("sure", "--kind", "mistakes")
+    assert (result.exit_code, result.stderr) == (1, "Error: sure: it gets nothing wrong\n")
+    result = plot(toy("three_classes", "softmax"), "--kind", "mistakes")
+    assert result.exit_code == 1
+    assert "mistakes are drawn of pictures" in result.stderr
 
 
 def test_three_inputs_are_refused_by_boundary():
