@@ -144,7 +144,7 @@ class TrainingConfig(Section):
     adversarial: float = Field(
         default=0.0,
         ge=0,
-        description="How far each input of half a minibatch is moved to where the cost is higher.",
+        description="How far each input is moved, before a training step, to where its cost rises most steeply.",
     )
     patience: Positive | None = Field(
         default=None,

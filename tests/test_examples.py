@@ -140,7 +140,9 @@ def test_several_machines_that_share_nothing(shell, tiny_config, tmp_path):
     assert sorted(state for state, _ in first.values()) == ["done", "done", "failed", "failed"], err
     # Reasons are read where they are kept: GNU parallel has once been seen to pass on one job's stderr, not both.
     reasons = [path.read_text() for path in Path("grid").glob("*/failure.txt")]
-    assert len(reasons) == sum(reason.startswith("the cost is no longer finite") for reason in reasons) == 2, err
+    assert (
+        len(reasons) == sum(reason.startswith("the cost is no longer finite") for reason in reasons) == 2
+    ), err
     begun = jobs()
     hosts = {re.search(r"'grid/(\S+)'", command)[1]: host for _, host, command in begun}
     assert hosts.keys() == first.keys()

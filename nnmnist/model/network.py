@@ -15,6 +15,7 @@ from nnmnist.model.outputs import OUTPUTS
 Array = NDArray[Any]
 
 CHUNK = 2000  # examples a forward pass takes at once where no gradient is wanted
+FLAT = 1e-30  # a slope dJ/dx so small has no direction worth following
 
 
 class Team(Protocol):
@@ -225,27 +226,26 @@ class Network:
         return self._buffers[batch]
 
     def adversarial(self, x: Array, y: Array, epsilon: float) -> Array:
-        """The inputs (batch, n_inputs), half of them moved to where the cost is higher: x + epsilon sign(dJ/dx).
+        """The inputs x (batch, n_inputs), each moved by the distance epsilon to where its cost rises most steeply:
 
-        The network learns from such examples to be steady around those it has (Goodfellow, Shlens, Szegedy 2015,
-        who weigh both equally).
+            x_i + epsilon g_i / |g_i|,  g_i = dJ/dx_i
+
+        A network that learns from such examples becomes steady around those it has (Goodfellow, Shlens, Szegedy 2015,
+        who move by epsilon sign(g); Miyato, Maeda, Koyama, Ishii 2018, by this).
         """
-        batch, half = len(x), len(x) // 2
-        moved = self._working(batch).x
-        np.copyto(moved, x)
-        if half:
-            buffers = self._working(half)
-            _, delta = self._cost(self.forward(x[:half], buffers), y[:, :half], buffers)
-            *_, (_, delta) = self._deltas(delta, buffers, dropping=False)  # of the first layer
-            if self.team:
-                terms = self.team.terms(-1, half)
-                np.matmul(self.W[0].T, delta, out=self.team.room(terms))
-                dx = self.team.total(terms, self.units[0], out=buffers.x.T)
-            else:
-                dx = np.matmul(self.W[0].T, delta, out=buffers.x.T)
-            np.sign(dx, out=dx)
-            dx *= epsilon
-            moved[:half] += dx.T
+        buffers = self._working(len(x))
+        _, delta = self._cost(self.forward(x, buffers), y, buffers)
+        *_, (_, delta) = self._deltas(delta, buffers, dropping=False)  # of the first layer
+        moved = buffers.x
+        if self.team:
+            terms = self.team.terms(-1, len(x))
+            np.matmul(self.W[0].T, delta, out=self.team.room(terms))
+            self.team.total(terms, self.units[0], out=moved.T)
+        else:
+            np.matmul(self.W[0].T, delta, out=moved.T)
+        length = np.sqrt(np.einsum("ij,ij->i", moved, moved, dtype=np.float64))
+        moved *= (epsilon / np.maximum(length, FLAT)).astype(self.dtype)[:, None]
+        moved += x
         return moved
 
     def logits(self, x: Array) -> Array:
