@@ -65,6 +65,8 @@ def evaluate(
         raise CheckpointError(f"{checkpoints[0]}: --errors shows misread classes, and this is a regression")
     splits = load_splits(checkpoints[0], members[0], other, data_dir)
     examples = examples_of(splits, split, checkpoints[0], other)
+    if split == "validation" and other is None:
+        require_same_validation(checkpoints, members)
     networks = [member.network for member in members]
     result = evaluate_networks(networks, examples)
     mistakes = mistakes_of(networks, examples, splits.classes, n_errors) if n_errors else None
@@ -144,6 +146,17 @@ def require_alike(paths: tuple[Path, ...], members: list[Checkpoint]) -> None:
         if kind(member) != kind(members[0]):
             raise CheckpointError(
                 f"{path}: has other inputs, outputs or classes than {paths[0]}; they form no ensemble"
+            )
+
+
+def require_same_validation(paths: tuple[Path, ...], members: list[Checkpoint]) -> None:
+    """All have set the same examples aside: those of one network are else what another has learnt from."""
+    aside = [(settings.validation, seed) for settings, seed in map(trained_on, paths, members)]
+    for path, own in zip(paths, aside, strict=True):
+        if own != aside[0]:
+            raise CheckpointError(
+                f"{path}: set other examples aside for validation than {paths[0]}, and has learnt from some of "
+                "these; judge them together by --split test"
             )
 
 

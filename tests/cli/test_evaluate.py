@@ -109,6 +109,15 @@ def test_networks_that_do_not_fit_together(trained):
     assert "form no ensemble" in result.stderr
 
 
+def test_an_ensemble_is_not_judged_by_what_one_of_it_has_learnt_from(trained, tiny_config):
+    nnmnist("train", "-c", tiny_config, "--set", "training.learning_rate=0.02", "-o", "alike")
+    result = nnmnist("evaluate", *trained, "--split", "validation")
+    assert (result.exit_code, result.stdout) == (1, "")
+    assert result.stderr.startswith(f"Error: {trained[1]}: set other examples aside for validation than ")
+    for arguments in (["alike/best.npz", "--split", "validation"], [trained[1]]):
+        assert nnmnist("evaluate", trained[0], *arguments).exit_code == 0
+
+
 def test_a_network_saved_from_python_needs_data(tiny):
     checkpoint.save("mine.npz", Network((30, 3)), ["0", "1", "2"])
     assert "name it by --data" in nnmnist("evaluate", "mine.npz").stderr
