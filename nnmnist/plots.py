@@ -33,6 +33,10 @@ NAMED = {"blue": BLUE, "red": RED, "green": GREEN}  # classes that are called by
 MARKERS = "o^sDvP*"
 LOOKS = {"training": ("--", "o"), "validation": ("-", "s"), "test": ("-", "*")}  # of curves, of points
 GREY = "0.35"
+FORMATS = {
+    ".png": ["Software"],
+    ".svg": ["Date", "Creator"],
+}  # and what would make the same picture another file
 MOST_UNITS = 64  # drawn of a first layer
 MOST_MISTAKES = 48
 STYLE: dict[Any, Any] = {
@@ -76,14 +80,6 @@ def panels(
     return figure, list(figure.subplots(rows, columns, squeeze=False).flat)
 
 
-def file_format(path: Path) -> str:
-    """png or svg, as the file's ending says. Raises PlotError for any other."""
-    ending = path.suffix.lower().removeprefix(".")
-    if ending not in ("png", "svg"):
-        raise PlotError(f"{path}: pictures are written as .png or .svg; name the file so")
-    return ending
-
-
 @house_style()
 def save(figure: Figure, path: Path) -> None:
     """Write a picture in the format that the ending of `path` says, whole or not at all.
@@ -91,9 +87,11 @@ def save(figure: Figure, path: Path) -> None:
     Raises:
         PlotError: another ending. OSError: the file cannot be written.
     """
-    kind = file_format(path)
-    dateless = {"Software": None} if kind == "png" else {"Date": None, "Creator": None}
-    write_atomic(path, lambda file: figure.savefig(file, format=kind, metadata=dateless))
+    ending = path.suffix.lower()
+    if ending not in FORMATS:
+        raise PlotError(f"{path}: pictures are written as {' or '.join(FORMATS)}; name the file so")
+    dateless = dict.fromkeys(FORMATS[ending])
+    write_atomic(path, lambda file: figure.savefig(file, format=ending[1:], metadata=dateless))
 
 
 @house_style()

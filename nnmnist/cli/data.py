@@ -12,8 +12,7 @@ import numpy as np
 
 from nnmnist import config
 from nnmnist.cli.digits import draw
-from nnmnist.cli.options import data_dir_option, json_option, notice
-from nnmnist.cli.pictures import require_new
+from nnmnist.cli.options import data_dir_option, json_option, notice, require_output
 from nnmnist.config import DataConfig, Override
 from nnmnist.data import SOURCES, Source, source_of
 from nnmnist.data.distort import Distortion
@@ -88,9 +87,7 @@ def show(wanted: str, distort: str | None, output: Path, force: bool, data_dir: 
     """Draw training images, a row for each class."""
     overrides = [Override("data.distort", distort, f"--distort {distort}")] if distort else []
     settings = config.load(overrides=overrides).data.distort
-    if output.suffix.lower() != ".png":
-        raise click.UsageError(f"--output {output}: name a file that ends in .png")
-    require_new(output, force)
+    require_output(output, [".png"], force)
     pixels = sheet(source_for(wanted, data_dir), settings)
 
     from PIL import Image
@@ -124,11 +121,16 @@ def source_for(wanted: str, data_dir: Path | None) -> Source:
     """The source of that name, or the folder of IDX files; nothing is fetched for a mere question."""
     if wanted == "mnist" and len(find(data_dir)) < len(FILES):
         raise DataError("MNIST is not on this machine: `nnmnist data download` fetches it")
+    return source_of(named(wanted), data_dir=data_dir, notify=notice)
+
+
+def named(wanted: str) -> DataConfig:
+    """What `--data` names: a source or a folder. Raises DataError where it is neither."""
     if wanted in SOURCES:
-        return source_of(DataConfig(name=wanted), data_dir=data_dir, notify=notice)
+        return DataConfig(name=wanted)
     if not Path(wanted).is_dir():
         raise DataError(f"--data {wanted}: neither a folder nor one of {', '.join(sorted(SOURCES))}")
-    return source_of(DataConfig(path=Path(wanted)))
+    return DataConfig(path=Path(wanted))
 
 
 def as_record(source: Source) -> dict[str, Any]:

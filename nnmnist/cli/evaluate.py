@@ -12,6 +12,7 @@ import click
 from nnmnist import checkpoint, data, history
 from nnmnist.checkpoint import Checkpoint
 from nnmnist.cli.chart import chart
+from nnmnist.cli.data import named
 from nnmnist.cli.digits import draw, label
 from nnmnist.cli.options import chart_option, data_dir_option, json_option, notice
 from nnmnist.config import Config, DataConfig
@@ -98,8 +99,7 @@ def load_splits(path: Path, member: Checkpoint, other: str | None, data_dir: Pat
     if other is None:
         wanted, seed = trained_on(path, member)
     else:
-        wanted, seed = DataConfig(name=other) if other in data.SOURCES else DataConfig(path=Path(other)), 0
-        wanted = wanted.model_copy(update={"validation": 0})  # nothing of it was set aside
+        wanted, seed = named(other).model_copy(update={"validation": 0}), 0  # nothing of it was set aside
     splits = data.load(wanted.model_copy(update={"fallback": None}), seed, data_dir, notice)
     n_inputs = splits.test.inputs.shape[1]
     if n_inputs != member.network.sizes[0]:

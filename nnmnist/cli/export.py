@@ -7,8 +7,9 @@ from pathlib import Path
 import click
 
 from nnmnist import checkpoint
+from nnmnist.cli.options import require_output
 from nnmnist.errors import ExportError
-from nnmnist.export import encoder
+from nnmnist.export import FORMATS
 from nnmnist.files import write_atomic
 
 
@@ -29,11 +30,9 @@ def export(path: Path, output: Path, force: bool) -> None:
     The page needs no server and no network: open it in a browser, draw or paste a digit, and read what the network
     makes of it.
     """
-    encode = encoder(output)
-    if output.exists() and not force:
-        raise ExportError(f"{output}: exists; write over it by --force, or name another")
+    require_output(output, FORMATS, force)
     try:
-        data = encode(checkpoint.load(path))
+        data = FORMATS[output.suffix.lower()](checkpoint.load(path))
     except ExportError as error:
         raise ExportError(f"{path}: {error}") from None
     write_atomic(output, data)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 import sys
+from collections.abc import Iterable
 from pathlib import Path
 
 import click
@@ -35,6 +36,20 @@ def program() -> str:
     """What to type to call this program again: its name, or its path where it is not on the PATH."""
     called = sys.argv[0]
     return called if Path(called).stem == "nnmnist" and shutil.which("nnmnist") is None else "nnmnist"
+
+
+def require_output(path: Path, suffixes: Iterable[str], force: bool) -> None:
+    """A file to write has a suffix that says what it is, and is new, unless `force` is given.
+
+    Raises:
+        click.UsageError: it has another suffix. click.ClickException: it exists.
+    """
+    *others, last = suffixes
+    if path.suffix.lower() not in (*others, last):
+        known = f"{', '.join(others)} or {last}" if others else last
+        raise click.UsageError(f"{path}: name a file that ends in {known}")
+    if path.exists() and not force:
+        raise click.ClickException(f"{path}: exists; write over it by --force, or name another")
 
 
 def notice(line: str) -> None:

@@ -10,10 +10,10 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO, TypeVar
 
-import click
 import numpy as np
 from numpy.typing import NDArray
 
+from nnmnist.cli.options import require_output
 from nnmnist.data import image
 from nnmnist.errors import DataError
 from nnmnist.files import write_atomic
@@ -59,12 +59,6 @@ def _images_in(folder: str) -> list[Path] | list[DataError]:
     return files or [DataError(f"{name}: no image in this folder ({', '.join(sorted(image.SUFFIXES))})")]
 
 
-def require_new(path: Path, force: bool) -> None:
-    """Raises click.ClickException where a file would be written over without `--force`."""
-    if path.exists() and not force:
-        raise click.ClickException(f"{path}: exists; write over it by --force, or name another")
-
-
 class Prepared:
     """A folder of what the network saw, one PNG an image, named like the image."""
 
@@ -85,7 +79,7 @@ class Prepared:
             unique = f"{stem}-{n}"
         self.names.add(unique)
         path = self.folder / f"{unique}.png"
-        require_new(path, self.force)
+        require_output(path, [".png"], self.force)
         save(path, Image.fromarray(pixels))
 
 

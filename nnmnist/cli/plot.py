@@ -12,7 +12,7 @@ import click
 from nnmnist import checkpoint, history, listing, plots, sweep_plot
 from nnmnist.checkpoint import Checkpoint
 from nnmnist.cli.evaluate import load_splits
-from nnmnist.cli.options import data_dir_option
+from nnmnist.cli.options import data_dir_option, require_output
 from nnmnist.cli.runs import keys_of, resolve
 from nnmnist.data import Splits
 from nnmnist.errors import PlotError
@@ -193,13 +193,14 @@ def plot(
 ) -> None:
     """Draw runs: curves, weights, confusion, mistakes, boundary, fit, sweep.
 
-    Several runs are overlaid in one picture, which goes to the first of them unless -o says where. A sweep shows
+    Several runs are overlaid in one picture, which goes to the first of them unless -o says where. A picture
+    that is there already is drawn anew. A sweep shows
     validation accuracy against one or two of the keys in which the runs in a folder differ.
     """
     if keys and kind != "sweep":
         raise click.UsageError("--key belongs to --kind sweep")
     if output is not None:
-        plots.file_format(output)
+        require_output(output, plots.FORMATS, force=True)
     names = [run.resolve().name for run in runs]
     if len(set(names)) < len(runs):
         names = [str(run) for run in runs]

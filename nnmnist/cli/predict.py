@@ -17,8 +17,8 @@ from numpy.typing import NDArray
 from nnmnist import checkpoint
 from nnmnist.checkpoint import Checkpoint
 from nnmnist.cli.digits import draw, label
-from nnmnist.cli.options import data_dir_option, json_option
-from nnmnist.cli.pictures import Prepared, annotated, each, require_new, save
+from nnmnist.cli.options import data_dir_option, json_option, require_output
+from nnmnist.cli.pictures import Prepared, annotated, each, save
 from nnmnist.data import image
 from nnmnist.data.examples import scale
 from nnmnist.data.segment import Digit
@@ -84,7 +84,7 @@ def predict(
     if annotate and not (many and len(images) == 1 and not os.path.isdir(images[0])):
         raise click.UsageError("--annotate writes one image: give --many and one IMAGE, no folder")
     if annotate:
-        require_new(annotate, force)
+        require_output(annotate, [".png"], force)
     member = checkpoint.load(path)
     reader = Reader(member, image_shape(path, member), top, min_probability)
     out = Out(as_json, show, Prepared(folder, force) if folder else None, annotate)
@@ -109,7 +109,9 @@ def image_shape(path: Path, member: Checkpoint) -> tuple[int, int]:
     """(rows, columns) of the images that a network takes."""
     shape = member.document.get("image_shape")
     if not shape or not member.classes:
-        raise CheckpointError(f"{path}: does not classify images")
+        raise CheckpointError(
+            f"{path}: does not classify images, or does not say which (image_shape); use one that `train` wrote"
+        )
     rows, columns = shape
     return rows, columns
 

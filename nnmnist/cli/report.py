@@ -8,7 +8,7 @@ import click
 
 from nnmnist import checkpoint, history
 from nnmnist.cli.evaluate import examples_of, load_splits, split_option
-from nnmnist.cli.options import data_dir_option
+from nnmnist.cli.options import data_dir_option, require_output
 from nnmnist.files import write_atomic
 from nnmnist.report import Subject, page
 from nnmnist.standing import read_standing
@@ -32,8 +32,7 @@ def report(run: Path, output: Path | None, split: str, force: bool, data_dir: Pa
     One HTML file that holds all it shows, for any browser; nothing in it is fetched from elsewhere.
     """
     output = output or run / "report.html"
-    if output.exists() and not force:
-        raise click.ClickException(f"{output}: exists; write over it by --force, or name another by -o")
+    require_output(output, [".html"], force)
     curves = history.read(run)
     best, last = run / "best.npz", run / "last.npz"
     member, standing = checkpoint.load(best), read_standing(checkpoint.load(last), last)

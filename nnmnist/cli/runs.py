@@ -59,6 +59,8 @@ def runs(words: tuple[str, ...], by: str, filters: tuple[str, ...], as_json: boo
     if as_json and as_csv:
         raise click.UsageError("--json and --csv are two forms of the same; give one of them")
     name_best = words[:1] == ("best",)
+    if name_best and (as_json or as_csv):
+        raise click.UsageError("best prints one path; leave out --json and --csv")
     folder = Path(*words[name_best:] or ["runs"])
     if len(words) > name_best + 1:
         raise click.UsageError(f"one folder, please: {' '.join(words)}")

@@ -103,6 +103,8 @@ def train(
         runs.stored_config(directory)  # tells what is wrong where there is no run
     path = config.find(file) if file is not None else directory and directory / "config.yaml"
     wanted = config.load(path, overrides)
+    if dry_run and as_json:
+        raise click.UsageError("--dry-run shows a page for people; leave out --json")
     if dry_run:
         click.echo(describe(wanted, data.load(wanted.data, wanted.seed, data_dir, notice)))
         return

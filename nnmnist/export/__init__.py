@@ -6,10 +6,8 @@ A new format is one file here with a function from a checkpoint to bytes, and on
 from __future__ import annotations
 
 from collections.abc import Callable
-from pathlib import Path
 
 from nnmnist.checkpoint import Checkpoint
-from nnmnist.errors import ExportError
 from nnmnist.export import html, onnx, safetensors
 
 FORMATS: dict[str, Callable[[Checkpoint], bytes]] = {
@@ -17,12 +15,3 @@ FORMATS: dict[str, Callable[[Checkpoint], bytes]] = {
     ".onnx": onnx.encode,
     ".safetensors": safetensors.encode,
 }
-
-
-def encoder(path: Path) -> Callable[[Checkpoint], bytes]:
-    """What writes a file of that name. Raises ExportError where no format has its suffix."""
-    try:
-        return FORMATS[path.suffix.lower()]
-    except KeyError:
-        *others, last = FORMATS
-        raise ExportError(f"{path}: networks are exported as {', '.join(others)} or {last}") from None

@@ -175,7 +175,7 @@ def test_an_existing_file_is_replaced_by_force_alone(folder):
 def test_a_sheet_is_a_png():
     result = run("show", "-o", "sheet.jpg")
     assert result.exit_code == 2
-    assert "--output sheet.jpg: name a file that ends in .png" in result.stderr
+    assert "sheet.jpg: name a file that ends in .png" in result.stderr
 
 
 def test_halves_show_every_pixel():

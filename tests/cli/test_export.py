@@ -40,8 +40,8 @@ def test_an_existing_file_is_replaced_by_force_alone(trained):
 @pytest.mark.parametrize(
     ("arguments", "code", "message"),
     [
-        (["run/best.npz", "-o", "x.pdf"], 1, "x.pdf: networks are exported as .html, .onnx or .safetensors"),
-        (["run/best.npz", "-o", "onnx"], 1, "onnx: networks are exported as .html, .onnx or .safetensors"),
+        (["run/best.npz", "-o", "x.pdf"], 2, "x.pdf: name a file that ends in .html, .onnx or .safetensors"),
+        (["run/best.npz", "-o", "onnx"], 2, "onnx: name a file that ends in .html, .onnx or .safetensors"),
         (
             ["run/best.npz", "-o", "x.html"],
             1,

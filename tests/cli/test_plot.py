@@ -94,7 +94,7 @@ def test_lines_of_several_runs_on_one_plot():
         (["run", "--kind", "boundary"], 1, "boundary draws a plane of two inputs, and this network takes 30"),
         (["run", "--kind", "fit"], 1, "fit draws one output against one input"),
         (["run", "run", "--kind", "weights"], 1, "draw the other kinds run by run"),
-        (["run", "-o", "x.pdf"], 1, "x.pdf: pictures are written as .png or .svg"),
+        (["run", "-o", "x.pdf"], 2, "x.pdf: name a file that ends in .png or .svg"),
         (["run", "-o", "nowhere/x.png"], 1, "nowhere"),
         (["run", "--kind", "pie"], 2, "'pie' is not one of 'curves', 'weights'"),
         (["nowhere"], 2, "'nowhere' does not exist"),

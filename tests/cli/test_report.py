@@ -35,9 +35,7 @@ def test_the_default_place_and_an_existing_file(run):
     Path("run/report.html").write_text("mine")
     result = nnmnist("report", run)
     assert result.exit_code == 1
-    assert (
-        result.stderr == "Error: run/report.html: exists; write over it by --force, or name another by -o\n"
-    )
+    assert result.stderr == "Error: run/report.html: exists; write over it by --force, or name another\n"
     assert Path("run/report.html").read_text() == "mine"
     assert nnmnist("report", run, "--force").exit_code == 0
     assert Path("run/report.html").read_text().startswith("<!doctype html>")
@@ -51,6 +49,7 @@ def test_the_default_place_and_an_existing_file(run):
         (["."], 1, "holds no run (no metrics.csv)"),
         (["run", "-o", "nowhere/page.html"], 1, "nowhere"),
         (["run", "-o", "run"], 2, "is a directory"),
+        (["run", "-o", "page.txt"], 2, "page.txt: name a file that ends in .html"),
         (["run", "--split", "all"], 2, "--split"),
         ([], 2, "Missing argument"),
     ],

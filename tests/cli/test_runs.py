@@ -161,6 +161,7 @@ def test_best_prints_one_path(swept):
         (["--filter", "xyzzy=done"], 2, "unknown key; there are state, seed, data.name"),
         (["--filter", "hidden=[4"], 2, "--filter hidden=[4: not valid YAML"),
         (["--json", "--csv"], 2, "give one of them"),
+        (["best", "--json"], 2, "leave out --json and --csv"),
     ],
 )
 def test_bad_input_is_one_clear_line(swept, arguments, code, message):

@@ -95,6 +95,7 @@ def test_dry_run_describes_and_trains_nothing(tiny_config):
         (["--resume", "nowhere"], "holds no run"),
         (["--resume", "nowhere", "--force"], "give one of them"),
         (["--colour"], "No such option"),
+        (["--dry-run", "--json"], "leave out --json"),
     ],
 )
 def test_bad_usage_is_exit_2_and_one_clear_line(tiny_config, arguments, message):
