@@ -226,6 +226,7 @@ def mistakes(images: Array, captions: Sequence[str], total: int) -> Figure:
     """Examples that a network gets wrong, (n, rows, columns) each under its caption; `total` is how many there are."""
     columns = min(8, max(4, len(images)))
     figure, grid = panels(columns, 1.4, 1.75, -(-len(images) // columns))
+    figure.set_layout_engine("constrained", h_pad=0.1)  # inches: the first captions stand clear of the edge
     for axes in grid:
         axes.set_axis_off()
     for axes, image, caption in zip(grid, images, captions, strict=False):
