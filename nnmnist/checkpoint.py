@@ -86,6 +86,7 @@ def save(
         "activation": network.activation_name,
         "output": network.output_name,
         "dropout": network.dropout,
+        "input_dropout": network.input_dropout,
         "dtype": network.dtype.name,
     }
     document = {"format": FORMAT, "model": model, "classes": list(classes), **(facts or {})}
@@ -215,7 +216,8 @@ def _rebuild(arrays: dict[str, Array]) -> Checkpoint:
         raise _Fault("damaged: its model is none that nnmnist knows")
     _check_shapes(arrays, sizes, dtype)
     _check_facts(document, model, sizes)
-    network = Network(sizes, model["activation"], model["output"], float(model["dropout"]), dtype)
+    dropped = float(model["dropout"]), dtype, float(model.get("input_dropout", 0.0))
+    network = Network(sizes, model["activation"], model["output"], *dropped)
     for name, array in network.parameters().items():
         array[...] = arrays[name]
     state = {name[10:]: array.copy() for name, array in arrays.items() if name.startswith("optimizer.")}

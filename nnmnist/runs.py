@@ -38,7 +38,7 @@ from nnmnist.model.outputs import OUTPUTS
 from nnmnist.randomness import generator
 from nnmnist.run_directory import FAILURE, RunDirectory
 from nnmnist.standing import Best, Standing, read_standing, require_extension
-from nnmnist.threads import blas_threads
+from nnmnist.threads import blas_threads, cores
 from nnmnist.training import Epoch, Progress, fit, make_optimizer
 
 
@@ -124,7 +124,7 @@ def finished(directory: Path, settings: Config) -> dict[str, Any] | None:
         trained = read_standing(checkpoint.load(last), last).config
     except (OSError, ValueError, CheckpointError):
         return None
-    if trained != settings or not isinstance(summary, dict):
+    if trained != settings or not isinstance(summary, dict) or not (directory / "best.npz").is_file():
         return None
     return {**summary, "run": str(directory), "checkpoint": str(directory / "best.npz")}
 
@@ -191,7 +191,7 @@ class Run(RunDirectory):
             return
         fitting = fit(
             network, splits.train, splits.validation, settings,
-            self.config.seed, optimizer, self.epochs_done, progress, blas_threads(),
+            self.config.seed, optimizer, self.epochs_done, progress, cores(),
         )  # fmt: skip
         with closing(fitting) as epochs:
             for epoch in epochs:

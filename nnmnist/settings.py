@@ -144,6 +144,7 @@ class TrainingConfig(Section):
     adversarial: float = Field(
         default=0.0,
         ge=0,
+        le=1000,
         description="How far each input is moved, before a training step, to where its cost rises most steeply.",
     )
     patience: Positive | None = Field(

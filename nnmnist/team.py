@@ -6,7 +6,7 @@ process has its own part of every hidden layer's units, and what a layer makes o
 
     z = W h + b  =  sum over the processes of  W[:, own] h[own]  +  b
 
-(tensor parallelism: Shoeybi et al. 2019, arXiv:1909.08053). A step then takes 0.6 to 0.85 of the time, see
+(tensor parallelism: Shoeybi et al. 2019, arXiv:1909.08053). A step then takes 0.5 to 0.85 of the time, see
 benchmarks/README.md.
 """
 

@@ -105,8 +105,8 @@ def fit(
         epochs_done: epochs that `network` and `optimizer` have behind them.
         progress: called after each step.
         cores: how many there are; where steps are large enough, a process on each takes its part of them, see
-            `nnmnist.team`. Until the last epoch `network.theta` is then another array than it was, and BLAS has one
-            thread.
+            `nnmnist.team`. BLAS then has one thread until the last epoch, and `network.theta`, `W` and `b` are
+            other arrays from then on: take them from the network afterwards.
 
     Raises:
         TrainingError: the cost is no longer finite; names epoch, step and learning rate. Or a process has ended.

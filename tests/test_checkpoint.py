@@ -55,6 +55,13 @@ def test_round_trip(saved):
     assert found.optimizer == {}
 
 
+def test_what_is_dropped_in_training_is_kept(tmp_path):
+    network = Network((6, 5, 3), dropout=0.25, input_dropout=0.125)
+    checkpoint.save(tmp_path / "net.npz", network, ["a", "b", "c"])
+    found = checkpoint.load(tmp_path / "net.npz").network
+    assert (found.dropout, found.input_dropout) == (0.25, 0.125)
+
+
 def test_optimizer_state_is_kept(tmp_path):
     network, path = random_network(), tmp_path / "last.npz"
     adam = Adam(network.theta.size)

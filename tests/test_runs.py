@@ -221,6 +221,17 @@ def test_data_may_have_moved(settings, splits, tmp_path):
     assert list(runs.reopen(run.directory, settings).train(moved)) == []
 
 
+def test_a_run_without_its_best_network_is_not_finished(settings, splits):
+    run, _ = finished(settings, splits)
+    assert runs.finished(run.directory, settings)
+    run.path("best.npz").unlink()
+    assert runs.finished(run.directory, settings) is None
+    again = runs.reopen(run.directory, settings)
+    list(again.train(splits))
+    with pytest.raises(CheckpointError, match=r"best\.npz: does not exist"):
+        again.finish(splits)
+
+
 def test_no_run_there(settings, tmp_path):
     with pytest.raises(ConfigError, match="holds no run"):
         runs.reopen(tmp_path, settings)

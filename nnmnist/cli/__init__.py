@@ -21,7 +21,7 @@ COMMANDS = {
     "data": "Fetch the data, or tell what is there.",
     "evaluate": "Tell how good a trained network is.",
     "export": "Make a trained network usable elsewhere.",
-    "plot": "Draw runs: curves, weights, confusion, mistakes, boundary, fit, sweep.",
+    "plot": "Draw runs: curves, weights, confusion, mistakes, sweeps, more.",
     "predict": "Read digits with a trained network.",
     "report": "Write a page about a run: curves, mistakes, weights, calibration.",
     "runs": "List runs with what they reached, or name the best.",

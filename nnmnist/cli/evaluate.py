@@ -130,7 +130,7 @@ def trained_on(path: Path, member: Checkpoint) -> tuple[DataConfig, int]:
             f"{path}: its config is not one of this version of nnmnist; train again, or name the data by --data"
         ) from None
     name = member.document.get("data", {}).get("name")
-    if settings.data.fallback == name:
+    if name is not None and settings.data.fallback == name:
         return settings.data.model_copy(update={"name": name}), settings.seed
     return settings.data, settings.seed
 

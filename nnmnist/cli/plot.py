@@ -110,7 +110,7 @@ def _sweep(runs: Sequence[Subject]) -> Figure:
         raise PlotError(
             f"{folder.directory}: a sweep is a folder of finished runs, with validation; give one"
         )
-    known = keys_of(finished)
+    known = [key for key in keys_of(finished) if key != "seed"]  # runs that differ in it are folded
     swept = [key for key in listing.changed(finished) if key != "seed"]
     keys = [resolve(name, known, [], f"--key {name}") for name in folder.keys] or swept
     if not keys:
@@ -191,7 +191,7 @@ def plot(
     output: Path | None,
     data_dir: Path | None,
 ) -> None:
-    """Draw runs: curves, weights, confusion, mistakes, boundary, fit, sweep.
+    """Draw runs: curves, weights, confusion, mistakes, sweeps, more.
 
     Several runs are overlaid in one picture, which goes to the first of them unless -o says where. A picture
     that is there already is drawn anew. A sweep shows

@@ -15,6 +15,7 @@ from nnmnist.cli.options import notice
 from nnmnist.cli.sitting import How, sit
 from nnmnist.config import Override
 from nnmnist.data import Splits
+from nnmnist.errors import DataError
 from nnmnist.evaluation import evaluate
 
 MOST = 1000  # seeds
@@ -41,8 +42,14 @@ def train_seeds(
             begun = not (how.force or run_directory.unbegun(home))
             summaries.append(sit(wanted, home.name, home if begun else None, home, how)[0])
     except (KeyboardInterrupt, SystemExit, OSError):
-        notice(f"or with all seeds: the same command again, with --output {folder}")
+        without = ", without --force" if how.force else ""
+        notice(f"or with all seeds: the same command again, with --output {folder}{without}")
         raise
+    if len(learnt := sorted({summary["data"] for summary in summaries})) > 1:
+        raise DataError(
+            f"{folder}: its runs have learnt from different data ({', '.join(learnt)}), as data.fallback allows; "
+            "train them all anew by --force, or set data.fallback to null"
+        )
     first = next(iter(settings.values()))
     splits = data.load(first.data, first.seed, how.data_dir, notice)
     return {"seeds": list(settings), **report(summaries, splits), "runs": summaries}

@@ -68,7 +68,7 @@ def _follow(run: Run, splits: Splits, quiet: bool) -> None:
         for _ in run.train(splits):
             pass
         return
-    with Bar(run.config.training.epochs) as bar:
+    with Bar(run.config.training.epochs, 1 + (run.standing.epoch if run.standing else 0)) as bar:
         for number, epoch in enumerate(run.train(splits, bar.progress)):
             if number == 0:
                 bar.write(header(epoch))
@@ -105,9 +105,8 @@ def line(epoch: Epoch) -> str:
 class Bar:
     """A bar with live cost and accuracy on a terminal; elsewhere lines alone."""
 
-    def __init__(self, epochs: int) -> None:
-        self.epochs = epochs
-        self.epoch = 0
+    def __init__(self, epochs: int, first: int = 1) -> None:
+        self.epochs, self.first = epochs, first
         self.bar: Any = None
         self.progress: Progress | None = None
         if sys.stderr.isatty():
@@ -139,7 +138,7 @@ class Bar:
             notice(text)
 
     def __enter__(self) -> Bar:
-        self.next_epoch(1)
+        self.next_epoch(self.first)
         return self
 
     def __exit__(

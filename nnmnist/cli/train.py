@@ -28,6 +28,7 @@ from nnmnist.data import Splits
 from nnmnist.threads import limit_blas_threads
 
 FOLDER = click.Path(file_okay=False, path_type=Path)
+IN_OUTPUT = Path("<output>")  # what --resume alone means
 
 
 @click.command()
@@ -37,7 +38,7 @@ FOLDER = click.Path(file_okay=False, path_type=Path)
 @click.option(
     "--resume",
     is_flag=False,
-    flag_value=Path(),
+    flag_value=IN_OUTPUT,
     type=FOLDER,
     metavar="[DIR]",
     help="Go on with the run in DIR; or in --output, where it begins if nothing is there.",
@@ -128,7 +129,7 @@ def _resumed(resume: Path | None, output: Path | None) -> Path | None:
     """The run directory to go on with: `--resume DIR`, or `--output DIR --resume`, unless that is to begin."""
     if resume is None:
         return None
-    if resume != Path():
+    if resume != IN_OUTPUT:
         if output is not None and output != resume:
             raise click.UsageError(
                 f"--resume {resume} and --output {output} name different runs; give one of them"

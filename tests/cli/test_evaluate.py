@@ -134,6 +134,14 @@ def test_a_config_of_another_version(trained):
     assert len(result.stderr.splitlines()) == 1
 
 
+def test_a_checkpoint_that_does_not_name_its_data_is_judged_by_its_config(trained):
+    found = checkpoint.load(trained[0])
+    facts = {key: found.document[key] for key in ("image_shape", "config")}
+    checkpoint.save("nameless.npz", found.network, found.classes, facts)
+    told = [json.loads(nnmnist("evaluate", path, "--json").stdout) for path in (trained[0], "nameless.npz")]
+    assert told[0]["cost"] == told[1]["cost"]
+
+
 def test_the_surest_mistakes_as_json(trained):
     record = json.loads(nnmnist("evaluate", trained[0], "--split", "train", "--errors", "3", "--json").stdout)
     member = checkpoint.load(trained[0])

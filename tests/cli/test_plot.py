@@ -201,6 +201,7 @@ def test_a_sweep_over_two_of_three_keys(swept, tiny_config):
     ("arguments", "code", "message"),
     [
         (["swept", "--kind", "sweep", "--key", "lerning_rate"], 2, "did you mean learning_rate?"),
+        (["swept", "--kind", "sweep", "--key", "seed"], 2, "--key seed: unknown key"),
         (["swept", "--key", "learning_rate"], 2, "--key belongs to --kind sweep"),
         (["swept", "swept", "--kind", "sweep"], 1, "draw the other kinds run by run"),
         (["swept/rate-0.05-0", "--kind", "sweep"], 1, "a sweep is a folder of finished runs"),

@@ -98,6 +98,16 @@ def test_more_seeds_join_those_that_are_there():
     assert result.stdout.splitlines()[0] == "seeds        0, 1"
 
 
+def test_runs_of_different_data_are_not_averaged():
+    """One was trained on what data.fallback gives, the other on the data itself."""
+    train("--seeds", "0", "-o", "all")
+    summary = Path("all/seed-0/summary.json")
+    summary.write_text(json.dumps({**json.loads(summary.read_text()), "data": "synthetic"}))
+    result = train("--seeds", "0-1", "-o", "all", "-q")
+    assert (result.exit_code, result.stdout) == (1, "")
+    assert result.stderr.startswith("Error: all: its runs have learnt from different data (")
+
+
 def test_another_config_is_refused_and_may_be_forced():
     train("--seeds", "0", "-o", "all")
     result = train("--seeds", "0", "-o", "all", "--set", "model.hidden=[9]")

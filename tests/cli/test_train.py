@@ -142,6 +142,13 @@ def test_another_config_in_the_directory_of_a_finished_run_is_refused(tiny_confi
     )  # trained anew
 
 
+def test_a_run_is_gone_on_with_from_within(tiny_config, monkeypatch):
+    train("-c", tiny_config, "-o", "run", "--epochs", "2")
+    monkeypatch.chdir("run")
+    result = train("--resume", ".", "--epochs", "3", "--json")
+    assert (result.exit_code, json.loads(result.stdout)["epochs"]) == (0, 3)
+
+
 def test_output_with_resume_begins_goes_on_and_passes_by(tiny_config):
     begun = train("-c", tiny_config, "-o", "run", "--resume", "--epochs", "2", "--json")
     assert json.loads(begun.stdout)["epochs"] == 2

@@ -218,6 +218,30 @@ def test_a_step_allocates_nothing_the_size_of_a_layer(activation, dropout):
     assert peak < 80_000
 
 
+def vanishing():
+    network = random_network((7, *[8] * 8, 3), activation="sigmoid")
+    for W in network.W:
+        W *= 0.3
+    return network
+
+
+def test_a_gradient_that_vanishes_is_right_and_a_wrong_one_is_caught(monkeypatch):
+    x, y = problem()
+    network = vanishing()
+    network.gradient(x, y)
+    assert 0 < np.abs(network.dW[0]).max() < 1e-6
+    assert max(check.error for check in gradcheck.check(network, x, y)) < 1e-6
+    gradient = network.gradient
+
+    def wrong(*arguments):
+        result = gradient(*arguments)
+        network.dW[0][:] *= 2
+        return result
+
+    monkeypatch.setattr(network, "gradient", wrong)
+    assert gradcheck.check(network, x, y)[0].error > 1e-6
+
+
 def test_a_deliberately_wrong_gradient_is_caught(monkeypatch):
     """The checker itself is checked: one activation's derivative is a little off."""
     wrong = copy.copy(ACTIVATIONS["tanh"])
