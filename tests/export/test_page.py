@@ -213,6 +213,7 @@ def contrast(one, other):
     return (high + 0.05) / (low + 0.05)
 
 
+@pytest.mark.slow  # for it is true of a machine that does nothing else
 def test_a_stroke_is_answered_within_a_frame(opened):
     """All that happens for one movement of the pen: 16 ms, in the middle of 50."""
     page = opened()
