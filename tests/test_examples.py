@@ -19,10 +19,12 @@ SWEEPS = Path(__file__).parents[1] / "examples" / "sweeps"
 pytestmark = pytest.mark.skipif(os.name != "posix", reason="the examples are POSIX shell")
 needs_parallel = pytest.mark.skipif(shutil.which("parallel") is None, reason="GNU parallel is not installed")
 
-# "ssh [options] HOST -- COMMAND": the command in another directory, which stands for another machine
+# "ssh [options] HOST -- COMMAND": the command in another directory, which stands for another machine. sshd sets SHELL,
+# by which GNU parallel runs a job there; without it, as in some CI, every such job would fail without a word.
 SSH = """#!/bin/sh
 while [ "$1" != -- ]; do shift; done
 shift
+export SHELL=/bin/sh
 cd "$MACHINE" && exec sh -c "$*"
 """
 
@@ -41,10 +43,11 @@ def shell(tmp_path, tiny_config):
     machine = tmp_path / "machine"
     machine.mkdir()
     shutil.copy(tiny_config, machine)
-    (tmp_path / "home").mkdir()  # for what GNU parallel remembers
+    (tmp_path / "parallel").mkdir()
     env = {
         **os.environ, "PATH": f"{programs}{os.pathsep}{os.environ['PATH']}", "MACHINE": str(machine),
-        "PYTHONPATH": os.pathsep.join(sys.path), "OPENBLAS_NUM_THREADS": "1",
+        "PARALLEL_HOME": str(tmp_path / "parallel"), "PYTHONPATH": os.pathsep.join(sys.path),
+        "OPENBLAS_NUM_THREADS": "1",
     }  # fmt: skip
 
     def start(script, *arguments, rates="0.001 0.05", widths="4 8", **variables):
@@ -135,14 +138,9 @@ def test_several_machines_that_share_nothing(shell, tiny_config, tmp_path):
     code, out, err = sweep()
     assert code != 0
     assert out == ""
-    assert "Error: the cost is no longer finite" in err
+    assert err.count("Error: the cost is no longer finite") == 2, err
     first = found("grid")
-    assert sorted(state for state, _ in first.values()) == ["done", "done", "failed", "failed"], err
-    # Reasons are read where they are kept: GNU parallel has once been seen to pass on one job's stderr, not both.
-    reasons = [path.read_text() for path in Path("grid").glob("*/failure.txt")]
-    assert (
-        len(reasons) == sum(reason.startswith("the cost is no longer finite") for reason in reasons) == 2
-    ), err
+    assert sorted(state for state, _ in first.values()) == ["done", "done", "failed", "failed"]
     begun = jobs()
     hosts = {re.search(r"'grid/(\S+)'", command)[1]: host for _, host, command in begun}
     assert hosts.keys() == first.keys()
