@@ -39,10 +39,12 @@ function readNetwork({ sizes, activation, output, parameters }) {
 function predict(network, pixels) {
   let h = Float64Array.from(pixels, (pixel) => pixel / 255);
   network.layers.forEach(({ W, b }, l) => {
-    const z = Float64Array.from(b);
-    for (let i = 0, at = 0; i < z.length; i++) {
-      for (let j = 0; j < h.length; j++, at++) z[i] += W[at] * h[j];
-    }
+    const lit = Uint32Array.from(h.keys()).filter((j) => h[j] !== 0); // most of a picture is black
+    const z = Float64Array.from(b, (sum, i) => {
+      const row = i * h.length;
+      for (let k = 0; k < lit.length; k++) sum += W[row + lit[k]] * h[lit[k]];
+      return sum;
+    });
     h = l < network.layers.length - 1 ? z.map(network.activation) : z;
   });
   const p = Array.from(network.output(h));

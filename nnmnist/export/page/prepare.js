@@ -65,69 +65,98 @@ const axis = (n) => Float64Array.from({ length: n }, (_, i) => (n === 1 ? -1 : (
 function paperOf({ rows, columns, pixels }, ys, xs) {
   const step = 1 + Math.floor(Math.max(rows, columns) / SAMPLE);
   const n = Math.ceil(rows / step) * Math.ceil(columns / step);
-  const sample = new Float64Array(6 * n); // the six terms of one pixel after those of another
+  const terms = Array.from({ length: 6 }, () => new Float64Array(n)); // of each pixel of the sample
   const values = new Float64Array(n);
-  const places = new Uint32Array(n).map((_, i) => i);
   for (let row = 0, i = 0; row < rows; row += step) {
+    const y = ys[row];
     for (let column = 0; column < columns; column += step, i++) {
-      const [x, y] = [xs[column], ys[row]];
-      sample.set([1, x, y, x * x, x * y, y * y], 6 * i);
+      const x = xs[column];
+      terms[0][i] = 1;
+      terms[1][i] = x;
+      terms[2][i] = y;
+      terms[3][i] = x * x;
+      terms[4][i] = x * y;
+      terms[5][i] = y * y;
       values[i] = pixels[row * columns + column];
     }
   }
   const middle = median(values);
   const difference = values.map((value) => Math.abs(value - middle));
+  const fitted = new Float64Array(n);
   let [c, noise] = [[], 0];
-  for (const terms of [3, 3, 3, 6, 6, 6]) {
+  for (const count of [3, 3, 3, 6, 6, 6]) {
     const limit = Math.max(quantile(difference, PAPER), 2.5 * noise);
-    const paper = places.filter((i) => difference[i] <= limit);
-    c = leastSquares(sample, values, paper, terms);
-    for (let i = 0; i < n; i++) {
-      let fitted = 0;
-      for (let k = 0; k < terms; k++) fitted += sample[6 * i + k] * c[k];
-      difference[i] = Math.abs(values[i] - fitted);
-    }
-    noise = 1.4826 * median(new Float64Array(paper).map((i) => difference[i])) + 1;
+    const paper = upTo(limit, difference);
+    c = leastSquares(terms.slice(0, count), values, paper);
+    fitted.fill(0);
+    c.forEach((coefficient, k) => {
+      const term = terms[k];
+      for (let i = 0; i < n; i++) fitted[i] += term[i] * coefficient;
+    });
+    for (let i = 0; i < n; i++) difference[i] = Math.abs(values[i] - fitted[i]);
+    noise = 1.4826 * median(taken(difference, paper)) + 1;
   }
   return { c, noise };
 }
 
-// The coefficients of the first `terms` of the six in `sample` that come closest to `values`, at the places `chosen`.
-function leastSquares(sample, values, chosen, terms) {
-  const A = Array.from({ length: terms }, () => new Float64Array(terms));
-  const b = new Float64Array(terms);
-  for (const at of chosen) {
-    for (let i = 0; i < terms; i++) {
-      const term = sample[6 * at + i];
-      b[i] += term * values[at];
-      for (let j = i; j < terms; j++) A[i][j] += term * sample[6 * at + j];
-    }
-  }
-  for (let i = 0; i < terms; i++) for (let j = 0; j < i; j++) A[i][j] = A[j][i];
-  return solve(A, b);
+// The places of the values that are not above `limit`.
+function upTo(limit, values) {
+  const places = new Uint32Array(values.length);
+  let count = 0;
+  for (let i = 0; i < values.length; i++) if (values[i] <= limit) places[count++] = i;
+  return places.subarray(0, count);
+}
+
+function taken(values, places) {
+  const some = new Float64Array(places.length);
+  for (let i = 0; i < places.length; i++) some[i] = values[places[i]];
+  return some;
+}
+
+// The coefficients of `terms` that come closest to `values`, all of them arrays, at the places `chosen`.
+function leastSquares(terms, values, chosen) {
+  const some = terms.map((term) => taken(term, chosen));
+  const those = taken(values, chosen);
+  const A = some.map((one, i) => Float64Array.from(some, (other, j) => (j < i ? 0 : dot(one, other))));
+  for (let i = 0; i < A.length; i++) for (let j = 0; j < i; j++) A[i][j] = A[j][i];
+  return solve(A, Float64Array.from(some, (one) => dot(one, those)));
+}
+
+function dot(a, b) {
+  let sum = 0;
+  for (let i = 0; i < a.length; i++) sum += a[i] * b[i];
+  return sum;
 }
 
 // What is written: { soft, mask }, its ink with soft edges, 0 to 1, and the mask of its pixels; no lines, no border.
 function find({ rows, columns, pixels }) {
   let { ink, threshold } = normal(pixels);
-  const faint = new Uint8Array(ink.map((each) => (each > threshold / 2 ? 1 : 0)));
+  const faint = new Uint8Array(ink.length);
+  for (let at = 0; at < ink.length; at++) faint[at] = ink[at] > threshold / 2 ? 1 : 0;
   const { labels, n } = components(withoutLines({ rows, columns, pixels: faint }));
   const inside = offBorder(labels, n, rows, columns);
   const written = labels.map((label) => (label ? inside[label] : 0));
   if (faint.some((each, at) => each > written[at])) {
     ({ ink, threshold } = normal(ink.map((each, at) => (faint[at] > written[at] ? 0 : each))));
   }
-  const soft = ink.map((each, at) => written[at] * clip((each - threshold / 2) / (1 - threshold / 2), 0, 1));
-  const mask = new Uint8Array(ink.map((each, at) => (each > threshold ? written[at] : 0)));
+  const soft = new Float64Array(ink.length);
+  const mask = new Uint8Array(ink.length);
+  for (let at = 0; at < ink.length; at++) {
+    if (!written[at]) continue;
+    soft[at] = clip((ink[at] - threshold / 2) / (1 - threshold / 2), 0, 1);
+    mask[at] = ink[at] > threshold ? 1 : 0;
+  }
   if (!mask.includes(1)) throw new NoInk(NOTHING);
   return { soft: { rows, columns, pixels: soft }, mask: { rows, columns, pixels: mask } };
 }
 
 // Ink with full ink as 1, however little of it there is, and the threshold that parts it from the paper.
 function normal(pixels) {
-  const least = pixels.reduce((a, b) => Math.max(a, b)) / 4;
-  const full = quantile(pixels.filter((each) => each > least), 0.95);
-  const ink = pixels.map((each) => clip(each / full, 0, 1));
+  let most = 0;
+  for (const pixel of pixels) most = Math.max(most, pixel);
+  const full = quantile(pixels.filter((each) => each > most / 4), 0.95);
+  const ink = new Float64Array(pixels.length);
+  for (let at = 0; at < ink.length; at++) ink[at] = clip(pixels[at] / full, 0, 1);
   return { ink, threshold: otsu(ink) };
 }
 
