@@ -1,14 +1,13 @@
 """Pictures, by matplotlib (the extra `plot`): functions from arrays to figures. No window is ever opened.
 
-The colours are those of Okabe and Ito (2008), which colour-blind readers can tell apart; what a colour tells, a line
-style or a marker tells too.
+The colours are those of Okabe and Ito (2008), which colour-blind readers can tell apart; what is told of a split or a
+class, a line style or a marker tells too.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from itertools import cycle
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -94,6 +93,15 @@ def save(figure: Figure, path: Path) -> None:
     write_atomic(path, lambda file: figure.savefig(file, format=ending[1:], metadata=dateless))
 
 
+def _colours(n: int) -> Sequence[Any]:
+    """A colour for each of n trainings; of more than the house has, shades from dark to light in their order."""
+    import matplotlib
+
+    if n <= len(COLOURS):
+        return COLOURS[:n]
+    return list(matplotlib.colormaps["viridis"](np.linspace(0, 0.95, n)))
+
+
 @house_style()
 def curves(histories: Sequence[History], x_label: str = "epoch") -> Figure:
     """Cost and accuracy against the steps on training and validation or test data, several trainings overlaid.
@@ -105,7 +113,7 @@ def curves(histories: Sequence[History], x_label: str = "epoch") -> Figure:
     figure, all_axes = panels(2 if classes else 1)
     for axes, name in zip(all_axes, ("cost", "accuracy"), strict=False):
         unit, form = (100, "{:.1f} points") if name == "accuracy" else (1, "{:.3f}")
-        for colour, history in zip(cycle(COLOURS), histories, strict=False):
+        for colour, history in zip(_colours(len(histories)), histories, strict=True):
             lines = {
                 split: (series.steps, unit * getattr(series, name))
                 for split, series in history.splits.items()
@@ -154,7 +162,7 @@ def _legend(figure: Figure, axes: Axes, histories: Sequence[History]) -> None:
     if len(handles) > 1:
         handles.append(Patch(color=grey, alpha=0.15, linewidth=0, label="generalization error"))
     if not one:
-        for colour, history in zip(cycle(COLOURS), histories, strict=False):
+        for colour, history in zip(_colours(len(histories)), histories, strict=True):
             handles += axes.plot([], [], color=colour, label=history.name, linewidth=5)
     _put_below(figure, handles)
 

@@ -152,6 +152,11 @@ def test_several_trainings_are_named_and_coloured():
     assert colours == set(plots.COLOURS[:3])
 
 
+def test_no_two_of_many_trainings_have_one_colour():
+    figure = plots.curves([history(f"run {k}", training=series(3, k)) for k in range(12)])
+    assert len({tuple(line.get_color()) for line in figure.axes[0].lines if len(line.get_xdata())}) == 12
+
+
 @pytest.mark.parametrize("n", [2, 5, 9])
 def test_long_names_stay_inside_the_picture(n):
     names = [f"a-long-name-20261123-1645{k:02}" for k in range(n)]

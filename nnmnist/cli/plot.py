@@ -15,7 +15,7 @@ from nnmnist.cli.evaluate import load_splits
 from nnmnist.cli.options import data_dir_option, require_output
 from nnmnist.cli.runs import keys_of, resolve
 from nnmnist.data import Splits
-from nnmnist.errors import PlotError
+from nnmnist.errors import DataError, PlotError
 from nnmnist.evaluation import evaluate, probabilities, surest_mistakes
 from nnmnist.history import History
 from nnmnist.listing import Figures
@@ -35,6 +35,10 @@ class Subject:
 
     @cached_property
     def history(self) -> History:
+        if not (self.directory / "metrics.csv").exists() and any(self.directory.glob("*/config.yaml")):
+            raise DataError(
+                f"{self.directory}: is a folder of runs; draw it by --kind sweep, or name runs in it"
+            )
         return history.read(self.directory, self.name)
 
     @cached_property

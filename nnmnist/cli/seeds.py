@@ -45,6 +45,9 @@ def train_seeds(
         without = ", without --force" if how.force else ""
         notice(f"or with all seeds: the same command again, with --output {folder}{without}")
         raise
+    finally:
+        if output is None and not any(folder.iterdir()):
+            folder.rmdir()  # not a single run could begin
     if len(learnt := sorted({summary["data"] for summary in summaries})) > 1:
         raise DataError(
             f"{folder}: its runs have learnt from different data ({', '.join(learnt)}), as data.fallback allows; "

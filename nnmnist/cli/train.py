@@ -94,6 +94,8 @@ def train(
             raise click.UsageError(
                 "--seeds: leave out --seed, --resume, --chart and --dry-run; it goes on by itself"
             )
+        if any(setting.partition("=")[0].strip() == "seed" for setting in settings):
+            raise click.UsageError("--seeds: leave out --set seed=...; every run has a seed of its own")
         found = train_seeds(several, file, overrides, output, how)
         click.echo(json.dumps(found) if as_json else as_text(found))
         return

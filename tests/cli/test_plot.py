@@ -99,7 +99,8 @@ def test_lines_of_several_runs_on_one_plot():
         (["run", "--kind", "pie"], 2, "'pie' is not one of 'curves', 'weights'"),
         (["nowhere"], 2, "'nowhere' does not exist"),
         ([], 2, "Missing argument"),
-        (["."], 1, "no curve to draw, for it holds no run"),
+        ([".."], 1, "no curve to draw, for it holds no run"),
+        (["."], 1, "is a folder of runs; draw it by --kind sweep"),
     ],
 )
 def test_bad_input_is_one_clear_line(run, arguments, code, message):

@@ -133,6 +133,7 @@ def test_anything_else_is_refused(text):
     ("arguments", "message"),
     [
         (["--seed", "1"], "leave out --seed"),
+        (["--set", " seed = 3"], "leave out --set seed"),
         (["--resume", "run"], "leave out --seed, --resume"),
         (["--dry-run"], "and --dry-run"),
         (["--seeds", "4294967296"], "--seeds 4294967296: seed: expected a whole number"),
@@ -144,6 +145,13 @@ def test_bad_usage_is_exit_2_and_leaves_nothing(arguments, message):
     assert result.exit_code == 2
     assert message in result.stderr
     assert not Path("runs").exists()
+
+
+def test_without_data_nothing_is_left():
+    result = train("--seeds", "0-1", "--set", "data.path=nowhere")
+    assert result.exit_code == 1
+    assert "nowhere" in result.stderr
+    assert list(Path("runs").iterdir()) == []
 
 
 def test_figures_that_not_all_runs_have_are_left_out():
