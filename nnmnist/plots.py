@@ -177,7 +177,9 @@ def _put_below(figure: Figure, handles: Sequence[Any]) -> None:
     n = len(labels)
     while n > 1 and width(n) > figure.get_figwidth():
         n -= 1
-    figure.legend(handles=handles, loc="outside lower center", ncols=n)
+    legend = figure.legend(handles=handles, loc="outside lower center", ncols=n)
+    for text in legend.get_texts():
+        text.set_parse_math(False)  # names of runs may hold a $
 
 
 @house_style()

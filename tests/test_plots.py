@@ -157,6 +157,11 @@ def test_no_two_of_many_trainings_have_one_colour():
     assert len({tuple(line.get_color()) for line in figure.axes[0].lines if len(line.get_xdata())}) == 12
 
 
+def test_a_name_is_no_formula():
+    name = r"$\frac$"  # as a formula it would be wrong
+    plots.curves([history(name, training=series(3, k)) for k in range(2)]).draw_without_rendering()
+
+
 @pytest.mark.parametrize("n", [2, 5, 9])
 def test_long_names_stay_inside_the_picture(n):
     names = [f"a-long-name-20261123-1645{k:02}" for k in range(n)]
