@@ -87,9 +87,12 @@ def save(
         "output": network.output_name,
         "dropout": network.dropout,
         "input_dropout": network.input_dropout,
+        "normalize": network.normalize is not None,
         "dtype": network.dtype.name,
     }
     document = {"format": FORMAT, "model": model, "classes": list(classes), **(facts or {})}
+    if network.normalize:
+        document["image_shape"] = list(network.normalize)
     text = json.dumps(document, allow_nan=False)
     arrays["document"] = np.array(text)
     arrays["sha256"] = np.array(_digest(arrays))
@@ -217,7 +220,8 @@ def _rebuild(arrays: dict[str, Array]) -> Checkpoint:
     _check_shapes(arrays, sizes, dtype)
     _check_facts(document, model, sizes)
     dropped = float(model["dropout"]), dtype, float(model.get("input_dropout", 0.0))
-    network = Network(sizes, model["activation"], model["output"], *dropped)
+    shape = tuple(document["image_shape"]) if model.get("normalize") else None
+    network = Network(sizes, model["activation"], model["output"], *dropped, shape)
     for name, array in network.parameters().items():
         array[...] = arrays[name]
     state = {name[10:]: array.copy() for name, array in arrays.items() if name.startswith("optimizer.")}
@@ -252,6 +256,8 @@ def _check_facts(document: dict[str, Any], model: dict[str, Any], sizes: tuple[i
         classes and OUTPUTS[model["output"]].units(len(classes)) != sizes[-1]
     ):
         raise _Fault("damaged: its classes do not fit its outputs")
+    if image_shape is None and model.get("normalize"):
+        raise _Fault("damaged: it normalizes pictures, and does not say of which shape")
     if image_shape is not None and not (
         len(image_shape) == 2 and all(type(n) is int and n > 0 for n in image_shape)
         and math.prod(image_shape) == sizes[0]

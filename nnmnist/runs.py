@@ -61,6 +61,7 @@ def build_network(settings: Config, splits: Splits, dtype: DTypeLike = np.float3
         model.dropout,
         dtype,
         model.input_dropout,
+        splits.image_shape if model.normalize else None,
     )
     network.initialize(generator(settings.seed, "weights"))
     return network

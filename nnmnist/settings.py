@@ -48,7 +48,7 @@ class Section(BaseModel):
 
 
 class DistortConfig(Section):
-    """How far the pictures of a training step are distorted; all but the last two are bounds of uniform draws, +-."""
+    """How far the pictures of a training step are distorted; rotation to shift are bounds of uniform draws, +-."""
 
     rotation: float = Field(default=15.0, ge=0, le=180, description="Degrees; of labels 1 and 7 half of it.")
     shear: float = Field(default=15.0, ge=0, le=60, description="Degrees; of labels 1 and 7 half of it.")
@@ -57,6 +57,10 @@ class DistortConfig(Section):
     alpha: float = Field(default=37.0, ge=0, description="Elastic fields: the noise times so many pixels.")
     sigma: float = Field(
         default=5.5, ge=0.5, description="The deviation, in pixels, of the Gaussian that smooths the noise."
+    )
+    sharpen: bool = Field(
+        default=False,
+        description="Whether the blur that distorting adds is taken back, as it is on the average.",
     )
 
 
@@ -114,6 +118,10 @@ class ModelConfig(Section):
     )
     input_dropout: float = Field(
         default=0.0, ge=0, lt=1, description="The probability that an input is silenced in a training step."
+    )
+    normalize: bool = Field(
+        default=False,
+        description="Whether the network first brings each picture to one slant, width and height, by its moments.",
     )
 
 
@@ -206,8 +214,10 @@ def _clashes(config: Config) -> list[tuple[str, str]]:
         ):
             if used:
                 faults.append((key, "is not used by training.optimizer: least_squares"))
-    if data.distort and data.path is None and data.name in toy.PROBLEMS:
-        faults.append(("data.distort", f"needs pictures, and data.name: {data.name} has none; remove it"))
+    if data.path is None and data.name in toy.PROBLEMS:
+        for key, used in (("data.distort", data.distort), ("model.normalize", model.normalize)):
+            if used:
+                faults.append((key, f"needs pictures, and data.name: {data.name} has none; remove it"))
     if data.path is None and toy.has_values(data.name) and model.output in ("logistic", "softmax"):
         problem = f"{data.name} has values to learn, and model.output: {model.output} tells classes apart"
         faults.append(("data.name", f"{problem}; set it to linear, sigmoid or relu"))

@@ -9,7 +9,7 @@ import math
 import time
 from collections.abc import Callable, Generator, Mapping
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Literal, NamedTuple, Protocol
 
@@ -116,6 +116,8 @@ def fit(
         len(train) if settings.batch_size == "full" or not optimizer else min(settings.batch_size, len(train))
     )
 
+    if network.normalize:
+        train = replace(train, inputs=network.seen(train.inputs))
     y_codes = codes(network, train.n_classes)
     if y_codes is not None and settings.label_smoothing:
         y_codes += settings.label_smoothing * (1 / len(y_codes) - y_codes)

@@ -176,7 +176,7 @@ def test_a_mirror_is_a_web_address(url: str) -> None:
         ("data:\n  distort:\n    alph: 1", "3: data.distort.alph: unknown key; did you mean alpha?"),
         (
             "data: {distort: {zz: 1}}",
-            "1: data.distort.zz: unknown key; the keys here are rotation, shear, scale, shift, alpha, sigma",
+            "1: data.distort.zz: unknown key; the keys here are rotation, shear, scale, shift, alpha, sigma, sharpen",
         ),
         ("data: {alpha: 1}", "1: data.alpha: unknown key; did you mean data.distort.alpha?"),
         ("epochs: 3", "1: epochs: unknown key; did you mean training.epochs?"),
@@ -220,6 +220,10 @@ def test_keys_and_sections(text: str, expected: str) -> None:
         (
             "data:\n  name: rings\n  distort: true",
             "3: data.distort: needs pictures, and data.name: rings has none; remove it",
+        ),
+        (
+            "data: {name: rings}\nmodel:\n  normalize: true",
+            "3: model.normalize: needs pictures, and data.name: rings has none; remove it",
         ),
         (
             "model: {hidden: [3], output: linear}\ntraining: {optimizer: least_squares}",

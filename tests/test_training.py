@@ -3,9 +3,11 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
+from nnmnist.data import synthetic
 from nnmnist.data.examples import Examples
 from nnmnist.errors import TrainingError
 from nnmnist.model.network import Network
+from nnmnist.model.normalize import normalize
 from nnmnist.training import fit, make_optimizer
 
 
@@ -96,6 +98,23 @@ def test_the_epochs_cost_is_the_mean_of_all_examples():
     network.theta[:] = 0.3
     [record] = fit(network, train, validation, settings(epochs=1, learning_rate=1e-30))
     assert record.cost == pytest.approx(np.log(3), rel=1e-6)
+
+
+def test_a_network_that_normalizes_learns_from_normalized_pictures():
+    labels = (np.arange(60) % 3).astype(np.uint8)
+    pictures = synthetic.draw(labels, np.random.default_rng(0))
+    rows = np.arange(60)
+
+    def theta(inputs, shape):
+        network = Network((784, 5, 3), normalize=shape)
+        network.initialize(np.random.default_rng(0))
+        train, validation = Examples(inputs, labels, rows[:40], 3), Examples(inputs, labels, rows[40:], 3)
+        list(fit(network, train, validation, settings(), seed=5))
+        return network.theta
+
+    theirs = theta(normalize(pictures, (28, 28)), None)
+    np.testing.assert_array_equal(theta(pictures, (28, 28)), theirs)
+    assert not np.array_equal(theta(pictures, None), theirs)
 
 
 def test_without_validation():

@@ -16,7 +16,7 @@ PIXEL = np.float32(1 / 255)  # a byte times this is a number in [0, 1]
 
 
 class DistortSettings(Protocol):
-    """How far images are distorted: `data.distort` of a config; all but the last two bound uniform draws."""
+    """How far images are distorted: `data.distort` of a config; rotation to shift bound uniform draws."""
 
     @property
     def rotation(self) -> float: ...  # degrees
@@ -30,6 +30,8 @@ class DistortSettings(Protocol):
     def alpha(self) -> float: ...  # what the smoothed noise is multiplied by, pixels
     @property
     def sigma(self) -> float: ...  # the deviation of the Gaussian, pixels
+    @property
+    def sharpen(self) -> bool: ...  # whether the blur of the interpolation is taken back
 
 
 @dataclass(frozen=True)

@@ -21,8 +21,8 @@ from nnmnist.data.synthetic import SIDE
 from nnmnist.errors import ExportError
 
 SCRIPTS = (
-    "numbers.js", "resample.js", "regions.js", "ruled.js", "prepare.js", "picture.js", "network.js", "page.js",
-    "events.js",
+    "numbers.js", "resample.js", "regions.js", "ruled.js", "prepare.js", "picture.js", "normalize.js",
+    "network.js", "page.js", "events.js",
 )  # fmt: skip
 
 
@@ -76,6 +76,7 @@ def _network(checkpoint: Checkpoint) -> dict[str, Any]:
         "sizes": network.sizes,
         "activation": network.activation_name,
         "output": network.output_name,
+        "normalize": network.normalize is not None,
         "classes": checkpoint.classes,
         "parameters": base64.b64encode(parameters).decode(),
     }

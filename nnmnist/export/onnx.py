@@ -11,6 +11,7 @@ from nnmnist.checkpoint import Checkpoint
 from nnmnist.data.examples import PIXEL
 from nnmnist.errors import MissingLibrary
 from nnmnist.export.card import card
+from nnmnist.model.normalize import HEIGHT, TALLER, THIN, WIDER, WIDTH
 
 if TYPE_CHECKING:
     from onnx import ModelProto
@@ -28,6 +29,48 @@ OPERATORS = {
     "softplus": "Softplus",
     "tanh": "Tanh",
 }
+
+# nnmnist/model/normalize.py; x and y count from the picture's middle, and `places` are columns of 1, x and y.
+NORMALIZE = """
+normalize (float[n, pixels] pictures) => (float[n, pixels] h0) {
+    sums = MatMul (pictures, powers)
+    total, sum_x, sum_y, sum_xx, sum_xy, sum_yy = Split <axis = 1> (sums)
+    mass = Max (total, tiny)
+    m_x = Div (sum_x, mass)
+    m_y = Div (sum_y, mass)
+    m_xx = Div (sum_xx, mass)
+    m_xy = Div (sum_xy, mass)
+    m_yy = Div (sum_yy, mass)
+    x_x = Mul (m_x, m_x)
+    x_y = Mul (m_x, m_y)
+    y_y = Mul (m_y, m_y)
+    s_xx = Sub (m_xx, x_x)
+    s_xy = Sub (m_xy, x_y)
+    any_s_yy = Sub (m_yy, y_y)
+    s_yy = Max (any_s_yy, thin)
+    lean = Div (s_xy, s_yy)
+    leant = Mul (lean, s_xy)
+    any_upright = Sub (s_xx, leant)
+    upright = Max (any_upright, thin)
+    width = Sqrt (upright)
+    height = Sqrt (s_yy)
+    any_x_step = Div (width, standard_width)
+    any_y_step = Div (height, standard_height)
+    x_step = Clip (any_x_step, one_by_wider, wider)
+    y_step = Clip (any_y_step, one_by_taller, taller)
+    x_lean = Mul (lean, y_step)
+    zero = Sub (mass, mass)
+    coefficients = Concat <axis = 1> (m_x, m_y, x_step, zero, x_lean, y_step)
+    map = Reshape (coefficients, as_map)
+    sources = MatMul (places, map)
+    centred = Mul (sources, two_by_side)
+    field = Add (centred, middle)
+    grid = Reshape (field, as_grid)
+    images = Reshape (pictures, as_images)
+    sampled = GridSample <align_corners = 1> (images, grid)
+    h0 = Flatten (sampled)
+}
+"""
 
 
 def encode(checkpoint: Checkpoint) -> bytes:
@@ -51,7 +94,7 @@ def encode(checkpoint: Checkpoint) -> bytes:
 
 
 def _model(checkpoint: Checkpoint) -> ModelProto:
-    from onnx import TensorProto, helper, numpy_helper
+    from onnx import TensorProto, helper, numpy_helper, parser
 
     network = checkpoint.network
     parameters = {name: np.ascontiguousarray(a, np.float32) for name, a in network.parameters().items()}
@@ -68,7 +111,11 @@ def _model(checkpoint: Checkpoint) -> ModelProto:
         parameters["pixel"] = np.array(PIXEL)
         then("Flatten", output="bytes")
         then("Cast", output="numbers", to=TensorProto.FLOAT)
-        then("Mul", "pixel", output="h0")
+        then("Mul", "pixel", output="pictures" if network.normalize else "h0")
+    if network.normalize:
+        nodes += parser.parse_graph(NORMALIZE).node
+        parameters |= _normalization(*network.normalize)
+        value = "h0"
     last = len(network.W)
     for l in range(1, last + 1):
         then("Gemm", f"W{l}", f"b{l}", output=f"z{l}", transB=1)
@@ -91,3 +138,32 @@ def _model(checkpoint: Checkpoint) -> ModelProto:
     )  # fmt: skip
     helper.set_model_props(model, {"nnmnist": card(checkpoint)})
     return model
+
+
+def _normalization(rows: int, columns: int) -> dict[str, Any]:
+    """The constants of NORMALIZE."""
+    y, x = (side.reshape(-1) for side in np.mgrid[:rows, :columns])
+    y, x = y - rows // 2, x - columns // 2
+    one = np.ones_like(x)
+    side = np.array(
+        [columns - 1, rows - 1]
+    )  # GridSample counts from -1 to 1, the centres of the outermost pixels
+    floats = {
+        "powers": np.stack([one, x, y, x * x, x * y, y * y], axis=1),
+        "places": np.stack([one, x, y], axis=1),
+        "tiny": np.finfo(np.float32).tiny,
+        "thin": THIN,
+        "standard_width": WIDTH * columns,
+        "standard_height": HEIGHT * rows,
+        "wider": WIDER,
+        "one_by_wider": 1 / WIDER,
+        "taller": TALLER,
+        "one_by_taller": 1 / TALLER,
+        "two_by_side": 2 / side,
+        "middle": 2 * np.array([columns // 2, rows // 2]) / side - 1,
+    }
+    shapes = {"as_map": [-1, 3, 2], "as_grid": [-1, rows, columns, 2], "as_images": [-1, 1, rows, columns]}
+    return {
+        **{name: np.asarray(value, np.float32) for name, value in floats.items()},
+        **{name: np.array(shape) for name, shape in shapes.items()},
+    }

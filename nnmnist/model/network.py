@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
 from nnmnist.model.activations import ACTIVATIONS
+from nnmnist.model.normalize import normalize
 from nnmnist.model.outputs import OUTPUTS
 
 Array = NDArray[Any]
@@ -46,6 +47,8 @@ class Network:
             inverted, so that prediction needs no factor).
         input_dropout: the same for inputs.
         dtype: float32 to train, float64 to check gradients.
+        normalize: (rows, columns) of pictures that are normalized before the first layer sees them; None for none.
+            `logits` and `predict` do so themselves, and all that trains takes x as `seen` gives it.
     """
 
     def __init__(
@@ -56,11 +59,13 @@ class Network:
         dropout: float = 0.0,
         dtype: DTypeLike = np.float32,
         input_dropout: float = 0.0,
+        normalize: tuple[int, int] | None = None,
     ) -> None:
         self.sizes = tuple(sizes)
         self.activation_name, self.activation = activation, ACTIVATIONS[activation]
         self.output_name, self.output = output, OUTPUTS[output]
         self.dropout, self.input_dropout = dropout, input_dropout
+        self.normalize = normalize
         self.dtype = np.dtype(dtype)
         self.team: Team | None = None
         self.units = [slice(0, n) for n in self.sizes]  # of each layer, the units that are computed here
@@ -248,11 +253,15 @@ class Network:
         moved += x
         return moved
 
+    def seen(self, x: Array) -> Array:
+        """Inputs x (n, n_inputs), or their bytes, as the first layer is to see them."""
+        return normalize(x, self.normalize) if self.normalize else x
+
     def logits(self, x: Array) -> Array:
         """z (M, n) for the inputs x (n, n_inputs)."""
         z = np.empty((self.sizes[-1], len(x)), self.dtype)
         for start in range(0, len(x), CHUNK):
-            part = x[start : start + CHUNK].astype(self.dtype, copy=False)
+            part = self.seen(x[start : start + CHUNK]).astype(self.dtype, copy=False)
             z[:, start : start + CHUNK] = self.forward(part, Buffers(self, len(part)))
         return z
 

@@ -60,6 +60,19 @@ def test_an_ensemble(trained):
     assert record["cost"] <= np.mean(costs)  # ln is concave
 
 
+def test_an_ensemble_of_a_network_that_normalizes_and_one_that_does_not(trained, tiny_config):
+    settings = ["--set", "model.normalize=true", "-o", "straight", "--json"]
+    straight = json.loads(nnmnist("train", "-c", tiny_config, *settings).stdout)["checkpoint"]
+    records = [
+        json.loads(nnmnist("evaluate", *paths, "--json").stdout)
+        for paths in ([trained[0]], [straight], [trained[0], straight])
+    ]
+    costs = [record["cost"] for record in records]
+    assert costs[0] != costs[1]
+    assert costs[2] <= np.mean(costs[:2])
+    assert checkpoint.load(straight).network.normalize == (6, 5)
+
+
 def test_other_data(trained, tiny, tmp_path):
     folder = tmp_path / "other"
     folder.mkdir()

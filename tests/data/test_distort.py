@@ -90,6 +90,32 @@ def test_the_mean_intensity_is_kept():
     assert np.abs(found - scaled(images)).mean() > 0.05  # and yet they are others
 
 
+def blur(images):
+    """How much of the square of the images (n, 784) is in the differences of neighbours: less of what is blurred."""
+    pictures = images.reshape(-1, *SHAPE)
+    return sum((np.diff(pictures, axis=axis) ** 2).sum() for axis in (1, 2)) / (pictures**2).sum()
+
+
+def test_sharpening_takes_the_blur_of_interpolation_back():
+    labels = (np.arange(2000) % 10).astype(np.uint8)
+    images = synthetic.draw(labels, np.random.default_rng(1))
+    moved, sharp = (distorted((images, labels), only(shift=3, sharpen=sharpen)) for sharpen in (False, True))
+    blurred, left = (abs(blur(found) / blur(scaled(images)) - 1) for found in (moved, sharp))
+    assert left < 0.6 * blurred  # ink is cut off at white, and no kernel so short takes all back
+    assert sharp.min() >= 0
+    assert sharp.max() <= 1
+    assert sharp.mean() == pytest.approx(scaled(images).mean(), rel=0.05)
+
+
+def test_sharpening_is_the_kernel_along_rows_and_columns(digits):
+    """(-1, 14, -1) / 12 each way, and what then lies outside [0, 1] cut off."""
+    pictures = np.pad(distorted(digits, DistortConfig()).reshape(-1, *SHAPE), ((0, 0), (1, 1), (1, 1)))
+    rows = (14 * pictures[:, 1:-1] - pictures[:, 2:] - pictures[:, :-2]) / 12
+    both = (14 * rows[:, :, 1:-1] - rows[:, :, 2:] - rows[:, :, :-2]) / 12
+    found = distorted(digits, DistortConfig(sharpen=True))
+    np.testing.assert_allclose(found, np.clip(both, 0, 1).reshape(found.shape), atol=1e-6)
+
+
 def test_the_same_seed_gives_the_same_digits_whatever_the_number_of_threads(digits):
     found = []
     for n in (1, 2, 4):

@@ -40,6 +40,15 @@ def test_a_network_without_hidden_layers(digits):
     assert run(encode(softmax), digits[:100]) == pytest.approx(ours, abs=1e-5)
 
 
+def test_a_network_that_normalizes_its_pictures(digits):
+    straight, plain = (network_of("relu", "softmax", normalize=shape) for shape in ((28, 28), None))
+    pictures = np.concatenate([digits[:500], np.zeros((1, 28, 28), np.uint8)])
+    x = scale(pictures.reshape(len(pictures), -1))
+    ours = straight.network.predict(x)
+    assert abs(ours - plain.network.predict(x)).max() > 0.1
+    assert run(encode(straight), pictures) == pytest.approx(ours, abs=1e-5)
+
+
 def test_inputs_that_are_no_pictures_are_numbers():
     plane = network_of("tanh", "logistic", (2, 5, 1), image_shape=None)
     points = np.random.default_rng(0).normal(size=(20, 2)).astype(np.float32)

@@ -125,6 +125,15 @@ def test_every_activation_and_output(digits, opened):
         assert p == pytest.approx(ours, rel=1e-5, abs=1e-5), f"{activation}, {output}"
 
 
+def test_a_network_that_normalizes_its_pictures(digits, opened):
+    straight = network_of("relu", "softmax", normalize=(28, 28))
+    inputs = np.concatenate([digits[:200].reshape(-1, 784), np.zeros((1, 784), np.uint8)])
+    script = "([model, inputs]) => { const read = readNetwork(model); return inputs.map((x) => predict(read, x)); }"
+    p = opened().run(script, [model_in(encode(straight)), inputs.tolist()])
+    assert p == pytest.approx(straight.network.predict(scale(inputs)), abs=1e-5)
+    assert abs(np.array(p) - network_of("relu", "softmax").network.predict(scale(inputs))).max() > 0.1
+
+
 def model_in(html):
     """What a page holds of its network."""
     return json.loads(re.search(rb'<script type="application/json" id="network">(.*?)</script>', html)[1])

@@ -142,6 +142,7 @@ FORGERIES = {
     "config that is a text": lambda: document(config="model"),
     "images of another size": lambda: document(image_shape=[28, 28]),
     "images of no size": lambda: document(image_shape=5),
+    "images to normalize of no size": lambda: document(normalize=True, image_shape=None),
     "classes that are no texts": lambda: document(classes=[1, None, {}]),
     "classes that write to the terminal": lambda: document(classes=["a", "\x1b[2J", "c"]),
 }

@@ -22,8 +22,8 @@ const OUTPUTS = {
   },
 };
 
-// From { sizes, activation, output, parameters }: float32 in base64, W1 (n_out, n_in) row by row, b1, W2, ...
-function readNetwork({ sizes, activation, output, parameters }) {
+// From { sizes, activation, output, normalize, parameters }: float32 in base64, W1 (n_out, n_in) row by row, b1, W2, ...
+function readNetwork({ sizes, activation, output, normalize, parameters }) {
   const bytes = Uint8Array.from(atob(parameters), (character) => character.charCodeAt(0));
   const theta = new Float32Array(bytes.buffer);
   const layers = [];
@@ -32,12 +32,12 @@ function readNetwork({ sizes, activation, output, parameters }) {
   for (let l = 1; l < sizes.length; l++) {
     layers.push({ W: take(sizes[l] * sizes[l - 1]), b: take(sizes[l]) });
   }
-  return { layers, activation: ACTIVATIONS[activation], output: OUTPUTS[output] };
+  return { layers, activation: ACTIVATIONS[activation], output: OUTPUTS[output], normalize };
 }
 
 // What the network makes of (784,) bytes: an array of M predictions, of which a single one says the second class.
 function predict(network, pixels) {
-  let h = Float64Array.from(pixels, (pixel) => pixel / 255);
+  let h = Float64Array.from(network.normalize ? normalized(pixels) : pixels, (pixel) => pixel / 255);
   network.layers.forEach(({ W, b }, l) => {
     const lit = Uint32Array.from(h.keys()).filter((j) => h[j] !== 0); // most of a picture is black
     const z = Float64Array.from(b, (sum, i) => {
