@@ -87,12 +87,12 @@ def save(
         "output": network.output_name,
         "dropout": network.dropout,
         "input_dropout": network.input_dropout,
-        "normalize": network.normalize is not None,
+        "normalize": network.normalized_shape is not None,
         "dtype": network.dtype.name,
     }
     document = {"format": FORMAT, "model": model, "classes": list(classes), **(facts or {})}
-    if network.normalize:
-        document["image_shape"] = list(network.normalize)
+    if network.normalized_shape:
+        document["image_shape"] = list(network.normalized_shape)
     text = json.dumps(document, allow_nan=False)
     arrays["document"] = np.array(text)
     arrays["sha256"] = np.array(_digest(arrays))
@@ -219,9 +219,15 @@ def _rebuild(arrays: dict[str, Array]) -> Checkpoint:
         raise _Fault("damaged: its model is none that nnmnist knows")
     _check_shapes(arrays, sizes, dtype)
     _check_facts(document, model, sizes)
-    dropped = float(model["dropout"]), dtype, float(model.get("input_dropout", 0.0))
-    shape = tuple(document["image_shape"]) if model.get("normalize") else None
-    network = Network(sizes, model["activation"], model["output"], *dropped, shape)
+    network = Network(
+        sizes,
+        model["activation"],
+        model["output"],
+        float(model["dropout"]),
+        dtype,
+        float(model.get("input_dropout", 0.0)),
+        tuple(document["image_shape"]) if model.get("normalize") else None,
+    )
     for name, array in network.parameters().items():
         array[...] = arrays[name]
     state = {name[10:]: array.copy() for name, array in arrays.items() if name.startswith("optimizer.")}

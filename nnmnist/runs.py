@@ -247,7 +247,7 @@ class Run(RunDirectory):
         assert self.best is not None
         return {
             "image_shape": splits.image_shape,
-            "preprocessing": "pixels / 255" if splits.image_shape else None,
+            "preprocessing": _preprocessing(self.config, splits),
             "config": self.config.model_dump(mode="json"),
             "data": {"name": splits.name, **splits.identity},
             "epoch": epoch.number,
@@ -301,3 +301,10 @@ def _figures(result: Evaluation | Epoch | None) -> dict[str, float | None] | Non
         return None
     figures = {"cost": result.cost, "accuracy": result.accuracy}
     return figures if result.r2 is None else {**figures, "r2": result.r2}
+
+
+def _preprocessing(settings: Config, splits: Splits) -> str | None:
+    """What becomes of the bytes of a picture before the first layer, in words; None where inputs are no pictures."""
+    if not splits.image_shape:
+        return None
+    return "pixels / 255" + (", then nnmnist.model.normalize.normalize" if settings.model.normalize else "")

@@ -60,7 +60,7 @@ class DistortConfig(Section):
     )
     sharpen: bool = Field(
         default=False,
-        description="Whether the blur that distorting adds is taken back, as it is on the average.",
+        description="Whether the blur that distorting adds is in part taken back.",
     )
 
 

@@ -116,8 +116,8 @@ def fit(
         len(train) if settings.batch_size == "full" or not optimizer else min(settings.batch_size, len(train))
     )
 
-    if network.normalize:
-        train = replace(train, inputs=network.seen(train.inputs))
+    if network.normalized_shape:  # before they are distorted: after it, the turns and shears would be undone
+        train = replace(train, inputs=network.normalized(train.inputs))
     y_codes = codes(network, train.n_classes)
     if y_codes is not None and settings.label_smoothing:
         y_codes += settings.label_smoothing * (1 / len(y_codes) - y_codes)
@@ -151,7 +151,7 @@ def fit(
             if result and not math.isfinite(result.cost):
                 raise TrainingError(
                     f"the validation cost is no longer finite after epoch {epoch}; "
-                    f"{_blame(network, validation.x, rate)}"
+                    f"{_blame(network, network.normalized(validation.x), rate)}"
                 )
             yield Epoch(
                 number=epoch,

@@ -63,9 +63,9 @@ def test_what_is_dropped_in_training_is_kept(tmp_path):
 
 
 def test_a_network_that_normalizes_is_kept_with_the_shape_of_its_pictures(tmp_path):
-    network, path = Network((6, 5, 3), normalize=(2, 3)), tmp_path / "net.npz"
+    network, path = Network((6, 5, 3), normalized_shape=(2, 3)), tmp_path / "net.npz"
     checkpoint.save(path, network, ["a", "b", "c"])
-    assert checkpoint.load(path).network.normalize == (2, 3)
+    assert checkpoint.load(path).network.normalized_shape == (2, 3)
     assert checkpoint.load(path).document["image_shape"] == [2, 3]
 
 

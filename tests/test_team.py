@@ -83,13 +83,15 @@ def test_a_team_drops_and_moves_what_one_process_does(sizes, workers, dropout):
     np.testing.assert_allclose(together.theta, alone.theta, rtol=1e-8, atol=1e-11)
 
 
-def test_a_team_sees_the_same_distorted_pictures():
+@pytest.mark.parametrize("shape", [None, (6, 5)])
+def test_a_team_sees_the_same_distorted_pictures(shape):
+    """Normalized before, or not."""
     whole = examples(n_inputs=30)
     distort = DistortConfig(rotation=20, shift=1)
     pictures = Examples(whole.inputs, whole.targets, whole.rows, 4, (6, 5), distort)
     thetas = []
     for cores in (1, 2):
-        network = Network((30, 8, 7, 4), dtype=np.float64)
+        network = Network((30, 8, 7, 4), dtype=np.float64, normalized_shape=shape)
         network.initialize(np.random.default_rng(1))
         list(fit(network, pictures, pictures, Settings(), cores=cores))
         thetas.append(network.theta)

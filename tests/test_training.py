@@ -109,7 +109,7 @@ def test_a_network_that_normalizes_learns_from_normalized_pictures():
     rows = np.arange(60)
 
     def theta(inputs, shape):
-        network = Network((784, 5, 3), normalize=shape)
+        network = Network((784, 5, 3), normalized_shape=shape)
         network.initialize(np.random.default_rng(0))
         train, validation = Examples(inputs, labels, rows[:40], 3), Examples(inputs, labels, rows[40:], 3)
         list(fit(network, train, validation, settings(), seed=5))

@@ -42,7 +42,8 @@ def check_gradient(settings: Config) -> list[Check]:
     for W, b in zip(network.W, network.b, strict=True):
         W[:] = rng.standard_normal(W.shape) / W.shape[1] ** 0.5
         b[:] = rng.standard_normal(b.shape)
-    x, y = splits.train.x[:EXAMPLES].astype(np.float64), splits.train.y[:EXAMPLES]
+    x = network.normalized(splits.train.x[:EXAMPLES].astype(np.float64))
+    y = splits.train.y[:EXAMPLES]
     code = codes(network, len(splits.classes))
     return gradcheck.check(
         network,

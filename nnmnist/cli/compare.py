@@ -11,7 +11,7 @@ import numpy as np
 
 from nnmnist import checkpoint
 from nnmnist.checkpoint import Checkpoint
-from nnmnist.cli.evaluate import examples_of, load_splits, other_data_option, split_option
+from nnmnist.cli.evaluate import examples_of, load_splits, of_other_shapes, other_data_option, split_option
 from nnmnist.cli.options import data_dir_option, json_option
 from nnmnist.comparison import Comparison
 from nnmnist.comparison import compare as compare_answers
@@ -66,12 +66,12 @@ def compare(a: Path, b: Path, split: str, other: str | None, data_dir: Path | No
 
 
 def require_comparable(paths: tuple[Path, Path], members: tuple[Checkpoint, Checkpoint]) -> None:
-    """Both tell the same classes apart, from the same number of inputs."""
+    """Both tell the same classes apart, from the same inputs."""
     a, b = members
     for path, member in zip(paths, members, strict=True):
         if not member.classes:
             raise CheckpointError(f"{path}: is a regression, and only right and wrong classes are compared")
-    if (a.classes, a.network.sizes[0]) != (b.classes, b.network.sizes[0]):
+    if (a.classes, a.network.sizes[0]) != (b.classes, b.network.sizes[0]) or of_other_shapes(*members):
         raise CheckpointError(f"{paths[1]}: has other inputs or classes than {paths[0]}; they do not compare")
 
 

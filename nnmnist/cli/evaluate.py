@@ -106,6 +106,12 @@ def load_splits(path: Path, member: Checkpoint, other: str | None, data_dir: Pat
         raise CheckpointError(
             f"{path}: takes {member.network.sizes[0]} inputs, and {splits.name} has {n_inputs}"
         )
+    shape = member.document.get("image_shape")
+    if shape and splits.image_shape and tuple(shape) != splits.image_shape:
+        raise CheckpointError(
+            f"{path}: takes {shape[1]}x{shape[0]} pixels, and {splits.name} has "
+            f"{splits.image_shape[1]}x{splits.image_shape[0]}"
+        )
     learnt = _targets(member.classes, member.network.sizes[-1])
     here = _targets(splits.classes, splits.test.targets.shape[-1])
     if learnt != here:
@@ -143,10 +149,16 @@ def require_alike(paths: tuple[Path, ...], members: list[Checkpoint]) -> None:
         return network.sizes[0], network.output_name, member.classes
 
     for path, member in zip(paths, members, strict=True):
-        if kind(member) != kind(members[0]):
+        if kind(member) != kind(members[0]) or of_other_shapes(member, members[0]):
             raise CheckpointError(
                 f"{path}: has other inputs, outputs or classes than {paths[0]}; they form no ensemble"
             )
+
+
+def of_other_shapes(a: Checkpoint, b: Checkpoint) -> bool:
+    """Whether the pictures of one have another shape than those of the other, as far as both say."""
+    shapes = [member.document.get("image_shape") for member in (a, b)]
+    return None not in shapes and shapes[0] != shapes[1]
 
 
 def require_same_validation(paths: tuple[Path, ...], members: list[Checkpoint]) -> None:

@@ -31,7 +31,7 @@ class DistortSettings(Protocol):
     @property
     def sigma(self) -> float: ...  # the deviation of the Gaussian, pixels
     @property
-    def sharpen(self) -> bool: ...  # whether the blur of the interpolation is taken back
+    def sharpen(self) -> bool: ...  # whether the blur of the interpolation is in part taken back
 
 
 @dataclass(frozen=True)

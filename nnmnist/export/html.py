@@ -76,7 +76,7 @@ def _network(checkpoint: Checkpoint) -> dict[str, Any]:
         "sizes": network.sizes,
         "activation": network.activation_name,
         "output": network.output_name,
-        "normalize": network.normalize is not None,
+        "normalize": network.normalized_shape is not None,
         "classes": checkpoint.classes,
         "parameters": base64.b64encode(parameters).decode(),
     }
@@ -86,4 +86,5 @@ def _facts(checkpoint: Checkpoint) -> str:
     network = checkpoint.network
     sizes = "-".join(map(str, network.sizes))
     activation = f"{network.activation_name}, " if len(network.W) > 1 else ""
-    return f"A network of {sizes} units ({activation}{network.output_name}), trained by nnmnist."
+    inputs = " for normalized pictures" if network.normalized_shape else ""
+    return f"A network of {sizes} units ({activation}{network.output_name}){inputs}, trained by nnmnist."

@@ -67,7 +67,7 @@ normalize (float[n, pixels] pictures) => (float[n, pixels] h0) {
     field = Add (centred, middle)
     grid = Reshape (field, as_grid)
     images = Reshape (pictures, as_images)
-    sampled = GridSample <align_corners = 1> (images, grid)
+    sampled = GridSample (images, grid)
     h0 = Flatten (sampled)
 }
 """
@@ -76,8 +76,8 @@ normalize (float[n, pixels] pictures) => (float[n, pixels] h0) {
 def encode(checkpoint: Checkpoint) -> bytes:
     """A graph from `inputs` to `predictions` (batch, M) float32: what `Network.predict` gives.
 
-    `inputs` are (batch, rows, columns) uint8 where the network reads pictures, whose scaling to [0, 1] is part of the
-    graph, and else (batch, n_inputs) float32.
+    `inputs` are (batch, rows, columns) uint8 where the network reads pictures, whose scaling to [0, 1] and
+    normalization are part of the graph, and else (batch, n_inputs) float32.
 
     Raises:
         MissingLibrary: there is no onnx.
@@ -111,10 +111,10 @@ def _model(checkpoint: Checkpoint) -> ModelProto:
         parameters["pixel"] = np.array(PIXEL)
         then("Flatten", output="bytes")
         then("Cast", output="numbers", to=TensorProto.FLOAT)
-        then("Mul", "pixel", output="pictures" if network.normalize else "h0")
-    if network.normalize:
+        then("Mul", "pixel", output="pictures" if network.normalized_shape else "h0")
+    if network.normalized_shape:
         nodes += parser.parse_graph(NORMALIZE).node
-        parameters |= _normalization(*network.normalize)
+        parameters |= _normalization(*network.normalized_shape)
         value = "h0"
     last = len(network.W)
     for l in range(1, last + 1):
@@ -145,9 +145,7 @@ def _normalization(rows: int, columns: int) -> dict[str, Any]:
     y, x = (side.reshape(-1) for side in np.mgrid[:rows, :columns])
     y, x = y - rows // 2, x - columns // 2
     one = np.ones_like(x)
-    side = np.array(
-        [columns - 1, rows - 1]
-    )  # GridSample counts from -1 to 1, the centres of the outermost pixels
+    side = np.array([columns, rows])  # for GridSample, a picture goes from -1 to 1 along both
     floats = {
         "powers": np.stack([one, x, y, x * x, x * y, y * y], axis=1),
         "places": np.stack([one, x, y], axis=1),
@@ -160,10 +158,10 @@ def _normalization(rows: int, columns: int) -> dict[str, Any]:
         "taller": TALLER,
         "one_by_taller": 1 / TALLER,
         "two_by_side": 2 / side,
-        "middle": 2 * np.array([columns // 2, rows // 2]) / side - 1,
+        "middle": (2 * np.array([columns // 2, rows // 2]) + 1) / side - 1,
     }
     shapes = {"as_map": [-1, 3, 2], "as_grid": [-1, rows, columns, 2], "as_images": [-1, 1, rows, columns]}
     return {
         **{name: np.asarray(value, np.float32) for name, value in floats.items()},
-        **{name: np.array(shape) for name, shape in shapes.items()},
+        **{name: np.array(shape, np.int64) for name, shape in shapes.items()},
     }

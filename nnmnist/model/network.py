@@ -47,8 +47,8 @@ class Network:
             inverted, so that prediction needs no factor).
         input_dropout: the same for inputs.
         dtype: float32 to train, float64 to check gradients.
-        normalize: (rows, columns) of pictures that are normalized before the first layer sees them; None for none.
-            `logits` and `predict` do so themselves, and all that trains takes x as `seen` gives it.
+        normalized_shape: (rows, columns) of pictures that are normalized before the first layer; None for none.
+            `logits` and `predict` do so themselves; all else takes x as `normalized` gives it.
     """
 
     def __init__(
@@ -59,13 +59,13 @@ class Network:
         dropout: float = 0.0,
         dtype: DTypeLike = np.float32,
         input_dropout: float = 0.0,
-        normalize: tuple[int, int] | None = None,
+        normalized_shape: tuple[int, int] | None = None,
     ) -> None:
         self.sizes = tuple(sizes)
         self.activation_name, self.activation = activation, ACTIVATIONS[activation]
         self.output_name, self.output = output, OUTPUTS[output]
         self.dropout, self.input_dropout = dropout, input_dropout
-        self.normalize = normalize
+        self.normalized_shape = normalized_shape
         self.dtype = np.dtype(dtype)
         self.team: Team | None = None
         self.units = [slice(0, n) for n in self.sizes]  # of each layer, the units that are computed here
@@ -253,15 +253,15 @@ class Network:
         moved += x
         return moved
 
-    def seen(self, x: Array) -> Array:
-        """Inputs x (n, n_inputs), or their bytes, as the first layer is to see them."""
-        return normalize(x, self.normalize) if self.normalize else x
+    def normalized(self, x: Array) -> Array:
+        """Inputs x (n, n_inputs), or their bytes, as the first layer takes them: normalized, where they are to be."""
+        return normalize(x, self.normalized_shape) if self.normalized_shape else x
 
     def logits(self, x: Array) -> Array:
         """z (M, n) for the inputs x (n, n_inputs)."""
         z = np.empty((self.sizes[-1], len(x)), self.dtype)
         for start in range(0, len(x), CHUNK):
-            part = self.seen(x[start : start + CHUNK]).astype(self.dtype, copy=False)
+            part = self.normalized(x[start : start + CHUNK]).astype(self.dtype, copy=False)
             z[:, start : start + CHUNK] = self.forward(part, Buffers(self, len(part)))
         return z
 

@@ -6,7 +6,7 @@ centre of the result shows what the picture has at
 
     (m_x + x / k_x + a y / k_y,  m_y + y / k_y).
 
-k_x and k_y stretch it to the deviations that MNIST's digits have on the average, within bounds: a 1 stays slender.
+k_x and k_y, which are bounded (a 1 stays slender), stretch it to deviations about as MNIST's digits have them.
 """
 
 from __future__ import annotations

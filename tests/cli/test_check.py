@@ -12,8 +12,9 @@ def check(*arguments):
     return CliRunner().invoke(cli, ["check", *map(str, arguments)])
 
 
-def test_a_row_an_array(tiny_config):
-    result = check("-c", tiny_config)
+@pytest.mark.parametrize("normalize", ["false", "true"])
+def test_a_row_an_array(tiny_config, normalize):
+    result = check("-c", tiny_config, "--set", f"model.normalize={normalize}")
     assert result.exit_code == 0
     header, *rows = result.stdout.splitlines()
     assert header.split() == ["array", "shape", "singly", "largest", "relative", "error"]

@@ -70,7 +70,7 @@ def test_an_ensemble_of_a_network_that_normalizes_and_one_that_does_not(trained,
     costs = [record["cost"] for record in records]
     assert costs[0] != costs[1]
     assert costs[2] <= np.mean(costs[:2])
-    assert checkpoint.load(straight).network.normalize == (6, 5)
+    assert checkpoint.load(straight).network.normalized_shape == (6, 5)
 
 
 def test_other_data(trained, tiny, tmp_path):
@@ -85,6 +85,18 @@ def test_other_data(trained, tiny, tmp_path):
         (folder / f"{part}-labels-idx1-ubyte").write_bytes(idx.encode(labels))
     record = json.loads(nnmnist("evaluate", trained[0], "--data", folder, "--json").stdout)
     assert record["n"] == 9
+
+
+def test_pictures_of_another_shape_are_refused(trained, tmp_path):
+    folder = tmp_path / "turned"
+    folder.mkdir()
+    labels = np.arange(9, dtype=np.uint8) % 3
+    for part in ("train", "t10k"):
+        (folder / f"{part}-images-idx3-ubyte").write_bytes(idx.encode(np.full((9, 5, 6), 9, np.uint8)))
+        (folder / f"{part}-labels-idx1-ubyte").write_bytes(idx.encode(labels))
+    result = nnmnist("evaluate", trained[0], "--data", folder)
+    assert result.exit_code == 1
+    assert "takes 5x6 pixels, and turned has 6x5" in result.stderr
 
 
 def test_data_with_other_inputs_is_refused(trained):
@@ -117,9 +129,14 @@ def test_unknown_data(trained):
 
 def test_networks_that_do_not_fit_together(trained):
     checkpoint.save("odd.npz", Network((30, 2)), ["0", "1"])
-    result = nnmnist("evaluate", trained[0], "odd.npz")
-    assert result.exit_code == 1
-    assert "form no ensemble" in result.stderr
+    checkpoint.save("turned.npz", Network((30, 3), normalized_shape=(5, 6)), ["0", "1", "2"])
+    for path in ("odd.npz", "turned.npz"):
+        result = nnmnist("evaluate", trained[0], path)
+        assert result.exit_code == 1
+        assert "form no ensemble" in result.stderr
+        result = nnmnist("compare", trained[0], path)
+        assert result.exit_code == 1
+        assert "do not compare" in result.stderr
 
 
 def test_an_ensemble_is_not_judged_by_what_one_of_it_has_learnt_from(trained, tiny_config):

@@ -51,9 +51,9 @@ def digits(reader):
     return test.inputs[test.rows].reshape(-1, 28, 28)
 
 
-def network_of(activation, output, sizes=(784, 24, 16, 10), normalize=None, **facts):
+def network_of(activation, output, sizes=(784, 24, 16, 10), normalized_shape=None, **facts):
     """A checkpoint with weights drawn at random, so large that its predictions differ."""
-    network = Network(sizes, activation, output, normalize=normalize)
+    network = Network(sizes, activation, output, normalized_shape=normalized_shape)
     network.theta[:] = np.random.default_rng(0).normal(0, 0.2, len(network.theta))
     document = {"classes": [str(k) for k in range(max(2, sizes[-1]))], "image_shape": [28, 28]}
     return Checkpoint(network, {**document, **facts})

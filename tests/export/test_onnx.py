@@ -40,9 +40,12 @@ def test_a_network_without_hidden_layers(digits):
     assert run(encode(softmax), digits[:100]) == pytest.approx(ours, abs=1e-5)
 
 
-def test_a_network_that_normalizes_its_pictures(digits):
-    straight, plain = (network_of("relu", "softmax", normalize=shape) for shape in ((28, 28), None))
-    pictures = np.concatenate([digits[:500], np.zeros((1, 28, 28), np.uint8)])
+@pytest.mark.parametrize("shape", [(28, 28), (14, 56), (56, 14), (49, 16)])
+def test_a_network_that_normalizes_its_pictures(digits, shape):
+    straight, plain = (
+        network_of("relu", "softmax", normalized_shape=each, image_shape=shape) for each in (shape, None)
+    )
+    pictures = np.concatenate([digits[:500], np.zeros((1, 28, 28), np.uint8)]).reshape(-1, *shape)
     x = scale(pictures.reshape(len(pictures), -1))
     ours = straight.network.predict(x)
     assert abs(ours - plain.network.predict(x)).max() > 0.1

@@ -126,7 +126,7 @@ def test_every_activation_and_output(digits, opened):
 
 
 def test_a_network_that_normalizes_its_pictures(digits, opened):
-    straight = network_of("relu", "softmax", normalize=(28, 28))
+    straight = network_of("relu", "softmax", normalized_shape=(28, 28))
     inputs = np.concatenate([digits[:200].reshape(-1, 784), np.zeros((1, 784), np.uint8)])
     script = "([model, inputs]) => { const read = readNetwork(model); return inputs.map((x) => predict(read, x)); }"
     p = opened().run(script, [model_in(encode(straight)), inputs.tolist()])

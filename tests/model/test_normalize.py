@@ -78,7 +78,7 @@ def test_digits_lean_no_more(digits):
 
 
 def test_a_network_normalizes_what_it_predicts(digits):
-    plain, own = (Network((784, 5, 10), normalize=shape) for shape in (None, SHAPE))
+    plain, own = (Network((784, 5, 10), normalized_shape=shape) for shape in (None, SHAPE))
     plain.theta[:] = own.theta[:] = np.random.default_rng(0).normal(0, 0.2, plain.theta.size)
     x = digits / np.float32(255)
     assert own.predict(x) == pytest.approx(plain.predict(normalize(x, SHAPE)), abs=1e-6)

@@ -192,6 +192,11 @@ def test_a_forgery_is_refused_at_once(verdicts, name):
 
 
 @linux
+def test_pictures_of_unknown_shape_cannot_be_normalized(verdicts):
+    assert "does not say of which shape" in verdicts["images to normalize of no size"][0]
+
+
+@linux
 def test_the_sound_file_they_are_made_from_is_read(verdicts):
     assert verdicts["sound"][0] is None
     assert sys.getsizeof(nested()) < 1_200_000
