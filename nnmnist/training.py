@@ -116,8 +116,12 @@ def fit(
         len(train) if settings.batch_size == "full" or not optimizer else min(settings.batch_size, len(train))
     )
 
-    if network.normalized_shape:  # before they are distorted: after it, the turns and shears would be undone
+    if (
+        network.normalized_shape
+    ):  # once, and before they are distorted: after it, turns and shears would be undone
         train = replace(train, inputs=network.normalized(train.inputs))
+        x, rows = network.normalized(validation.x), np.arange(len(validation))
+        validation = replace(validation, inputs=x, targets=validation.y, rows=rows)
     y_codes = codes(network, train.n_classes)
     if y_codes is not None and settings.label_smoothing:
         y_codes += settings.label_smoothing * (1 / len(y_codes) - y_codes)
@@ -147,11 +151,11 @@ def fit(
                 )
             trained = time.perf_counter()
             _require_finite(network, optimizer, epoch, rate)
-            result = evaluate(network, validation) if len(validation) else None
+            result = evaluate(network.past_normalization(), validation) if len(validation) else None
             if result and not math.isfinite(result.cost):
                 raise TrainingError(
                     f"the validation cost is no longer finite after epoch {epoch}; "
-                    f"{_blame(network, network.normalized(validation.x), rate)}"
+                    f"{_blame(network, validation.x, rate)}"
                 )
             yield Epoch(
                 number=epoch,

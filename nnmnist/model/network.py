@@ -257,6 +257,12 @@ class Network:
         """Inputs x (n, n_inputs), or their bytes, as the first layer takes them: normalized, where they are to be."""
         return normalize(x, self.normalized_shape) if self.normalized_shape else x
 
+    def past_normalization(self) -> Network:
+        """This network, with the same parameters, for inputs that are normalized already."""
+        rest = copy(self)
+        rest.normalized_shape = None
+        return rest
+
     def logits(self, x: Array) -> Array:
         """z (M, n) for the inputs x (n, n_inputs)."""
         z = np.empty((self.sizes[-1], len(x)), self.dtype)
