@@ -65,7 +65,7 @@ class Distortion:
         return maps
 
     def warp(self, images: Array, maps: Array, out: Array) -> Array:
-        """Fill `out` (n, pixels) float32 with the images that `maps` see, between pixels bilinearly, then sharpened.
+        """Fill `out` (n, pixels) float32 with the images that `maps` see, bilinearly, and sharpened if so set.
 
         A part of a batch, with its part of the maps, comes out as it does in the whole.
         """
