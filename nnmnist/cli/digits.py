@@ -1,4 +1,4 @@
-"""Digits in the terminal: their pictures and their names."""
+"""Digits in the terminal: their pictures their names and what they are given."""
 
 from __future__ import annotations
 
@@ -24,6 +24,11 @@ def draw(image: NDArray[np.uint8], encoding: str | None = None) -> str:
     else:
         characters = np.array(list(SHADES))[(pairs.mean(axis=1) * len(SHADES) / 256).astype(int)]
     return "\n".join("".join(line).rstrip() for line in characters)
+
+
+def weight(p: float, probable: bool) -> str:
+    """What a network gives a class, in seven columns: a probability, or the score of a squared error."""
+    return f"{p:7.2%}" if probable else f"{p:7.3f}"
 
 
 def label(name: str) -> int | str:

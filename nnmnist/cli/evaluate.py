@@ -13,7 +13,7 @@ from nnmnist import checkpoint, data, history
 from nnmnist.checkpoint import Checkpoint
 from nnmnist.cli.chart import chart
 from nnmnist.cli.data import named
-from nnmnist.cli.digits import draw, label
+from nnmnist.cli.digits import draw, label, weight
 from nnmnist.cli.options import chart_option, data_dir_option, json_option, notice
 from nnmnist.config import Config, DataConfig
 from nnmnist.data import Examples, Splits
@@ -80,7 +80,7 @@ def evaluate(
         return
     click.echo(as_text(result, splits, split))
     if mistakes is not None:
-        click.echo(mistakes_as_text(mistakes, splits, split))
+        click.echo(mistakes_as_text(mistakes, splits, split, networks[0].output.probable))
 
 
 def examples_of(splits: Splits, split: str, path: Path, other: str | None = None) -> Examples:
@@ -230,14 +230,14 @@ def mistakes_of(
     ]
 
 
-def mistakes_as_text(mistakes: list[dict[str, Any]], splits: Splits, split: str) -> str:
+def mistakes_as_text(mistakes: list[dict[str, Any]], splits: Splits, split: str, probable: bool) -> str:
     """The same for people, with the pictures, where the examples are some."""
     lines = ["", "surest mistakes" if mistakes else "no mistakes"]
     for mistake in mistakes:
         truth = mistake["probabilities"][str(mistake["label"])]
         lines.append(
-            f"{file_of(split)}[{mistake['index']}]: {mistake['prediction']} {mistake['probability']:7.2%}"
-            f"   (is {mistake['label']} {truth:7.2%})"
+            f"{file_of(split)}[{mistake['index']}]: {mistake['prediction']} {weight(mistake['probability'], probable)}"
+            f"   (is {mistake['label']} {weight(truth, probable)})"
         )
         if splits.image_shape:
             pixels = getattr(splits, split).inputs[mistake["index"]]

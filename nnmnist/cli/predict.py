@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from nnmnist import checkpoint
 from nnmnist.checkpoint import Checkpoint
-from nnmnist.cli.digits import draw, label
+from nnmnist.cli.digits import draw, label, weight
 from nnmnist.cli.options import data_dir_option, json_option, require_output
 from nnmnist.cli.pictures import Prepared, annotated, each, save
 from nnmnist.data import image
@@ -149,6 +149,14 @@ class Reader:
             "top": ranked,
         }
 
+    def weighed(self, record: dict[str, Any]) -> str:
+        """The prediction, then the probabilities, or scores, of the best answers."""
+        probable = self.member.network.output.probable
+        ranked = "  ".join(
+            f"{entry['label']} {weight(entry['probability'], probable)}" for entry in record["top"]
+        )
+        return f"{shown(record)}   {ranked}"
+
 
 @dataclass(frozen=True)
 class Out:
@@ -172,7 +180,7 @@ def tell(reader: Reader, out: Out, name: str, pixels: Array, truth: str | None) 
     record = {"file": name, **reader.answer(pixels)}
     if truth is not None:
         record["label"] = label(truth)
-    click.echo(json.dumps(record) if out.as_json else as_text(record))
+    click.echo(json.dumps(record) if out.as_json else as_text(record, reader))
     out.seen(pixels.reshape(reader.shape), name)
 
 
@@ -193,7 +201,7 @@ def tell_page(reader: Reader, out: Out, name: str, picture: Image, lines: list[l
         for place, (digit, record) in enumerate(zip(line, read, strict=True), start=1):
             if not out.as_json:
                 left, top, width, height = digit.box
-                click.echo(f"    {weighed(record)}   at {left},{top}, {width}x{height}")
+                click.echo(f"    {reader.weighed(record)}   at {left},{top}, {width}x{height}")
             out.seen(digit.image, name, f"-{number}-{place}")
 
 
@@ -208,18 +216,12 @@ def shown(record: dict[str, Any]) -> str:
     return "?" if record["prediction"] is None else str(record["prediction"])
 
 
-def as_text(record: dict[str, Any]) -> str:
-    """file: prediction, then the probabilities of the best answers."""
+def as_text(record: dict[str, Any], reader: Reader) -> str:
+    """file: prediction, then what the best answers are given; whether it is right, where that is known."""
     truth = ""
     if "label" in record:
         truth = f"   (is {record['label']}{'' if record['label'] == record['prediction'] else ', WRONG'})"
-    return f"{printable(record['file'], 1000)}: {weighed(record)}{truth}"
-
-
-def weighed(record: dict[str, Any]) -> str:
-    """The prediction, then the probabilities of the best answers."""
-    ranked = "  ".join(f"{entry['label']} {entry['probability']:7.2%}" for entry in record["top"])
-    return f"{shown(record)}   {ranked}"
+    return f"{printable(record['file'], 1000)}: {reader.weighed(record)}{truth}"
 
 
 def test_images(

@@ -38,6 +38,7 @@ class Output(Protocol):
     """One object owns prediction, cost and derivative."""
 
     convex: bool  # whether L is a convex function of z
+    probable: bool  # whether p are probabilities
 
     def predict(self, z: Array) -> None:
         """Turn z (M, batch) into p, in place."""
@@ -65,6 +66,8 @@ class SquaredError:
         h: the function of z; the identity makes linear regression.
         inverse: the z whose h(z) is p.
     """
+
+    probable = False  # on labels p leans to their one-hot code, and need not lie in [0, 1]
 
     def __init__(self, h: Activation, inverse: Callable[[Array], Array]) -> None:
         self.h = h
@@ -99,6 +102,7 @@ class Logistic:
     """One sigmoid an output: a single one for two classes, else one for each class against the others."""
 
     convex = True
+    probable = True
 
     def predict(self, z: Array) -> None:
         ACTIVATIONS["sigmoid"].apply(z, z)
@@ -134,6 +138,7 @@ class Softmax:
     """M probabilities that sum to one."""
 
     convex = True
+    probable = True
 
     def predict(self, z: Array) -> None:
         z -= np.maximum.reduce(z, axis=0)

@@ -13,7 +13,6 @@ from nnmnist.checkpoint import Checkpoint
 from nnmnist.data import Examples, Splits
 from nnmnist.evaluation import Evaluation, evaluate, probabilities, surest_mistakes
 from nnmnist.history import History
-from nnmnist.model.outputs import SquaredError
 from nnmnist.report.pictures import Sheet
 from nnmnist.standing import Standing
 
@@ -57,8 +56,8 @@ class Subject:
 
     @property
     def is_probability(self) -> bool:
-        """Of p; a squared error's predictions of the one-hot code need not lie in [0, 1]."""
-        return not isinstance(self.best.network.output, SquaredError)
+        """Of p; see `Output`."""
+        return self.best.network.output.probable
 
     def given(self, i: int, k: int) -> str:
         """p of example i and class k, in words."""

@@ -238,3 +238,13 @@ def checkpoint_settings(record):
     from nnmnist.config import Config
 
     return Config.model_validate(checkpoint.load(record["checkpoint"]).document["config"]).data
+
+
+def test_the_scores_of_a_squared_error_are_not_shown_as_probabilities(tiny_config):
+    assert nnmnist("train", "-c", tiny_config, "-o", "run", "--set", "model.output=linear").exit_code == 0
+    told = nnmnist("evaluate", "run/best.npz", "--errors", 1).stdout.partition("surest mistakes\n")[2]
+    mistake = re.match(r"test\[\d+\]: \d +(-?\d+\.\d{3})   \(is \d +(-?\d+\.\d{3})\)\n", told)
+    assert mistake, told
+    assert float(mistake[1]) > float(mistake[2])
+    answer = nnmnist("predict", "run/best.npz", "--test", "0").stdout
+    assert re.fullmatch(r"test\[0\]: \d (  \d +-?\d+\.\d{3}){3}   \(is \d(, WRONG)?\)\n", answer), answer
