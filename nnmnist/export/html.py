@@ -76,6 +76,7 @@ def _network(checkpoint: Checkpoint) -> dict[str, Any]:
         "sizes": network.sizes,
         "activation": network.activation_name,
         "output": network.output_name,
+        "probable": network.output.probable,
         "normalize": network.normalized_shape is not None,
         "classes": checkpoint.classes,
         "parameters": base64.b64encode(parameters).decode(),

@@ -88,7 +88,7 @@ class Page:
         expect(self.page.locator(f"#{element}")).to_have_text(text)
 
     def shares(self):
-        """The ten percentages that are shown."""
+        """What each class is given, as it is shown."""
         texts = self.page.locator("#classes .share").all_inner_texts()
         return [text.replace("\u00a0", " ") for text in texts]
 

@@ -228,6 +228,15 @@ def test_the_page_is_small_and_refers_to_nothing(html):
     assert re.findall(r"https?://(?!www\.w3\.org/2000/svg)", text) == []
 
 
+def test_the_scores_of_a_squared_error_are_not_shown_as_probabilities(opened, tmp_path):
+    path = tmp_path / "scores.html"
+    path.write_bytes(encode(network_of("relu", "linear", (784, 10))))
+    page = opened(path)
+    page.draw(ONE)
+    page.says("spoken", re.compile(r"Reads \d, \d+\.\d\d; then \d, -?\d+\.\d\d"))
+    assert all(re.fullmatch(r"-?\d+\.\d\d", share) for share in page.shares()), page.shares()
+
+
 def test_names_of_classes_are_only_text(opened, tmp_path):
     evil = ["</script><script>alert(1)</script>", "<img src=x onerror=alert(2)>", "{{script}}", "&amp;"]
     path = tmp_path / "evil.html"

@@ -159,21 +159,21 @@ function showSeen(pixels) {
   context.putImageData(image, 0, 0);
 }
 
-const percent = (p) => `${(100 * p).toFixed(1)}\u00a0%`;
+const weight = (p) => (model.probable ? `${(100 * p).toFixed(1)}\u00a0%` : p.toFixed(2));
 const bestOf = (p) => p.indexOf(Math.max(...p));
 
 function showAnswer(p) {
   const best = p ? bestOf(p) : -1;
   $("answer").textContent = p ? model.classes[best] : "";
-  $("certainty").textContent = p ? percent(p[best]) : "";
+  $("certainty").textContent = p ? weight(p[best]) : "";
   [...$("classes").children].forEach((row, k) => {
     row.className = k === best ? "best-one" : "";
     row.querySelector(".bar span").style.width = p ? `${clip(100 * p[k], 0, 100)}%` : "0";
-    row.querySelector(".share").textContent = p ? percent(p[k]) : "";
+    row.querySelector(".share").textContent = p ? weight(p[k]) : "";
   });
 }
 
 function sentence(p) {
   const [first, second] = [...p.keys()].sort((a, b) => p[b] - p[a]);
-  return `Reads ${model.classes[first]}, ${percent(p[first])}; then ${model.classes[second]}, ${percent(p[second])}`;
+  return `Reads ${model.classes[first]}, ${weight(p[first])}; then ${model.classes[second]}, ${weight(p[second])}`;
 }
