@@ -146,6 +146,8 @@ def _source(name: str, folder: Path, files: Mapping[str, Verified]) -> Source:
     if shapes[0] != shapes[1]:
         raise DataError(f"{folder}: training images are {_times(shapes[0])}, test images {_times(shapes[1])}")
     n_classes = 1 + max(int(train[1].max()), int(test[1].max()))
+    if n_classes == 1:
+        raise DataError(f"{folder}: all labels are 0, so there is nothing to tell apart")
     return Source(
         name=name,
         train=train,

@@ -259,6 +259,14 @@ def test_empty_files_are_refused(tmp_path):
         mnist.load_folder(folder)
 
 
+def test_a_single_class_is_refused(tmp_path):
+    folder = write(tmp_path / "folder")
+    for name in (TRAIN_LABELS, TEST_LABELS):
+        (folder / name).write_bytes(idx.encode(np.zeros_like(ARRAYS[name])))
+    with pytest.raises(DataError, match="folder: all labels are 0, so there is nothing to tell apart"):
+        mnist.load_folder(folder)
+
+
 def test_a_folder_that_is_not_there_or_lacks_files_is_named(tmp_path):
     with pytest.raises(DataError, match="nowhere: no such folder"):
         mnist.load_folder(tmp_path / "nowhere")
