@@ -36,6 +36,7 @@ FORMATS = {
     ".png": ["Software"],
     ".svg": ["Date", "Creator"],
 }  # and what would make the same picture another file
+LABEL_LINE = 0.06  # of the height of the axes: what a line of small letters takes
 MOST_UNITS = 64  # drawn of a first layer
 MOST_MISTAKES = 48
 STYLE: dict[Any, Any] = {
@@ -113,6 +114,7 @@ def curves(histories: Sequence[History], x_label: str = "epoch") -> Figure:
     figure, all_axes = panels(2 if classes else 1)
     for axes, name in zip(all_axes, ("cost", "accuracy"), strict=False):
         unit, form = (100, "{:.1f} points") if name == "accuracy" else (1, "{:.3f}")
+        gaps = []
         for colour, history in zip(_colours(len(histories)), histories, strict=True):
             lines = {
                 split: (series.steps, unit * getattr(series, name))
@@ -120,7 +122,8 @@ def curves(histories: Sequence[History], x_label: str = "epoch") -> Figure:
             }
             for split, (x, y) in lines.items():
                 axes.plot(x, y, LOOKS[split][len(x) == 1], color=colour, markersize=11, zorder=3)
-            _gap(axes, lines, name == "cost", named + form, colour)
+            gaps += _gap(axes, lines, name == "cost", named + form, colour)
+        _label(axes, gaps)
         axes.set_xlabel(x_label)
         axes.locator_params(axis="x", integer=True)
         axes.set_ylabel("accuracy (%)" if name == "accuracy" else "cost (mean of $L_i$)")
@@ -128,24 +131,44 @@ def curves(histories: Sequence[History], x_label: str = "epoch") -> Figure:
     return figure
 
 
-def _gap(axes: Axes, lines: dict[str, tuple[Array, Array]], cost: bool, form: str, look: str) -> None:
-    """Shade the gap between the training curve and the other, where training is better, and measure its end."""
+def _gap(
+    axes: Axes, lines: dict[str, tuple[Array, Array]], cost: bool, form: str, look: Any
+) -> list[tuple[float, float, str, Any]]:
+    """Shade the gap between the training curve and the other, where training is better, and measure its end.
+
+    Returns:
+        The label of that: x and y of its place, its text and its colour; or none.
+    """
     other = [lines[split] for split in ("validation", "test") if split in lines]
     if not other:
-        return
+        return []
     steps, values = max(other, key=lambda line: len(line[0]))
     training = np.interp(steps, *lines["training"])
     gap = values - training if cost else training - values
     axes.fill_between(steps, training, values, where=gap > 0, color=look, alpha=0.15, linewidth=0)
     if not gap[-1] > 0:
-        return
+        return []
     x, ends = steps[-1], (training[-1], values[-1])
     arrow = {"arrowstyle": "<->", "color": GREY, "shrinkA": 0, "shrinkB": 0}
     axes.annotate("", (x, ends[0]), (x, ends[1]), arrowprops=arrow)
-    axes.annotate(
-        form.format(gap[-1]), (x, sum(ends) / 2), (6, 0), textcoords="offset points", va="center", color=GREY,
-        fontsize="small", annotation_clip=False,
-    )  # fmt: skip
+    return [(x, sum(ends) / 2, form.format(gap[-1]), look)]
+
+
+def _label(axes: Axes, gaps: Sequence[tuple[float, float, str, Any]]) -> None:
+    """Write the figures of the gaps beside their ends, far enough apart to be read."""
+    low, high = axes.get_ylim()
+    line = LABEL_LINE * (high - low)
+    gaps = sorted(gaps, key=lambda gap: gap[1])
+    places = [y for _, y, _, _ in gaps]
+    for k in range(1, len(places)):
+        places[k] = max(places[k], places[k - 1] + line)
+    for k in reversed(range(len(places))):  # what this has pushed over the top, down again
+        places[k] = min(places[k], high - (len(places) - 1 - k) * line)
+    for (x, _, text, colour), y in zip(gaps, places, strict=True):
+        axes.annotate(
+            text, (x, y), (6, 0), textcoords="offset points", va="center",
+            color=GREY if len(gaps) == 1 else colour, fontsize="small", annotation_clip=False,
+        )  # fmt: skip
 
 
 def _legend(figure: Figure, axes: Axes, histories: Sequence[History]) -> None:

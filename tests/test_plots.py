@@ -1,4 +1,5 @@
 import sys
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -132,6 +133,23 @@ def test_the_gap_is_drawn_measured_and_named():
     assert "generalization\nerror 0.750" in said
     assert "generalization\nerror 15.0 points" in said
     assert all(axes.collections for axes in figure.axes)  # the shade
+
+
+def test_the_figures_of_many_gaps_can_all_be_read():
+    """Nine trainings of nearly one end, also at the top, where the curves of accuracy are."""
+    figure = plots.curves(
+        [
+            history(training=series(2, 0.1, accuracy=1), validation=series(2, 0.2 + k / 1000, accuracy=0.99))
+            for k in range(9)
+        ]
+    )
+    figure.canvas.draw()
+    for axes in figure.axes:
+        boxes = [text.get_window_extent() for text in axes.texts if text.get_text()]
+        assert len(boxes) == 9
+        boxes.sort(key=lambda box: box.y0)
+        assert all(lower.y1 <= upper.y0 + 1 for lower, upper in pairwise(boxes))
+        assert boxes[-1].y1 <= axes.get_window_extent().y1 + boxes[-1].height
 
 
 def test_no_gap_is_claimed_where_training_is_no_better():
