@@ -6,6 +6,7 @@ import os
 import secrets
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from functools import partial
 from pathlib import Path
 from typing import BinaryIO
 
@@ -17,34 +18,46 @@ def write_atomic(path: Path, data: bytes | Callable[[BinaryIO], object]) -> None
     any failure `path` is untouched and nothing is left beside it. Raises OSError, which names `path`.
     """
     temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}.tmp")
+
+    def write() -> None:
+        with temporary.open("xb") as file:
+            if callable(data):
+                data(file)
+            else:
+                file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(temporary, path)
+
     with _named(path):
-        try:
-            with temporary.open("xb") as file:
-                if callable(data):
-                    data(file)
-                else:
-                    file.write(data)
-                file.flush()
-                os.fsync(file.fileno())
-            os.replace(temporary, path)
-        except BaseException:
-            temporary.unlink(missing_ok=True)
-            raise
+        _all_or_nothing(write, partial(temporary.unlink, missing_ok=True))
     _sync_folder(path.parent)
 
 
 def append(path: Path, data: bytes) -> None:
     """Add `data` to the file `path`, on the disk; on any failure the file is as it was. Raises OSError."""
+
+    def write() -> None:
+        with path.open("ab") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+
     with _named(path):
-        size = path.stat().st_size
+        _all_or_nothing(write, partial(os.truncate, path, path.stat().st_size))
+
+
+def _all_or_nothing(write: Callable[[], None], undo: Callable[[], None]) -> None:
+    """`write()`, undone where that fails, also where a second Ctrl-C breaks into the undoing of a first."""
+    try:
         try:
-            with path.open("ab") as file:
-                file.write(data)
-                file.flush()
-                os.fsync(file.fileno())
+            write()
         except BaseException:
-            os.truncate(path, size)
+            undo()
             raise
+    except BaseException:
+        undo()
+        raise
 
 
 def sweep(path: Path) -> None:

@@ -1,10 +1,11 @@
 import os
 import stat
 import sys
+from pathlib import Path
 
 import pytest
 
-from nnmnist.files import write_atomic
+from nnmnist.files import append, write_atomic
 
 
 @pytest.fixture
@@ -34,6 +35,40 @@ def test_a_writer_that_fails_leaves_the_old_file_and_no_litter(folder):
         write_atomic(path, write)
     assert path.read_bytes() == b"old"
     assert os.listdir(folder) == ["file"]
+
+
+def interrupted_once(call):
+    """`call`, but for the first time that it is called: Ctrl-C comes before it does anything."""
+    calls = []
+
+    def wrapped(*arguments, **settings):
+        calls.append(arguments)
+        if len(calls) == 1:
+            raise KeyboardInterrupt
+        return call(*arguments, **settings)
+
+    return wrapped
+
+
+def test_a_second_ctrl_c_while_the_first_is_cleaned_up_after_leaves_no_litter(folder, monkeypatch):
+    def write(file):
+        file.write(b"half")
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(Path, "unlink", interrupted_once(Path.unlink))
+    with pytest.raises(KeyboardInterrupt):
+        write_atomic(folder / "file", write)
+    assert os.listdir(folder) == []
+
+
+def test_a_second_ctrl_c_while_the_first_is_cleaned_up_after_leaves_no_half_row(folder, monkeypatch):
+    path = folder / "file"
+    path.write_bytes(b"row\n")
+    monkeypatch.setattr(os, "fsync", interrupted_once(os.fsync))
+    monkeypatch.setattr(os, "truncate", interrupted_once(os.truncate))
+    with pytest.raises(KeyboardInterrupt):
+        append(path, b"another\n")
+    assert path.read_bytes() == b"row\n"
 
 
 def test_a_file_that_cannot_be_replaced_leaves_no_litter(folder):

@@ -49,10 +49,10 @@ class Commands(click.Group):
     def invoke(self, ctx: click.Context) -> Any:
         signal.signal(signal.SIGTERM, _terminate)
         try:
-            return super().invoke(ctx)
+            return self._invoke(ctx)
         except (click.ClickException, click.exceptions.Exit, click.Abort):
             raise
-        except KeyboardInterrupt:
+        except KeyboardInterrupt:  # a second one, before the first was answered
             ctx.exit(130)
         except BrokenPipeError:  # the reader of stdout has gone, as `head` does
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
@@ -61,6 +61,14 @@ class Commands(click.Group):
             if ctx.params["debug"]:
                 raise
             raise _readable(error) from error
+
+    def _invoke(self, ctx: click.Context) -> Any:
+        try:
+            return super().invoke(ctx)
+        except KeyboardInterrupt:
+            # All is saved: a second one may kill Python as it ends.
+            signal.signal(signal.SIGINT, signal.SIG_DFL)
+            ctx.exit(130)
 
 
 def _terminate(signum: int, frame: object) -> NoReturn:

@@ -111,7 +111,8 @@ def test_drawings(reader, opened, strokes):
     assert page.seen() == ours.tolist()
     p = reader.network.predict(scale(ours[None]))[0]
     page.says("answer", str(p.argmax()))
-    assert page.shares() == [f"{100 * each:.1f} %" for each in p]
+    shares = [float(share.removesuffix(" %")) for share in page.shares()]
+    np.testing.assert_allclose(shares, 100 * p, rtol=0, atol=0.05 + 0.01)  # a rounding, and 1e-4
 
 
 def test_every_activation_and_output(digits, opened):

@@ -80,7 +80,7 @@ def assert_same(run, other):
 def assert_whole(run):
     """Every file of a run is absent or whole, and there is no litter."""
     found = {file.name for file in Path(run).iterdir()}
-    assert found <= {*FILES, FAILURE}
+    assert found <= {*FILES, FAILURE}, found
     for name in found & {"best.npz", "last.npz"}:
         checkpoint.load(Path(run) / name)
     if "config.yaml" in found:
