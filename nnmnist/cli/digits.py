@@ -1,4 +1,4 @@
-"""Digits in the terminal: their pictures their names and what they are given."""
+"""Digits in the terminal: their pictures, their names and what they are given."""
 
 from __future__ import annotations
 
