@@ -174,7 +174,7 @@ def _classes(subject: Subject) -> str:
 
 def _calibration(subject: Subject) -> str:
     accuracy, interval = subject.result.accuracy, subject.result.interval
-    if accuracy is None or interval is None or not subject.is_probability:
+    if accuracy is None or interval is None or not subject.best.network.output.probable:
         return ""
     found = calibration(subject.p, subject.examples.y)
     sure = float(subject.p.max(axis=1).mean(dtype=np.float64))

@@ -54,14 +54,9 @@ class Subject:
         """(n, classes) what it says of each class."""
         return probabilities(self.best.network, self.examples)
 
-    @property
-    def is_probability(self) -> bool:
-        """Of p; see `Output`."""
-        return self.best.network.output.probable
-
     def given(self, i: int, k: int) -> str:
         """p of example i and class k, in words."""
-        return f"{self.p[i, k]:.1%}" if self.is_probability else f"{self.p[i, k]:.2f}"
+        return f"{self.p[i, k]:.1%}" if self.best.network.output.probable else f"{self.p[i, k]:.2f}"
 
     @cached_property
     def said(self) -> Array:
