@@ -21,14 +21,26 @@ from typing import Any
 import numpy as np
 from threadpoolctl import threadpool_info
 
-from nnmnist.data import idx, mnist
+from nnmnist.data import mnist
+from nnmnist.data.readers import idx
 
 HERE = Path(__file__).parent
 RUNS = 5
 # hidden widths, batch size, peak rate, epochs
 NETWORKS = [("128", 128, 0.2, 4), ("256", 64, 0.1, 4), ("1024,1024", 256, 0.1, 3)]
 RECIPE = ["--hidden", "256", "--batch", "192", "--rate", "0.4", "--epochs", "3"]
-OURS = [sys.executable, "-m", "nnmnist", "train", "--quiet", "--json", "--config", "mnist", "--epochs", "3"]
+OURS = [
+    sys.executable,
+    "-m",
+    "nnmnist",
+    "train",
+    "--quiet",
+    "--json",
+    "--config",
+    "mnist",
+    "--epochs",
+    "3",
+]
 
 
 def prepare(folder: Path) -> dict[str, str]:
@@ -55,7 +67,9 @@ def peer(name: str, *arguments: object) -> list[str]:
 
 def timed(command: list[str], env: dict[str, str], cwd: str) -> tuple[float, dict[str, Any]]:
     started = time.perf_counter()
-    output = subprocess.run(command, env=env, cwd=cwd, capture_output=True, text=True, check=True).stdout
+    output = subprocess.run(
+        command, env=env, cwd=cwd, capture_output=True, text=True, check=True
+    ).stdout
     return time.perf_counter() - started, json.loads(output.splitlines()[-1])
 
 
@@ -74,7 +88,9 @@ def best_product() -> float:
 def operations(hidden: str, examples: int) -> float:
     """Floating-point operations of the matrix products of one epoch: forward, dW, and dh above the first layer."""
     sizes = [784, *map(int, hidden.split(",")), 10]
-    products = sum((2 if l == 0 else 3) * n_in * n_out for l, (n_in, n_out) in enumerate(pairwise(sizes)))
+    products = sum(
+        (2 if l == 0 else 3) * n_in * n_out for l, (n_in, n_out) in enumerate(pairwise(sizes))
+    )
     return 2.0 * products * examples
 
 
@@ -97,7 +113,12 @@ def whole(env: dict[str, str], cwd: str) -> list[dict[str, Any]]:
             pairs.append((own, other, result["test"]["accuracy"], said["accuracy"]))
         pairs = pairs[1:]
         ours, theirs = [pair[0] for pair in pairs], [pair[1] for pair in pairs]
-        row = {"peer": name, "ours": spread(ours), "theirs": spread(theirs), "accuracy": list(pairs[0][2:])}
+        row = {
+            "peer": name,
+            "ours": spread(ours),
+            "theirs": spread(theirs),
+            "accuracy": list(pairs[0][2:]),
+        }
         rows.append({**row, "ratio": spread([pair[0] / pair[1] for pair in pairs])})
         print(rows[-1], file=sys.stderr)
     return rows
@@ -107,7 +128,17 @@ def alone(env: dict[str, str], cwd: str) -> list[dict[str, Any]]:
     """Seconds an epoch, start-up, data, compilation and evaluation left out."""
     rows = []
     for hidden, batch, rate, epochs in NETWORKS:
-        arguments = ["--hidden", hidden, "--batch", batch, "--rate", rate, "--epochs", epochs, "--warm"]
+        arguments = [
+            "--hidden",
+            hidden,
+            "--batch",
+            batch,
+            "--rate",
+            rate,
+            "--epochs",
+            epochs,
+            "--warm",
+        ]
         seconds: dict[str, list[float]] = {"ours": [], "pytorch": [], "jax_scan": []}
         accuracy: dict[str, float] = {}
         for _ in range(RUNS):
@@ -126,7 +157,9 @@ def alone(env: dict[str, str], cwd: str) -> list[dict[str, Any]]:
             pairs = zip(seconds[name], seconds["ours"], strict=True)
             row[f"{name}_ratio"] = spread([theirs / ours for theirs, ours in pairs])
         row["best_gflops"] = best
-        row["fraction"] = operations(hidden, 55_000) / statistics.median(seconds["ours"]) / 1e9 / best
+        row["fraction"] = (
+            operations(hidden, 55_000) / statistics.median(seconds["ours"]) / 1e9 / best
+        )
         rows.append(row)
         print(row, file=sys.stderr)
     return rows

@@ -34,11 +34,11 @@ UNITS = {
 
 def measure(point: dict[str, int]) -> dict[str, float]:
     """One epoch; seconds of training and the peak resident size of this process in MB."""
-    from nnmnist.config import TrainingConfig
+    from nnmnist.config.schema import TrainingConfig
     from nnmnist.data.examples import Examples
     from nnmnist.model.network import Network
-    from nnmnist.threads import limit_blas_threads
-    from nnmnist.training import fit
+    from nnmnist.training.fit import fit
+    from nnmnist.training.threads import limit_blas_threads
 
     limit_blas_threads(point["threads"])
     rng, n = np.random.default_rng(0), point["n"]
@@ -51,7 +51,10 @@ def measure(point: dict[str, int]) -> dict[str, float]:
     [epoch] = fit(network, train, none, settings, cores=point["threads"])
     # Of the processes of a team together; what they share is counted for each.
     peak = (
-        sum(resource.getrusage(who).ru_maxrss for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN))
+        sum(
+            resource.getrusage(who).ru_maxrss
+            for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)
+        )
         / 1024
     )
     return {"seconds": n / epoch.examples_per_second, "peak_mb": peak}
@@ -62,7 +65,10 @@ def sweep(key: str) -> list[dict[str, Any]]:
     for value in SWEEPS[key]:
         point = {**BASE, key: value}
         command = [sys.executable, __file__, json.dumps(point)]
-        runs = [json.loads(subprocess.run(command, capture_output=True, check=True).stdout) for _ in range(3)]
+        runs = [
+            json.loads(subprocess.run(command, capture_output=True, check=True).stdout)
+            for _ in range(3)
+        ]
         middle = sorted(runs, key=lambda run: run["seconds"])[1]
         points.append({key: value, **middle})
         print(points[-1], file=sys.stderr)

@@ -48,7 +48,9 @@ def main() -> None:
         for name, device in (("desktop", DESKTOP), ("phone", PHONE)):
             page = Page(browser, file, **device)
             page.draw(THREE)
-            print(f"| {name}, the digit 3 on the paper | median, ms | 90 of 100 within, ms |\n|---|---|---|")
+            print(
+                f"| {name}, the digit 3 on the paper | median, ms | 90 of 100 within, ms |\n|---|---|---|"
+            )
             for part, script in PARTS.items():
                 took = page.run(MEASURE, [script, TIMES])
                 print(

@@ -15,12 +15,14 @@ from pathlib import Path
 
 import numpy as np
 
-from nnmnist import checkpoint, config, data
+from nnmnist import checkpoint
+from nnmnist.config.schema import DataConfig, TrainingConfig
 from nnmnist.data.batches import Batches
-from nnmnist.evaluation import codes, evaluate
+from nnmnist.data.examples import Splits
+from nnmnist.evaluation.evaluate import codes, evaluate
 from nnmnist.model.network import Network
-from nnmnist.team import Part, Team
-from nnmnist.training import make_optimizer
+from nnmnist.training.setup import load_data, make_optimizer
+from nnmnist.training.team import Part, Team
 
 PARTS = ("gather", "forward", "cost", "backward", "update")
 NETWORKS = [((128,), 128), ((256,), 64), ((256,), 128), ((256,), 256), ((1024, 1024), 256)]
@@ -36,21 +38,25 @@ def seconds(call: Callable[[], object], runs: int = 7) -> float:
 
 
 def process(*arguments: str) -> float:
-    return seconds(lambda: subprocess.run([sys.executable, *arguments], capture_output=True, check=True))
+    return seconds(
+        lambda: subprocess.run([sys.executable, *arguments], capture_output=True, check=True)
+    )
 
 
-def step_parts(splits: data.Splits, hidden: tuple[int, ...], batch: int) -> dict[str, float]:
+def step_parts(splits: Splits, hidden: tuple[int, ...], batch: int) -> dict[str, float]:
     """Microseconds of each part of a step, mean over an epoch's first steps, in the first of two workers.
 
     Forward includes what the workers wait for each other.
     """
     network = Network((784, *hidden, 10))
     network.initialize(np.random.default_rng(0))
-    optimizer = make_optimizer(network, config.TrainingConfig(batch_size=batch))
+    optimizer = make_optimizer(network, TrainingConfig(batch_size=batch))
     assert optimizer
 
     def prepare(part: Part) -> Callable[[int], dict[str, float]]:
-        return partial(timed_steps, part, Batches(splits.train, batch, codes(network, 10), part.team))
+        return partial(
+            timed_steps, part, Batches(splits.train, batch, codes(network, 10), part.team)
+        )
 
     with Team(2, network, optimizer, batch, prepare) as team:
         result: dict[str, float] = team.run(min(200, len(splits.train) // batch - 1))
@@ -82,7 +88,7 @@ def timed_steps(part: Part, batches: Batches, steps: int) -> dict[str, float]:
 
 
 def main() -> None:
-    splits = data.load(config.DataConfig())
+    splits = load_data(DataConfig())
     network = Network((784, 256, 10))
     network.initialize(np.random.default_rng(0))
     with tempfile.TemporaryDirectory() as folder:
@@ -91,8 +97,8 @@ def main() -> None:
             "import click": process("-c", "import click"),
             "nnmnist --help": process("-m", "nnmnist", "--help"),
             "import numpy": process("-c", "import numpy"),
-            "import nnmnist.cli.train": process("-c", "import nnmnist.cli.train"),
-            "MNIST into ready arrays": seconds(lambda: data.load(config.DataConfig())),
+            "import nnmnist.cli.commands.train": process("-c", "import nnmnist.cli.commands.train"),
+            "MNIST into ready arrays": seconds(lambda: load_data(DataConfig())),
             "evaluating 10,000 images": seconds(lambda: evaluate(network, splits.test)),
             "saving a checkpoint": seconds(
                 lambda: checkpoint.save(Path(folder) / "x.npz", network, splits.classes)

@@ -18,15 +18,15 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-sys.path.insert(0, str(Path(__file__).parents[1] / "tests" / "data"))
+sys.path.insert(0, str(Path(__file__).parents[1] / "tests" / "images"))
 from photos import page, photo
 
 from nnmnist import checkpoint
 from nnmnist.data import mnist
 from nnmnist.data.examples import scale
-from nnmnist.data.image import read as read_image
-from nnmnist.data.prepare import NoInk, prepare
-from nnmnist.data.segment import Digit, segment
+from nnmnist.images.prepare import NoInk, prepare
+from nnmnist.images.reading import read as read_image
+from nnmnist.images.segment import Digit, segment
 from nnmnist.model.network import Network
 
 PHOTOS = 2000
@@ -55,7 +55,9 @@ def rows_of_pages(images: np.ndarray, labels: np.ndarray, rng: np.random.Generat
         picture, boxes = page([images[row] for row in chosen], rng)
         found = segment(picture)
         for row, places in zip(chosen, boxes, strict=True):
-            line = max(found, key=lambda line: sum(within(digit, box) for digit in line for box in places))
+            line = max(
+                found, key=lambda line: sum(within(digit, box) for digit in line for box in places)
+            )
             rows.append((line, places, labels[row]))
     return rows
 
@@ -89,11 +91,18 @@ def encoded(picture: Image.Image, kind: str) -> bytes:
 
 def speed(path: str) -> None:
     """Medians of reading small and large files, and of `predict` past what Python, NumPy and Pillow take to start."""
-    picture = Image.fromarray(photo(mnist.load().test[0][0].reshape(28, 28), np.random.default_rng(1)))
-    small, large = encoded(picture.resize((28, 28)), "PNG"), encoded(picture.resize((4000, 3000)), "JPEG")
+    picture = Image.fromarray(
+        photo(mnist.load().test[0][0].reshape(28, 28), np.random.default_rng(1))
+    )
+    small, large = (
+        encoded(picture.resize((28, 28)), "PNG"),
+        encoded(picture.resize((4000, 3000)), "JPEG"),
+    )
 
     def process(*arguments: str) -> float:
-        return seconds(lambda: subprocess.run([sys.executable, *arguments], capture_output=True, check=True))
+        return seconds(
+            lambda: subprocess.run([sys.executable, *arguments], capture_output=True, check=True)
+        )
 
     with tempfile.TemporaryDirectory() as folder:
         file = Path(folder) / "digit.png"
@@ -101,11 +110,16 @@ def speed(path: str) -> None:
         reading = process("-m", "nnmnist", "predict", path, str(file)) - process(
             "-c", "import numpy, PIL.Image"
         )
-    times = [seconds(lambda data=data: read_image(io.BytesIO(data), "picture")) for data in (small, large)]
+    times = [
+        seconds(lambda data=data: read_image(io.BytesIO(data), "picture"))
+        for data in (small, large)
+    ]
     print("| made what MNIST's digits are | ms | at most |\n|---|---|---|")
     print(f"| a 28x28 PNG, dark on light | {1e3 * times[0]:.1f} | 3 |")
     print(f"| a JPEG of 12 megapixels | {1e3 * times[1]:.1f} | 60 |")
-    print(f"| `nnmnist predict`, past the start of Python, NumPy, Pillow | {1e3 * reading:.0f} | 400 |")
+    print(
+        f"| `nnmnist predict`, past the start of Python, NumPy, Pillow | {1e3 * reading:.0f} | 400 |"
+    )
 
 
 def main() -> None:
@@ -117,7 +131,11 @@ def main() -> None:
     images = images.reshape(-1, 28, 28)
     rng = np.random.default_rng(1)
     chosen = rng.permutation(len(images))[:PHOTOS]
-    names = "as they are in MNIST", "photo-like, prepared", "photo-like, inverted and resized to 28x28"
+    names = (
+        "as they are in MNIST",
+        "photo-like, prepared",
+        "photo-like, inverted and resized to 28x28",
+    )
     inputs: dict[str, list[np.ndarray]] = {name: [] for name in names}
     for i in chosen:
         picture = photo(images[i], rng)
@@ -140,7 +158,10 @@ def main() -> None:
         + f" {len(segmented) / len(rows):.1%} |" * len(networks)
     )
     right = [
-        sum((read(network, [digit.image for digit in found]) == truth).all() for found, _, truth in segmented)
+        sum(
+            (read(network, [digit.image for digit in found]) == truth).all()
+            for found, _, truth in segmented
+        )
         for network in networks.values()
     ]
     print("| of them read without a mistake |" + "".join(f" {n / len(rows):.1%} |" for n in right))

@@ -29,15 +29,21 @@ space:
 
 def plain(first: int, last: int, threads: int, folder: Path) -> None:
     """The runs of some points, one after the other, in this process."""
-    from nnmnist import config, data, runs
-    from nnmnist.threads import limit_blas_threads
+    from nnmnist.config.loading import load_config
+    from nnmnist.runs.run import create_run
+    from nnmnist.training.setup import load_data
+    from nnmnist.training.threads import limit_blas_threads
 
     limit_blas_threads(threads)
-    base = config.load(None, ["training.epochs=2"])
-    splits = data.load(base.data, base.seed)
+    base = load_config(None, ["training.epochs=2"])
+    splits = load_data(base.data, base.seed)
     for n, (rate, momentum) in enumerate(POINTS[first:last], start=first):
-        overrides = ["training.epochs=2", f"training.learning_rate={rate}", f"training.momentum={momentum}"]
-        run = runs.create(config.load(None, overrides), "plain", folder / str(n))
+        overrides = [
+            "training.epochs=2",
+            f"training.learning_rate={rate}",
+            f"training.momentum={momentum}",
+        ]
+        run = create_run(load_config(None, overrides), "plain", folder / str(n))
         for _ in run.train(splits):
             pass
         run.finish(splits)
@@ -48,7 +54,9 @@ def loops(trials: int, processes: int, threads: int, folder: Path) -> float:
     bounds = [trials * n // processes for n in range(processes + 1)]
     started = time.perf_counter()
     children = [
-        subprocess.Popen([sys.executable, __file__, "plain", *map(str, (first, last, threads, folder))])
+        subprocess.Popen(
+            [sys.executable, __file__, "plain", *map(str, (first, last, threads, folder))]
+        )
         for first, last in pairwise(bounds)
     ]
     codes = [child.wait() for child in children]
@@ -64,7 +72,10 @@ def sweep(text: str, jobs: int, folder: Path) -> tuple[float, list[dict[str, Any
     command = ["sweep", file, "--jobs", jobs, "-o", folder / "runs", "--json", "-q"]
     started = time.perf_counter()
     out = subprocess.run(
-        [sys.executable, "-m", "nnmnist", *map(str, command)], check=True, stdout=subprocess.PIPE, text=True
+        [sys.executable, "-m", "nnmnist", *map(str, command)],
+        check=True,
+        stdout=subprocess.PIPE,
+        text=True,
     )
     seconds = time.perf_counter() - started
     return seconds, [json.loads(line) for line in out.stdout.splitlines()]
@@ -93,7 +104,8 @@ def throughput(trials: int = 48, rounds: int = 3) -> dict[str, Any]:
     return {
         "trials": trials,
         "seconds": middle,
-        "throughput over one worker with one thread": middle["sweep --jobs 1"] / middle["sweep --jobs 2"],
+        "throughput over one worker with one thread": middle["sweep --jobs 1"]
+        / middle["sweep --jobs 2"],
         "throughput over one worker with two threads": middle["one loop, two threads"]
         / middle["sweep --jobs 2"],
         "overhead with one job": 1 - middle["one loop, one thread"] / middle["sweep --jobs 1"],

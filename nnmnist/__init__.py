@@ -8,26 +8,26 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
+from nnmnist._version import __version__ as __version__
+
 if TYPE_CHECKING:
     from nnmnist.checkpoint import load as load
     from nnmnist.checkpoint import save as save
-    from nnmnist.config import Config as Config
-    from nnmnist.config import load as load_config
-    from nnmnist.data import load as load_data
-    from nnmnist.evaluation import evaluate as evaluate
+    from nnmnist.config.loading import load_config as load_config
+    from nnmnist.config.schema import Config as Config
+    from nnmnist.evaluation.evaluate import evaluate as evaluate
     from nnmnist.model.network import Network as Network
-    from nnmnist.training import fit as fit
-
-__version__ = "0.1.0"
+    from nnmnist.training.fit import fit as fit
+    from nnmnist.training.setup import load_data as load_data
 
 _HOMES = {
-    "Config": "nnmnist.config:Config",
+    "Config": "nnmnist.config.schema:Config",
     "Network": "nnmnist.model.network:Network",
-    "evaluate": "nnmnist.evaluation:evaluate",
-    "fit": "nnmnist.training:fit",
+    "evaluate": "nnmnist.evaluation.evaluate:evaluate",
+    "fit": "nnmnist.training.fit:fit",
     "load": "nnmnist.checkpoint:load",
-    "load_config": "nnmnist.config:load",
-    "load_data": "nnmnist.data:load",
+    "load_config": "nnmnist.config.loading:load_config",
+    "load_data": "nnmnist.training.setup:load_data",
     "save": "nnmnist.checkpoint:save",
 }
 

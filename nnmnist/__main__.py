@@ -1,6 +1,6 @@
 """`python -m nnmnist` is `nnmnist`."""
 
-from nnmnist.cli import main
+from nnmnist.cli.app import main
 
 if __name__ == "__main__":
     main()

@@ -23,7 +23,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from nnmnist.errors import CheckpointError
 from nnmnist.files import write_atomic
@@ -31,8 +30,7 @@ from nnmnist.model.activations import ACTIVATIONS
 from nnmnist.model.network import Network
 from nnmnist.model.optimizers import Optimizer
 from nnmnist.model.outputs import OUTPUTS
-
-Array = NDArray[Any]
+from nnmnist.types import Array
 
 FORMAT = 1
 MAGIC = b"PK\x03\x04"
@@ -80,7 +78,9 @@ def save(
     """
     arrays = {name: np.asarray(array, order="C") for name, array in network.parameters().items()}
     if optimizer is not None:
-        arrays |= {f"optimizer.{name}": np.asarray(a, order="C") for name, a in optimizer.state.items()}
+        arrays |= {
+            f"optimizer.{name}": np.asarray(a, order="C") for name, a in optimizer.state.items()
+        }
     model = {
         "sizes": network.sizes,
         "activation": network.activation_name,
@@ -115,7 +115,9 @@ def load(path: Path | str) -> Checkpoint:
                 if path.exists()
                 else "does not exist"
             )
-            raise CheckpointError(f"{path}: {missing}; give the .npz file that `nnmnist train` wrote")
+            raise CheckpointError(
+                f"{path}: {missing}; give the .npz file that `nnmnist train` wrote"
+            )
         with path.open("rb") as file:
             data = file.read(len(MAGIC))
             if data == MAGIC:  # else it may be anything, of any size
@@ -123,12 +125,16 @@ def load(path: Path | str) -> Checkpoint:
     except OSError as error:
         raise CheckpointError(f"{path}: cannot be read: {error.strerror}") from error
     if not data.startswith(MAGIC):
-        raise CheckpointError(f"{path}: not a checkpoint; give the .npz file that `nnmnist train` wrote")
+        raise CheckpointError(
+            f"{path}: not a checkpoint; give the .npz file that `nnmnist train` wrote"
+        )
     try:
         return _rebuild(_unpack(data))
     except _Fault as fault:
         raise CheckpointError(f"{path}: {fault}; take another copy, or train again") from None
-    except Exception as error:  # on damaged or forged files zipfile, NumPy and json raise a dozen types
+    except (
+        Exception
+    ) as error:  # on damaged or forged files zipfile, NumPy and json raise a dozen types
         raise CheckpointError(
             f"{path}: damaged ({error!r:.200}); take another copy, or train again"
         ) from error
@@ -173,7 +179,9 @@ def _unpack(data: bytes) -> dict[str, Array]:
         members = archive.infolist()
         for member in members:
             if member.compress_type != zipfile.ZIP_STORED:
-                raise _Fault(f"damaged: member {member.filename!r:.80} is not stored as it should be")
+                raise _Fault(
+                    f"damaged: member {member.filename!r:.80} is not stored as it should be"
+                )
         if sum(member.file_size for member in members) > len(data):
             raise _Fault("damaged: its members are larger than the file, or lie one in another")
         for member in members:
@@ -210,12 +218,18 @@ def _rebuild(arrays: dict[str, Array]) -> Checkpoint:
     document = json.loads(str(arrays["document"]))
     version = document["format"]
     if version != FORMAT:
-        raise _Fault(f"it has format {version!r:.80}, and this version of nnmnist reads format {FORMAT}")
+        raise _Fault(
+            f"it has format {version!r:.80}, and this version of nnmnist reads format {FORMAT}"
+        )
     model = document["model"]
     sizes = tuple(model["sizes"])
     dtype = np.dtype({"float32": np.float32, "float64": np.float64}[model["dtype"]])
     known = model["activation"] in ACTIVATIONS and model["output"] in OUTPUTS
-    if not known or not 2 <= len(sizes) <= len(arrays) or not all(type(n) is int and n > 0 for n in sizes):
+    if (
+        not known
+        or not 2 <= len(sizes) <= len(arrays)
+        or not all(type(n) is int and n > 0 for n in sizes)
+    ):
         raise _Fault("damaged: its model is none that nnmnist knows")
     _check_shapes(arrays, sizes, dtype)
     _check_facts(document, model, sizes)
@@ -230,7 +244,9 @@ def _rebuild(arrays: dict[str, Array]) -> Checkpoint:
     )
     for name, array in network.parameters().items():
         array[...] = arrays[name]
-    state = {name[10:]: array.copy() for name, array in arrays.items() if name.startswith("optimizer.")}
+    state = {
+        name[10:]: array.copy() for name, array in arrays.items() if name.startswith("optimizer.")
+    }
     for name, array in {**network.parameters(), **state}.items():
         if not np.isfinite(array).all():
             raise _Fault(f"{name} holds values that are not finite")

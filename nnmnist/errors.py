@@ -1,5 +1,14 @@
 """The errors a user is meant to read: one line that says what is wrong, where, and what to do."""
 
+from __future__ import annotations
+
+
+def printable(text: str, limit: int = 80) -> str:
+    """`text` on one line of at most `limit` characters, without any that a terminal would act on."""
+    if not text.isprintable():
+        text = repr(text)[1:-1]
+    return text if len(text) <= limit else text[: limit - 3] + "..."
+
 
 class NnmnistError(Exception):
     """Base of every error that the command line turns into one line and exit code 1."""

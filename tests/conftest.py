@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from nnmnist.data import idx
+from nnmnist.data.readers import idx
 
 REAL_DATA = os.environ.get("NNMNIST_DATA_DIR")
 

@@ -20,7 +20,9 @@ def random_network(**settings):
 @pytest.fixture
 def saved(tmp_path):
     path = tmp_path / "net.npz"
-    checkpoint.save(path, random_network(activation="tanh", dropout=0.2), ["a", "b", "c"], {"epoch": 4})
+    checkpoint.save(
+        path, random_network(activation="tanh", dropout=0.2), ["a", "b", "c"], {"epoch": 4}
+    )
     return path
 
 

@@ -61,7 +61,9 @@ def test_a_second_ctrl_c_while_the_first_is_cleaned_up_after_leaves_no_litter(fo
     assert os.listdir(folder) == []
 
 
-def test_a_second_ctrl_c_while_the_first_is_cleaned_up_after_leaves_no_half_row(folder, monkeypatch):
+def test_a_second_ctrl_c_while_the_first_is_cleaned_up_after_leaves_no_half_row(
+    folder, monkeypatch
+):
     path = folder / "file"
     path.write_bytes(b"row\n")
     monkeypatch.setattr(os, "fsync", interrupted_once(os.fsync))

@@ -23,9 +23,13 @@ def arguments() -> SimpleNamespace:
     parser.add_argument("--rate", type=float, default=0.1, help="peak of the one-cycle schedule")
     parser.add_argument("--momentum", type=float, default=0.9)
     parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--warm", action="store_true", help="compile before the clock of the training starts")
+    parser.add_argument(
+        "--warm", action="store_true", help="compile before the clock of the training starts"
+    )
     given = parser.parse_args()
-    return SimpleNamespace(**{**vars(given), "hidden": tuple(int(n) for n in given.hidden.split(","))})
+    return SimpleNamespace(
+        **{**vars(given), "hidden": tuple(int(n) for n in given.hidden.split(","))}
+    )
 
 
 def mnist() -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:

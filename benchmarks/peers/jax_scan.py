@@ -49,9 +49,9 @@ rate = one_cycle(options.rate, steps * options.epochs)
 
 
 def order(number):
-    return jax.random.permutation(jax.random.fold_in(key, number), len(x))[: steps * options.batch].reshape(
-        steps, -1
-    )
+    return jax.random.permutation(jax.random.fold_in(key, number), len(x))[
+        : steps * options.batch
+    ].reshape(steps, -1)
 
 
 compiling = time.perf_counter()

@@ -3,12 +3,12 @@
 import numpy as np
 from common import arguments, mnist, report
 
-from nnmnist.config import TrainingConfig
+from nnmnist.config.schema import TrainingConfig
 from nnmnist.data.examples import Examples
-from nnmnist.evaluation import evaluate
+from nnmnist.evaluation.evaluate import evaluate
 from nnmnist.model.network import Network
-from nnmnist.threads import blas_threads
-from nnmnist.training import fit
+from nnmnist.training.fit import fit
+from nnmnist.training.threads import blas_threads
 
 options = arguments()
 x, y, x_test, y_test = mnist()

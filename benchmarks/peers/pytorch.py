@@ -15,7 +15,9 @@ for n_in, n_out in zip((784, *options.hidden), options.hidden, strict=False):
 for layer in layers[::2]:
     torch.nn.init.kaiming_normal_(layer.weight, nonlinearity="relu")
 model = torch.nn.Sequential(*layers, torch.nn.Linear(options.hidden[-1], 10))
-optimizer = torch.optim.SGD(model.parameters(), lr=options.rate, momentum=options.momentum, fused=True)
+optimizer = torch.optim.SGD(
+    model.parameters(), lr=options.rate, momentum=options.momentum, fused=True
+)
 steps = -(-len(x) // options.batch)
 rate = one_cycle(options.rate, steps * options.epochs)
 loss_of = torch.nn.functional.cross_entropy

@@ -13,7 +13,7 @@ import parameter_efficiency as efficiency
 import why_deep as deep
 from numpy.typing import NDArray
 
-from nnmnist import plots
+from nnmnist.plots import figures
 
 PICTURES = Path(__file__).resolve().parent / "pictures"
 Axes = Any  # matplotlib is imported only where it draws
@@ -22,44 +22,60 @@ Axes = Any  # matplotlib is imported only where it draws
 def gradient_descent() -> Any:
     """The cost surface over (b, w): the paths of three step lengths, and of three minibatch sizes."""
     points = descent.examples()
-    figure, (lengths, sizes) = plots.panels(2, height=4.7)
+    figure, (lengths, sizes) = figures.panels(2, height=4.7)
     for (name, rate), steps in zip(descent.RATES.items(), (20, 20, 8), strict=True):
         _path(lengths, descent.descend(points, rate, steps), f"{name}, {rate:g}")
     for size, rate in ((1, 0.01), (10, 0.1), (100, descent.RATES["right"])):
         every = 100 // size
-        _path(sizes, descent.descend(points, rate, 6 * every, size), f"{size}, step length {rate:g}", every)
+        _path(
+            sizes,
+            descent.descend(points, rate, 6 * every, size),
+            f"{size}, step length {rate:g}",
+            every,
+        )
     lowest = descent.minimum(points)
     b, w = np.meshgrid(np.linspace(-2, 4, 120), np.linspace(-1.6, 5.4, 120))
     J = descent.surface(b, w, points) - descent.surface(*lowest, points)
-    for axes, title in ((lengths, "step length (a mark a step)"), (sizes, "examples a step (a mark a pass)")):
-        axes.contour(b, w, J, levels=0.02 * 4.0 ** np.arange(6), colors="0.75", linewidths=1, zorder=0)
+    for axes, title in (
+        (lengths, "step length (a mark a step)"),
+        (sizes, "examples a step (a mark a pass)"),
+    ):
+        axes.contour(
+            b, w, J, levels=0.02 * 4.0 ** np.arange(6), colors="0.75", linewidths=1, zorder=0
+        )
         axes.plot(*lowest, "+", color="black", markersize=14, zorder=4)
         axes.set(xlabel="$b$", ylabel="$w$", xlim=(b.min(), b.max()), ylim=(w.min(), w.max()))
-        axes.legend(title=title, fontsize="small", title_fontsize="small", loc="upper left", frameon=True)
+        axes.legend(
+            title=title, fontsize="small", title_fontsize="small", loc="upper left", frameon=True
+        )
         axes.grid(visible=False)
     return figure
 
 
 def _path(axes: Axes, path: NDArray[Any], label: str, every: int = 1) -> None:
     k = len(axes.lines)
-    look = {"color": plots.COLOURS[k], "linewidth": 1.3, "markersize": 5.5, "markevery": every}
-    axes.plot(*path.T, plots.MARKERS[k] + "-", label=label, **look)
+    look = {"color": figures.COLOURS[k], "linewidth": 1.3, "markersize": 5.5, "markevery": every}
+    axes.plot(*path.T, figures.MARKERS[k] + "-", label=label, **look)
 
 
 def gates() -> Any:
     """The largest error of the multiplication gate against lambda."""
-    figure, (axes,) = plots.panels(1, 6.5, 4.3)
+    figure, (axes,) = figures.panels(1, 6.5, 4.3)
     for k, name in enumerate(gate.SECOND_DERIVATIVES):
         axes.loglog(
-            gate.LAMBDAS, gate.errors(name), plots.MARKERS[k] + "-", color=plots.COLOURS[k], label=name
+            gate.LAMBDAS,
+            gate.errors(name),
+            figures.MARKERS[k] + "-",
+            color=figures.COLOURS[k],
+            label=name,
         )
     lambdas = np.array([2.0**-10, 1.0])
-    axes.loglog(lambdas, 0.04 * lambdas**2, "--", color=plots.GREY, label=r"$\propto \lambda^2$")
+    axes.loglog(lambdas, 0.04 * lambdas**2, "--", color=figures.GREY, label=r"$\propto \lambda^2$")
     axes.loglog(
         lambdas / 2**14,
         2e-17 / (lambdas / 2**14) ** 2,
         ":",
-        color=plots.GREY,
+        color=figures.GREY,
         label=r"$\propto \lambda^{-2}$",
     )
     axes.set_xlabel(r"$\lambda$")
@@ -71,11 +87,20 @@ def gates() -> Any:
 def parameter_efficiency() -> Any:
     """Test error against parameters, at the same number of examples."""
     networks, products = efficiency.curves()
-    figure, (axes,) = plots.panels(1, 6.2, 4.3)
-    axes.semilogy(*networks.T, "o-", color=plots.BLUE, label="networks, by hidden units")
-    axes.semilogy(*products.T, "s", color=plots.RED, markersize=9, label="linear regression on all products")
+    figure, (axes,) = figures.panels(1, 6.2, 4.3)
+    axes.semilogy(*networks.T, "o-", color=figures.BLUE, label="networks, by hidden units")
+    axes.semilogy(
+        *products.T, "s", color=figures.RED, markersize=9, label="linear regression on all products"
+    )
     for width, point in zip(efficiency.WIDTHS, networks, strict=True):
-        axes.annotate(str(width), point, (-3, -19), textcoords="offset points", ha="center", color=plots.BLUE)
+        axes.annotate(
+            str(width),
+            point,
+            (-3, -19),
+            textcoords="offset points",
+            ha="center",
+            color=figures.BLUE,
+        )
     ticks = [0.02, 0.05, 0.1, 0.2, 0.5, 1]
     axes.set_yticks(ticks, map(str, ticks))
     axes.minorticks_off()
@@ -96,9 +121,9 @@ def why_deep() -> Any:
         r"parameters of $\log_2 n$ layers": [row.parameters for row in rows],
         "of these not zero": [row.nonzero for row in rows],
     }
-    figure, (axes,) = plots.panels(1, 6.2, 4.6)
+    figure, (axes,) = figures.panels(1, 6.2, 4.6)
     for k, (name, count) in enumerate(counts.items()):
-        axes.loglog(n, count, plots.MARKERS[k] + "-", color=plots.COLOURS[k], label=name)
+        axes.loglog(n, count, figures.MARKERS[k] + "-", color=figures.COLOURS[k], label=name)
     axes.set_xticks(n, [str(each) for each in n])
     axes.minorticks_off()
     axes.set_xlabel("numbers to multiply, $n$")
@@ -117,10 +142,12 @@ DRAWINGS = {
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("names", nargs="+", choices=DRAWINGS, metavar="NAME", help=", ".join(DRAWINGS))
+    parser.add_argument(
+        "names", nargs="+", choices=DRAWINGS, metavar="NAME", help=", ".join(DRAWINGS)
+    )
     for name in parser.parse_args().names:
-        with plots.house_style():
-            plots.save(DRAWINGS[name](), PICTURES / f"{name}.png")
+        with figures.house_style():
+            figures.save(DRAWINGS[name](), PICTURES / f"{name}.png")
 
 
 if __name__ == "__main__":

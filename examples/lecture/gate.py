@@ -14,9 +14,10 @@ import math
 import numpy as np
 from numpy.typing import NDArray
 
-from nnmnist import config, data, runs
+from nnmnist.config.loading import find_config, load_config
 from nnmnist.model.network import Network
-from nnmnist.training import fit
+from nnmnist.training.fit import fit
+from nnmnist.training.setup import build_network, load_data
 
 Array = NDArray[np.float64]
 
@@ -35,7 +36,11 @@ SECOND_DERIVATIVES = {
     "tanh": lambda a: -2 * math.tanh(a) * (1 - math.tanh(a) ** 2),
 }
 # where |h''| is largest: h''' = 0
-POINTS = {"softplus": 0.0, "sigmoid": math.log(2 + math.sqrt(3)), "tanh": math.atanh(1 / math.sqrt(3))}
+POINTS = {
+    "softplus": 0.0,
+    "sigmoid": math.log(2 + math.sqrt(3)),
+    "tanh": math.atanh(1 / math.sqrt(3)),
+}
 
 
 def outward(lam: float, activation: str = "softplus") -> Array:
@@ -71,9 +76,9 @@ def errors(activation: str = "softplus") -> Array:
 
 def trained(*overrides: str) -> Network:
     """The gate that training finds: the recipe lecture/gate."""
-    settings = config.load(config.find("lecture/gate"), overrides)
-    splits = data.load(settings.data, settings.seed)
-    network = runs.build_network(settings, splits)
+    settings = load_config(find_config("lecture/gate"), overrides)
+    splits = load_data(settings.data, settings.seed)
+    network = build_network(settings, splits)
     for _ in fit(network, splits.train, splits.validation, settings.training, settings.seed):
         pass
     return network
@@ -84,7 +89,9 @@ def main() -> None:
         "h''(0):  "
         + ",  ".join(f"{name} {second(0.0) + 0.0:g}" for name, second in SECOND_DERIVATIVES.items())
     )
-    print("so mu is infinite for sigmoid and tanh, unless biases move them to a point a with h''(a) != 0:")
+    print(
+        "so mu is infinite for sigmoid and tanh, unless biases move them to a point a with h''(a) != 0:"
+    )
     print("a:       " + ",  ".join(f"{name} {a:.4f}" for name, a in POINTS.items()))
     print("\nlargest error on [-1, 1]^2")
     columns = {name: errors(name) for name in SECOND_DERIVATIVES}

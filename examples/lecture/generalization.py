@@ -14,12 +14,14 @@ from pathlib import Path
 
 import numpy as np
 
-from nnmnist import config, data, plots, runs
-from nnmnist.config import Config
-from nnmnist.data import Splits
-from nnmnist.evaluation import evaluate
-from nnmnist.history import History, Series
-from nnmnist.training import fit
+from nnmnist.config.loading import find_config, load_config
+from nnmnist.config.schema import Config
+from nnmnist.data.examples import Splits
+from nnmnist.evaluation.evaluate import evaluate
+from nnmnist.plots import figures
+from nnmnist.runs.history import History, Series
+from nnmnist.training.fit import fit
+from nnmnist.training.setup import build_network, load_data
 
 RECIPES = {"softmax regression": "softmax", "deep network": "deep"}
 LOOKED_AT = 10_000  # examples of the training part, as many as MNIST has to test
@@ -27,7 +29,7 @@ LOOKED_AT = 10_000  # examples of the training part, as many as MNIST has to tes
 
 def follow(name: str, settings: Config, splits: Splits, every: int) -> History:
     """Train as `settings` say, and look at training and test data every so many iterations."""
-    network = runs.build_network(settings, splits)
+    network = build_network(settings, splits)
     looked_at = {
         "training": replace(splits.train, rows=splits.train.rows[:LOOKED_AT]),
         "test": splits.test,
@@ -43,7 +45,9 @@ def follow(name: str, settings: Config, splits: Splits, every: int) -> History:
                 found = evaluate(network, examples)
                 seen[split].append((iteration, found.cost, found.accuracy or np.nan))
 
-    for _ in fit(network, splits.train, splits.validation, settings.training, settings.seed, progress=look):
+    for _ in fit(
+        network, splits.train, splits.validation, settings.training, settings.seed, progress=look
+    ):
         pass
     return History(name, {split: Series(*np.array(rows).T) for split, rows in seen.items()})
 
@@ -66,17 +70,23 @@ def table(history: History, rows: int = 6) -> str:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("-o", "--output", type=Path, help="write the picture, .png or .svg")
-    parser.add_argument("--every", type=int, default=200, help="iterations between two looks (%(default)s)")
-    parser.add_argument("--set", action="append", default=[], metavar="KEY=VALUE", help="as in nnmnist train")
+    parser.add_argument(
+        "--every", type=int, default=200, help="iterations between two looks (%(default)s)"
+    )
+    parser.add_argument(
+        "--set", action="append", default=[], metavar="KEY=VALUE", help="as in nnmnist train"
+    )
     options = parser.parse_args()
     histories = []
     for name, recipe in RECIPES.items():
-        settings = config.load(config.find(recipe), ["data.fallback=synthetic", *options.set])
-        splits = data.load(settings.data, settings.seed, notify=lambda line: print(line, file=sys.stderr))
+        settings = load_config(find_config(recipe), ["data.fallback=synthetic", *options.set])
+        splits = load_data(
+            settings.data, settings.seed, notify=lambda line: print(line, file=sys.stderr)
+        )
         histories.append(follow(name, settings, splits, options.every))
         print(f"{name} on {splits.name}\n{table(histories[-1])}\n")
     if options.output:
-        plots.save(plots.curves(histories, x_label="iteration (minibatch)"), options.output)
+        figures.save(figures.curves(histories, x_label="iteration (minibatch)"), options.output)
 
 
 if __name__ == "__main__":

@@ -5,11 +5,11 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from nnmnist import data
-from nnmnist.config import DataConfig, TrainingConfig
+from nnmnist.config.schema import DataConfig, TrainingConfig
 from nnmnist.data.examples import Examples
 from nnmnist.model.network import Network
-from nnmnist.training import fit
+from nnmnist.training.fit import fit
+from nnmnist.training.setup import load_data
 
 Array = NDArray[np.float64]
 
@@ -19,7 +19,7 @@ START = (-1.0, -1.0)  # (b, w)
 
 def examples() -> Examples:
     """The points of the lecture's line."""
-    return data.load(DataConfig(name="line", validation=0)).train
+    return load_data(DataConfig(name="line", validation=0)).train
 
 
 def surface(b: Array, w: Array, points: Examples) -> Array:
@@ -44,7 +44,9 @@ def descend(points: Examples, rate: float, steps: int, batch_size: int | None = 
     def record(*progress: object) -> None:
         path.append((network.b[0].item(), network.W[0].item()))
 
-    settings = TrainingConfig(epochs=steps, batch_size=batch_size or "full", learning_rate=rate, momentum=0)
+    settings = TrainingConfig(
+        epochs=steps, batch_size=batch_size or "full", learning_rate=rate, momentum=0
+    )
     for _ in fit(network, points, _none(points), settings, progress=record):
         if len(path) > steps:
             break

@@ -4,24 +4,31 @@ from __future__ import annotations
 
 import numpy as np
 
-from nnmnist import config, data, runs
-from nnmnist.data import Splits
+from nnmnist.config.loading import find_config, load_config
+from nnmnist.data.examples import Splits
 from nnmnist.model.network import Network
-from nnmnist.training import fit
+from nnmnist.training.fit import fit
+from nnmnist.training.setup import build_network, load_data
 
-METHODS = {"gradient descent": "", "least squares": "_exact"}  # and how the names of their recipes end
+# and how the names of their recipes end
+METHODS = {"gradient descent": "", "least squares": "_exact"}
 
 
 def both(problem: str) -> tuple[dict[str, Network], Splits]:
     """The networks of both recipes of `problem`, trained, and its examples."""
     networks = {}
     for method, ending in METHODS.items():
-        settings = config.load(config.find(f"lecture/{problem}{ending}"))
-        splits = data.load(settings.data, settings.seed)
-        network = networks[method] = runs.build_network(settings, splits)
+        settings = load_config(find_config(f"lecture/{problem}{ending}"))
+        splits = load_data(settings.data, settings.seed)
+        network = networks[method] = build_network(settings, splits)
         before = np.inf
-        for epoch in fit(network, splits.train, splits.validation, settings.training, settings.seed):
-            if settings.training.tolerance and abs(before - epoch.cost) <= settings.training.tolerance:
+        for epoch in fit(
+            network, splits.train, splits.validation, settings.training, settings.seed
+        ):
+            if (
+                settings.training.tolerance
+                and abs(before - epoch.cost) <= settings.training.tolerance
+            ):
                 break
             before = epoch.cost
     return networks, splits
@@ -35,7 +42,9 @@ def main() -> None:
         for name in descent:
             for index in np.ndindex(descent[name].shape):
                 place = ", ".join(str(i + 1) for i in index)
-                print(f"{f'{name}[{place}]':<12}{descent[name][index]:18.6f}{exact[name][index]:18.6f}")
+                print(
+                    f"{f'{name}[{place}]':<12}{descent[name][index]:18.6f}{exact[name][index]:18.6f}"
+                )
         a, b = (network.theta for network in networks.values())
         print(f"largest difference {np.abs(a - b).max():.0e}\n")
 

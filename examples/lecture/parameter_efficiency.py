@@ -8,18 +8,20 @@ import numpy as np
 from gate import INWARD, outward
 from numpy.typing import NDArray
 
-from nnmnist.config import TrainingConfig
+from nnmnist.config.schema import TrainingConfig
 from nnmnist.data.examples import Examples
-from nnmnist.evaluation import evaluate
+from nnmnist.evaluation.evaluate import evaluate
 from nnmnist.model.network import Network
-from nnmnist.training import fit
+from nnmnist.training.fit import fit
 
 Array = NDArray[np.float64]
 
 # What the trained version learns: three products of forty inputs, with fewer examples than there are products.
 N_INPUTS, N_PRODUCTS, N_EXAMPLES, N_TEST = 40, 3, 600, 4000
 WIDTHS = (4, 8, 12, 16, 24)
-TRAINING = TrainingConfig(epochs=500, batch_size=20, optimizer="adam", learning_rate=0.005, schedule="cosine")
+TRAINING = TrainingConfig(
+    epochs=500, batch_size=20, optimizer="adam", learning_rate=0.005, schedule="cosine"
+)
 
 
 def sum_of_products(x: Array, pairs: NDArray[np.int64]) -> Array:
@@ -70,7 +72,9 @@ def _examples(x: Array, y: Array) -> Examples:
     return Examples(x.astype(np.float32), y.astype(np.float32), np.arange(len(x)), n_classes=0)
 
 
-def test_error(network: Network, train: Examples, test: Examples, training: TrainingConfig) -> float:
+def test_error(
+    network: Network, train: Examples, test: Examples, training: TrainingConfig
+) -> float:
     """1 - R^2 on the test examples after training: the part of their variance that is not explained."""
     network.initialize(np.random.default_rng(0))
     none = Examples(test.inputs, test.targets, np.arange(0), 0)
@@ -91,7 +95,9 @@ def by_products(train: Examples, test: Examples) -> tuple[int, float]:
     """The same of linear regression on all products."""
     network = Network((n_products(N_INPUTS), 1), output="linear")
     train, test = (_examples(all_products(part.x), part.y) for part in (train, test))
-    return network.theta.size, test_error(network, train, test, TrainingConfig(optimizer="least_squares"))
+    return network.theta.size, test_error(
+        network, train, test, TrainingConfig(optimizer="least_squares")
+    )
 
 
 def curves() -> tuple[Array, Array]:
@@ -119,7 +125,9 @@ def main() -> None:
     print("by number of examples          network, 12 units    linear regression")
     for n_examples in (300, 600, 1200, 2400):
         train, test = problem(n_examples)
-        print(f"{n_examples:8,}{by_network(12, train, test)[1]:40.4f}{by_products(train, test)[1]:21.4f}")
+        print(
+            f"{n_examples:8,}{by_network(12, train, test)[1]:40.4f}{by_products(train, test)[1]:21.4f}"
+        )
 
 
 if __name__ == "__main__":

@@ -32,7 +32,9 @@ def walk(text: str, folder: Path) -> str:
             run(body, folder)
             return block[0]
         commands = [line[2:] for line in body.splitlines() if line.startswith("$ ")]
-        return "```console\n" + "".join(f"$ {line}\n{run(line, folder)}" for line in commands) + "```"
+        return (
+            "```console\n" + "".join(f"$ {line}\n{run(line, folder)}" for line in commands) + "```"
+        )
 
     return BLOCK.sub(renewed, text)
 

@@ -34,7 +34,9 @@ def product_network(k: int) -> Network:
 def relative_error(network: Network, points: int = 200) -> float:
     """The largest relative error of the product, inputs of both signs between 0.9 and 1.1 in size."""
     rng = np.random.default_rng(0)
-    x = rng.uniform(0.9, 1.1, (points, network.sizes[0])) * rng.choice([-1, 1], (points, network.sizes[0]))
+    x = rng.uniform(0.9, 1.1, (points, network.sizes[0])) * rng.choice(
+        [-1, 1], (points, network.sizes[0])
+    )
     product = x.prod(axis=1)
     return float(np.abs(network.predict(x)[:, 0] / product - 1).max())
 

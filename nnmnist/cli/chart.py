@@ -7,7 +7,7 @@ import sys
 import numpy as np
 
 from nnmnist.cli.digits import can_show
-from nnmnist.history import History
+from nnmnist.runs.history import History
 
 WIDTH, HEIGHT = 60, 12  # characters
 MARKS = {"training": "·", "validation": "█", "test": "★"}
@@ -37,5 +37,10 @@ def chart(history: History, encoding: str | None = None) -> str:
     axis = f"{'':9} +{'-' * WIDTH}"
     legend = "   ".join(f"{marks[split]} {split}" for split in history.splits)
     return "\n".join(
-        [f"cost of {history.name}:   {legend}", *lines, axis, f"{'':11}0{'epoch':^{WIDTH - 8}}{last:>7g}"]
+        [
+            f"cost of {history.name}:   {legend}",
+            *lines,
+            axis,
+            f"{'':11}0{'epoch':^{WIDTH - 8}}{last:>7g}",
+        ]
     )

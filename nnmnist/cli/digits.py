@@ -11,13 +11,14 @@ HALVES = " ▄▀█"  # bit 1: the upper half is inked, bit 0: the lower half
 SHADES = " .:-=+*#%@"
 
 
-def draw(image: NDArray[np.uint8], encoding: str | None = None) -> str:
+def render(image: NDArray[np.uint8], encoding: str | None = None) -> str:
     """`image` (rows, columns), 0 the background, as text: two rows of pixels a line, one column a character.
 
     Half blocks show every pixel, inked from 128 on. Where `encoding` (by default that of stdout) lacks them,
     each character is one of ten shades of ASCII.
     """
-    pairs = np.pad(image, ((0, len(image) % 2), (0, 0))).reshape(-1, 2, image.shape[1])  # (lines, 2, columns)
+    # (lines, 2, columns)
+    pairs = np.pad(image, ((0, len(image) % 2), (0, 0))).reshape(-1, 2, image.shape[1])
     if can_show(HALVES, encoding or sys.stdout.encoding or "ascii"):
         upper, lower = pairs[:, 0] >= 128, pairs[:, 1] >= 128
         characters = np.array(list(HALVES))[2 * upper + lower]
@@ -26,9 +27,9 @@ def draw(image: NDArray[np.uint8], encoding: str | None = None) -> str:
     return "\n".join("".join(line).rstrip() for line in characters)
 
 
-def weight(p: float, probable: bool) -> str:
+def weight(p: float, is_probability: bool) -> str:
     """What a network gives a class, in seven columns: a probability, or the score of a squared error."""
-    return f"{p:7.2%}" if probable else f"{p:7.3f}"
+    return f"{p:7.2%}" if is_probability else f"{p:7.3f}"
 
 
 def label(name: str) -> int | str:

@@ -17,13 +17,20 @@ config_option = click.option(
     help="YAML file, or the name of a shipped recipe.  [default: mnist]",
 )
 set_option = click.option(
-    "--set", "settings", multiple=True, metavar="KEY=VALUE", help="Change a key: training.learning_rate=0.1"
+    "--set",
+    "settings",
+    multiple=True,
+    metavar="KEY=VALUE",
+    help="Change a key: training.learning_rate=0.1",
 )
 json_option = click.option(
     "--json", "as_json", is_flag=True, help="Print one JSON object a result, nothing else."
 )
 chart_option = click.option(
-    "--chart", "with_chart", is_flag=True, help="Show the curve of the cost in the terminal, on stderr."
+    "--chart",
+    "with_chart",
+    is_flag=True,
+    help="Show the curve of the cost in the terminal, on stderr.",
 )
 data_dir_option = click.option(
     "--data-dir",
@@ -35,7 +42,9 @@ data_dir_option = click.option(
 def program() -> str:
     """What to type to call this program again: its name, or its path where it is not on the PATH."""
     called = sys.argv[0]
-    return called if Path(called).stem == "nnmnist" and shutil.which("nnmnist") is None else "nnmnist"
+    return (
+        called if Path(called).stem == "nnmnist" and shutil.which("nnmnist") is None else "nnmnist"
+    )
 
 
 def require_output(path: Path, suffixes: Iterable[str], force: bool) -> None:

@@ -14,10 +14,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from nnmnist.cli.options import require_output
-from nnmnist.data import image
-from nnmnist.errors import DataError
+from nnmnist.errors import DataError, printable
 from nnmnist.files import write_atomic
-from nnmnist.yaml_lines import printable
+from nnmnist.images import reading
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -53,10 +52,14 @@ def _images_in(folder: str) -> list[Path] | list[DataError]:
     """The images of a folder by name, or what is wrong with it."""
     name = printable(folder, 1000)
     try:
-        files = sorted(file for file in Path(folder).iterdir() if file.suffix.lower() in image.SUFFIXES)
+        files = sorted(
+            file for file in Path(folder).iterdir() if file.suffix.lower() in reading.SUFFIXES
+        )
     except OSError as error:
         return [DataError(f"{name}: cannot be read: {error.strerror}")]
-    return files or [DataError(f"{name}: no image in this folder ({', '.join(sorted(image.SUFFIXES))})")]
+    return files or [
+        DataError(f"{name}: no image in this folder ({', '.join(sorted(reading.SUFFIXES))})")
+    ]
 
 
 class Prepared:
@@ -95,7 +98,10 @@ def annotated(picture: Image, answers: Sequence[tuple[Box, str]]) -> Image:
     for (left, top, width, tall), answer in answers:
         colour = UNSURE if answer == "?" else SURE
         draw.rectangle(
-            (left - line, top - line, left + width + line - 1, top + tall + line - 1), None, colour, line
+            (left - line, top - line, left + width + line - 1, top + tall + line - 1),
+            None,
+            colour,
+            line,
         )
         draw.text(
             (left + width / 2, max(top - 2 * line, height / 2.5)), answer, colour, font,

@@ -10,13 +10,15 @@ from typing import Any
 
 import click
 
-from nnmnist import checkpoint, config, data, run_directory
+from nnmnist import checkpoint
 from nnmnist.cli.options import notice
 from nnmnist.cli.sitting import How, sit
-from nnmnist.config import Override
-from nnmnist.data import Splits
+from nnmnist.config.loading import DEFAULT_RECIPE, Override, find_config, load_config
+from nnmnist.data.examples import Splits
 from nnmnist.errors import DataError
-from nnmnist.evaluation import evaluate
+from nnmnist.evaluation.evaluate import evaluate
+from nnmnist.runs.directory import is_unstarted, new_directory
+from nnmnist.training.setup import load_data
 
 MOST = 1000  # seeds
 NAMES = {"accuracy": "accuracy", "r2": "R^2", "cost": "cost"}
@@ -29,17 +31,17 @@ def train_seeds(
 
     Those that are there already are gone on with, and left as they are where they were finished.
     """
-    path = config.find(file or config.DEFAULT_RECIPE)
+    path = find_config(file or DEFAULT_RECIPE)
     settings = {
-        seed: config.load(path, [*overrides, Override("seed", str(seed), f"--seeds {text}")])
+        seed: load_config(path, [*overrides, Override("seed", str(seed), f"--seeds {text}")])
         for seed in parse(text)
     }
-    folder = output or run_directory.new(Path("runs"), f"{path.stem}-{time.strftime('%Y%m%d-%H%M%S')}")
+    folder = output or new_directory(Path("runs"), f"{path.stem}-{time.strftime('%Y%m%d-%H%M%S')}")
     summaries = []
     try:
         for seed, wanted in settings.items():
             home = folder / f"seed-{seed}"
-            begun = not (how.force or run_directory.unbegun(home))
+            begun = not (how.force or is_unstarted(home))
             summaries.append(sit(wanted, home.name, home if begun else None, home, how)[0])
     except (KeyboardInterrupt, SystemExit, OSError):
         without = ", without --force" if how.force else ""
@@ -54,7 +56,7 @@ def train_seeds(
             "train them all anew by --force, or set data.fallback to null"
         )
     first = next(iter(settings.values()))
-    splits = data.load(first.data, first.seed, how.data_dir, notice)
+    splits = load_data(first.data, first.seed, how.data_dir, notice)
     return {"seeds": list(settings), **report(summaries, splits), "runs": summaries}
 
 
@@ -88,19 +90,26 @@ def report(summaries: Sequence[dict[str, Any]], splits: Splits) -> dict[str, Any
     return {
         "validation": spread([summary["validation"] for summary in summaries]),
         "test": spread([summary["test"] for summary in summaries]),
-        "ensemble": {name: value for name in NAMES if (value := getattr(together, name)) is not None},
+        "ensemble": {
+            name: value for name in NAMES if (value := getattr(together, name)) is not None
+        },
         "seconds": round(sum(summary["seconds"] for summary in summaries), 3),
     }
 
 
-def spread(figures: Sequence[dict[str, float | None] | None]) -> dict[str, dict[str, float | None]] | None:
+def spread(
+    figures: Sequence[dict[str, float | None] | None],
+) -> dict[str, dict[str, float | None]] | None:
     """Mean and standard deviation (over n - 1; None of one run) of each figure; None where runs have none."""
     known = [each for each in figures if each]
     found: dict[str, dict[str, float | None]] = {}
     for name in NAMES:
         values = [value for each in known if (value := each.get(name)) is not None]
         if values and len(values) == len(figures):
-            found[name] = {"mean": fmean(values), "deviation": stdev(values) if len(values) > 1 else None}
+            found[name] = {
+                "mean": fmean(values),
+                "deviation": stdev(values) if len(values) > 1 else None,
+            }
     return found or None
 
 
@@ -109,7 +118,9 @@ def as_text(record: dict[str, Any]) -> str:
     lines = [f"seeds        {', '.join(map(str, record['seeds']))}"]
     for split in ("validation", "test"):
         if figures := record[split]:
-            lines.append(f"{split:<12} {', '.join(_spread(name, **each) for name, each in figures.items())}")
+            lines.append(
+                f"{split:<12} {', '.join(_spread(name, **each) for name, each in figures.items())}"
+            )
     together = ", ".join(
         f"{NAMES[name]} {_number(name, value)}" for name, value in record["ensemble"].items()
     )

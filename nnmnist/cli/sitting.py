@@ -8,13 +8,13 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, NamedTuple
 
-from nnmnist import data, runs
 from nnmnist.cli.options import notice, program
-from nnmnist.config import Config
-from nnmnist.data import Splits
-from nnmnist.evaluation import Evaluation
-from nnmnist.runs import Run
-from nnmnist.training import Epoch, Progress
+from nnmnist.config.schema import Config
+from nnmnist.data.examples import Splits
+from nnmnist.evaluation.evaluate import Evaluation
+from nnmnist.runs.run import Run, create_run, finished_summary, reopen_run
+from nnmnist.training.fit import Epoch, Progress
+from nnmnist.training.setup import load_data
 
 
 class How(NamedTuple):
@@ -36,11 +36,13 @@ def sit(
     """
     tell = _silent if how.quiet else notice
     here = directory or output
-    if here and not how.force and (summary := runs.finished(here, wanted)):
+    if here and not how.force and (summary := finished_summary(here, wanted)):
         tell(f"{here}: was finished before, with this config; nothing is left to do")
         return summary, None
-    splits = data.load(wanted.data, wanted.seed, how.data_dir, notice)
-    run = runs.reopen(directory, wanted) if directory else runs.create(wanted, name, output, how.force)
+    splits = load_data(wanted.data, wanted.seed, how.data_dir, notice)
+    run = (
+        reopen_run(directory, wanted) if directory else create_run(wanted, name, output, how.force)
+    )
     tell(f"{splits.name}: {len(splits.train):,} training, {len(splits.validation):,} validation, "
          f"{len(splits.test):,} test examples; run {run.directory}")  # fmt: skip
     for key, (then, now) in run.changes().items():
@@ -54,7 +56,9 @@ def sit(
         command = shlex.join([program(), "train", "--resume", str(run.directory),
                               *(["--data-dir", str(how.data_dir)] if how.data_dir else []),
                               *(["--threads", str(how.threads)] if how.threads else [])])  # fmt: skip
-        notice(f"stopped after {run.epochs_done} of {wanted.training.epochs} epochs; go on with: {command}")
+        notice(
+            f"stopped after {run.epochs_done} of {wanted.training.epochs} epochs; go on with: {command}"
+        )
         raise
 
 
@@ -121,7 +125,9 @@ class Bar:
         if (
             step - self.bar.n >= 20 or step == steps
         ):  # writing the figures at each step would cost more than the step
-            figures = f"cost {cost:.4f}" + ("" if accuracy is None else f", accuracy {accuracy:.2%}")
+            figures = f"cost {cost:.4f}" + (
+                "" if accuracy is None else f", accuracy {accuracy:.2%}"
+            )
             self.bar.set_postfix_str(figures, refresh=False)
             self.bar.update(step - self.bar.n)
 
@@ -142,7 +148,10 @@ class Bar:
         return self
 
     def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
     ) -> None:
         if self.bar is not None:
             self.bar.close()

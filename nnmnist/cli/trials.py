@@ -35,7 +35,11 @@ def as_record(sweep: Sweep, trial: FrozenTrial) -> dict[str, Any]:
         "trial": trial.number,
         "state": STATES[trial.state],
         "values": values_of(sweep, trial),
-        "validation": trial.value if trial.value is not None else epochs[max(epochs)] if epochs else None,
+        "validation": trial.value
+        if trial.value is not None
+        else epochs[max(epochs)]
+        if epochs
+        else None,
         "epochs": max(epochs, default=0),
         "seconds": trial.duration.total_seconds() if trial.duration else None,
         "run": f"{last[0].where}/{name}" if last else None,
@@ -55,7 +59,9 @@ def ranked(sweep: Sweep, trials: Sequence[FrozenTrial]) -> list[dict[str, Any]]:
     """The records of all trials: done, pruned, the rest; within these the best first."""
     order = list(STATES.values())
     records = [as_record(sweep, trial) for trial in trials]
-    return sorted(records, key=lambda r: (order.index(r["state"]), -(r["validation"] or 0.0), r["trial"]))
+    return sorted(
+        records, key=lambda r: (order.index(r["state"]), -(r["validation"] or 0.0), r["trial"])
+    )
 
 
 def table(sweep: Sweep, records: Sequence[dict[str, Any]]) -> str:
@@ -77,14 +83,18 @@ def table(sweep: Sweep, records: Sequence[dict[str, Any]]) -> str:
         )
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     return "\n".join(
-        "  ".join([*(f"{cell:>{width}}" for cell, width in zip(row[:-1], widths, strict=False)), row[-1]])
+        "  ".join(
+            [*(f"{cell:>{width}}" for cell, width in zip(row[:-1], widths, strict=False)), row[-1]]
+        )
         for row in rows
     )
 
 
 def line(sweep: Sweep, each: dict[str, Any]) -> str:
     """One line for a trial that has ended."""
-    values = ", ".join(f"{key.rpartition('.')[2]} {_short(value)}" for key, value in each["values"].items())
+    values = ", ".join(
+        f"{key.rpartition('.')[2]} {_short(value)}" for key, value in each["values"].items()
+    )
     value = each["validation"]
     score = "" if value is None else f" {_score(sweep, value)} after {each['epochs']} epochs,"
     reason = f": {each['reason']}" if each["reason"] else ""

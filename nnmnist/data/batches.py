@@ -4,15 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from itertools import cycle
-from typing import Any, NamedTuple, Protocol, TypeVar
+from typing import NamedTuple, Protocol, TypeVar
 
 import numpy as np
-from numpy.typing import NDArray
 
 from nnmnist.data.distort import Distortion
 from nnmnist.data.examples import PIXEL, Examples
+from nnmnist.types import Array
 
-Array = NDArray[Any]
 T = TypeVar("T")
 
 
@@ -51,7 +50,7 @@ class Batches:
         self.size = min(size or len(examples), len(examples))
         self.distortion: Distortion | None = None
         if examples.distort and examples.image_shape:
-            self.distortion = Distortion(examples.distort, examples.image_shape)
+            self.distortion = Distortion(examples.image_shape, **examples.distort)
         # Distorting takes a while. A team's processes each do a part of the batch, and have no core to spare; one
         # process alone has a thread do the next batch while this one is in use.
         self.team = team if self.distortion else None
@@ -60,7 +59,9 @@ class Batches:
         self._pixels = (
             np.empty((self.size, n_inputs), np.uint8) if examples.inputs.dtype == np.uint8 else None
         )
-        inputs = [np.empty((self.size, n_inputs), np.float32) for _ in range(2 if self._ahead else 1)]
+        inputs = [
+            np.empty((self.size, n_inputs), np.float32) for _ in range(2 if self._ahead else 1)
+        ]
         n_codes = 0 if codes is None else len(codes)
         self._buffers = cycle(
             (x, np.empty((n_codes, self.size), np.float32))
@@ -75,7 +76,11 @@ class Batches:
 
         None keeps their own order and leaves them as they are.
         """
-        order = self.examples.rows if rng is None else self.examples.rows[rng.permutation(len(self.examples))]
+        order = (
+            self.examples.rows
+            if rng is None
+            else self.examples.rows[rng.permutation(len(self.examples))]
+        )
         labels = self.examples.targets[order] if self.codes is not None else None
         draws = rng.spawn(len(self)) if rng is not None and self.distortion else None
 
@@ -110,7 +115,9 @@ class Batches:
 
     def _take(self, rows: Array) -> Array:
         assert self._pixels is not None
-        return np.take(self.examples.inputs, rows, axis=0, out=self._pixels[: len(rows)], mode="clip")
+        return np.take(
+            self.examples.inputs, rows, axis=0, out=self._pixels[: len(rows)], mode="clip"
+        )
 
 
 def ahead(prepare: Callable[[int], T], numbers: range) -> Iterator[T]:

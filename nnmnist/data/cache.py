@@ -13,10 +13,11 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from nnmnist.data import idx
+from nnmnist.data.readers import idx
 from nnmnist.files import write_atomic
 
-SETTLED_NS = 50_000_000  # a file changed less than this ago may change again without its times showing it
+# a file changed less than this ago may change again without its times showing it
+SETTLED_NS = 50_000_000
 
 
 def directory() -> Path:
@@ -32,7 +33,12 @@ def read(path: Path) -> tuple[idx.Bytes, str]:
     stamp = _stamp(path)
     array = idx.read(path)
     known = _load().get(str(path))
-    if isinstance(known, dict) and stamp and known.items() >= stamp.items() and stamp == _stamp(path):
+    if (
+        isinstance(known, dict)
+        and stamp
+        and known.items() >= stamp.items()
+        and stamp == _stamp(path)
+    ):
         return array, str(known.get("sha256"))
     sha256 = idx.sha256(array)
     if (

@@ -14,10 +14,13 @@ from __future__ import annotations
 
 import numpy as np
 
-from nnmnist.data.examples import PIXEL, Array, DistortSettings
+from nnmnist.data.examples import PIXEL
+from nnmnist.types import Array
 
-BLOCK = 64  # images warped at once: their arrays stay in the processor's cache from one operation to the next
-ROWS = 8  # of a matrix product: one so small is done by the thread that asks, without OpenBLAS's others
+# images warped at once: their arrays stay in the processor's cache from one operation to the next
+BLOCK = 64
+# of a matrix product: one so small is done by the thread that asks, without OpenBLAS's others
+ROWS = 8
 FRACTION_BITS = 8
 UNIT = 1 << FRACTION_BITS  # sources are whole numbers of 1/256 pixel
 SCALE = PIXEL / np.float32(UNIT**2)  # from interpolated bytes, UNIT^2 times too great, to [0, 1]
@@ -29,14 +32,33 @@ UPRIGHT = (1, 7)  # labels of which one tilted is taken for the other: half the 
 class Distortion:
     """Distorts images of one shape; holds its working memory, and so serves one thread at a time.
 
+    The keywords are those of `data.distort` in a config; rotation to shift bound uniform draws.
+
     Args:
-        settings: how far the draws go.
         image_shape: (rows, columns) of an image.
+        rotation, shear: degrees. Labels 1 and 7 get half of them.
+        scale: of the width and of the height, as a fraction.
+        shift: pixels, along each axis.
+        alpha: what the smoothed noise is multiplied by, pixels.
+        sigma: the standard deviation of the Gaussian that smooths it, pixels.
+        sharpen: whether about half of the blur of the interpolation is removed.
     """
 
-    def __init__(self, settings: DistortSettings, image_shape: tuple[int, int]) -> None:
-        self.settings = settings
-        self.basis = _basis(image_shape, settings.sigma)  # (3 + k, pixels)
+    def __init__(
+        self,
+        image_shape: tuple[int, int],
+        *,
+        rotation: float,
+        shear: float,
+        scale: float,
+        shift: float,
+        alpha: float,
+        sigma: float,
+        sharpen: bool,
+    ) -> None:
+        self.rotation, self.shear, self.scale, self.shift = rotation, shear, scale, shift
+        self.alpha, self.sharpen = alpha, sharpen
+        self.basis = _basis(image_shape, sigma)  # (3 + k, pixels)
         self._work = _Work(image_shape, *self.basis.shape)
 
     def __call__(self, images: Array, labels: Array, rng: np.random.Generator, out: Array) -> Array:
@@ -50,17 +72,17 @@ class Distortion:
 
     def draw(self, labels: Array, rng: np.random.Generator) -> Array:
         """Random maps (2, n, 3 + k): how far right of, and below, the centre each pixel's source lies, in `basis`."""
-        settings, n = self.settings, len(labels)
+        n = len(labels)
         turn, lean, wide, high, right, down = rng.uniform(-1, 1, (6, n))
         tilt = np.radians(np.where(np.isin(labels, UPRIGHT), 0.5, 1.0))
-        angle, slope = settings.rotation * tilt * turn, np.tan(settings.shear * tilt * lean)
+        angle, slope = self.rotation * tilt * turn, np.tan(self.shear * tilt * lean)
         cos, sin = np.cos(angle), np.sin(angle)
-        width, height = 1 + settings.scale * wide, 1 + settings.scale * high
+        width, height = 1 + self.scale * wide, 1 + self.scale * high
         maps = np.empty((2, n, len(self.basis)), np.float32)
-        maps[:, :, 0] = -settings.shift * np.stack([right, down])
+        maps[:, :, 0] = -self.shift * np.stack([right, down])
         maps[:, :, 1] = np.stack([cos, sin]) / width
         maps[:, :, 2] = np.stack([cos * slope - sin, sin * slope + cos]) / height
-        noise = np.float32(settings.alpha / 3**0.5)  # noise uniform in +-1 has the variance 1/3
+        noise = np.float32(self.alpha / 3**0.5)  # noise uniform in +-1 has the variance 1/3
         maps[:, :, 3:] = noise * rng.standard_normal((2, n, len(self.basis) - 3), dtype=np.float32)
         return maps
 
@@ -86,7 +108,7 @@ class Distortion:
         upper &= 0xFFFF
         np.copyto(out, _between(upper, lower, fraction[1]).view(np.int32), casting="unsafe")
         out *= SCALE
-        if self.settings.sharpen:
+        if self.sharpen:
             work.sharpen(out)
 
 
@@ -121,7 +143,8 @@ class _Work:
         # A row and a column of zeros before each image are also those behind the image and the row before it.
         self.padded = np.zeros((BLOCK + 1, rows + 1, columns + 1), np.uint32)
         self.pairs = np.zeros(self.padded.size, np.uint32)
-        self.first = np.arange(BLOCK, dtype=np.int32)[:, None] * ((rows + 1) * (columns + 1))  # of each image
+        # of each image
+        self.first = np.arange(BLOCK, dtype=np.int32)[:, None] * ((rows + 1) * (columns + 1))
         self.maps = np.zeros((2, BLOCK // ROWS, ROWS, n_basis), np.float32)
         self.source = np.empty((2, BLOCK // ROWS, ROWS, pixels), np.float32)
         self.position = np.empty((2, BLOCK, pixels), np.int32)
@@ -149,7 +172,8 @@ class _Work:
         source = np.matmul(self.maps, basis, out=self.source).reshape(2, BLOCK, -1)[:, :n]
         source *= UNIT
         for along, size in zip(source, (columns, rows), strict=True):
-            along += UNIT * ((size - 1) / 2 + 1) + 0.5  # from the zeros before the image; 0.5 rounds the cast
+            # from the zeros before the image; 0.5 rounds the cast
+            along += UNIT * ((size - 1) / 2 + 1) + 0.5
             np.maximum(along, 0, out=along)
             np.minimum(along, UNIT * (size + 1), out=along)
         position = self.position[:, :n]

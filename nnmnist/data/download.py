@@ -53,7 +53,9 @@ def fetch(
     if not missing:
         return
     if is_offline():
-        raise DataUnavailable(_by_hand("NNMNIST_OFFLINE forbids the network", missing, mirrors, folder))
+        raise DataUnavailable(
+            _by_hand("NNMNIST_OFFLINE forbids the network", missing, mirrors, folder)
+        )
     try:
         folder.mkdir(parents=True, exist_ok=True)
         _fetch_together(files, mirrors, folder, notify)
@@ -67,7 +69,11 @@ def fetch(
 
 def _missing(files: Mapping[str, Published], folder: Path) -> dict[str, Published]:
     """Those of `files` that are not in `folder` with the right content."""
-    return {name: published for name, published in files.items() if not _is_good(folder / name, published)}
+    return {
+        name: published
+        for name, published in files.items()
+        if not _is_good(folder / name, published)
+    }
 
 
 def _is_good(path: Path, published: Published) -> bool:
@@ -80,7 +86,10 @@ def _is_good(path: Path, published: Published) -> bool:
 
 
 def _fetch_together(
-    files: Mapping[str, Published], mirrors: Sequence[str], folder: Path, notify: Callable[[str], None]
+    files: Mapping[str, Published],
+    mirrors: Sequence[str],
+    folder: Path,
+    notify: Callable[[str], None],
 ) -> None:
     """Fetch what no other process fetched, or tried in vain to fetch, while this one waited for the lock."""
     from filelock import FileLock
@@ -106,7 +115,9 @@ def _fetch_all(
         write_atomic(folder / name, _first_good(name, published, mirrors, notify))
 
 
-def _first_good(name: str, published: Published, mirrors: list[str], notify: Callable[[str], None]) -> bytes:
+def _first_good(
+    name: str, published: Published, mirrors: list[str], notify: Callable[[str], None]
+) -> bytes:
     """The content of `name` from the first of `mirrors` that has it; those that fail go to the list's end."""
     patience = min(CONNECT_TIMEOUT, CONNECT_TOTAL / max(len(mirrors), 1))
     failure = "no mirror is configured"
@@ -130,7 +141,9 @@ def _receive(url: str, name: str, published: Published, patience: float) -> byte
     """The body of `url`, with a bar on a terminal."""
     from tqdm import tqdm
 
-    with tqdm(desc=name, unit="B", unit_scale=True, unit_divisor=1024, leave=False, disable=None) as bar:
+    with tqdm(
+        desc=name, unit="B", unit_scale=True, unit_divisor=1024, leave=False, disable=None
+    ) as bar:
 
         def hear(count: int, total: int | None) -> None:
             bar.total = total
@@ -161,7 +174,9 @@ def _url(mirror: str, name: str) -> str:
     return f"{mirror.rstrip('/')}/{name}.gz"
 
 
-def _by_hand(reason: str, missing: Mapping[str, Published], mirrors: Sequence[str], folder: Path) -> str:
+def _by_hand(
+    reason: str, missing: Mapping[str, Published], mirrors: Sequence[str], folder: Path
+) -> str:
     """The message that says how to go on: its first line is the reason, the rest is what to do."""
     urls = [f"  {_url(mirror, name)}" for mirror in mirrors[:1] for name in missing]
     others = f" (or from {', '.join(mirrors[1:])})" if len(mirrors) > 1 else ""

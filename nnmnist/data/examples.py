@@ -2,36 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from nnmnist.errors import DataError
-
-Array = NDArray[Any]
+from nnmnist.types import Array
 
 PIXEL = np.float32(1 / 255)  # a byte times this is a number in [0, 1]
-
-
-class DistortSettings(Protocol):
-    """How far images are distorted: `data.distort` of a config; rotation to shift bound uniform draws."""
-
-    @property
-    def rotation(self) -> float: ...  # degrees
-    @property
-    def shear(self) -> float: ...  # degrees
-    @property
-    def scale(self) -> float: ...  # of the width and of the height, as a fraction
-    @property
-    def shift(self) -> float: ...  # pixels, along each axis
-    @property
-    def alpha(self) -> float: ...  # what the smoothed noise is multiplied by, pixels
-    @property
-    def sigma(self) -> float: ...  # the deviation of the Gaussian, pixels
-    @property
-    def sharpen(self) -> bool: ...  # whether the blur of the interpolation is in part taken back
 
 
 @dataclass(frozen=True)
@@ -46,15 +26,20 @@ class Examples:
     rows: Array  # (n,) int64: which of the N rows are these examples
     n_classes: int  # 0 for regression
     image_shape: tuple[int, int] | None = None  # (rows, columns); None where inputs are no picture
-    distort: DistortSettings | None = None  # how pictures are distorted for each step of a training
+    # how pictures are distorted for each step of a training
+    distort: Mapping[str, Any] | None = None
 
     def __post_init__(self) -> None:
         if not self.n_classes and self.targets.ndim != 2:
-            raise DataError(f"values must have the shape (N, n_outputs), and these have {self.targets.shape}")
+            raise DataError(
+                f"values must have the shape (N, n_outputs), and these have {self.targets.shape}"
+            )
         if self.n_classes:
             y = self.y
             if len(outside := y[(y < 0) | (y >= self.n_classes)]):
-                raise DataError(f"label {outside[0]} is outside the classes 0 .. {self.n_classes - 1}")
+                raise DataError(
+                    f"label {outside[0]} is outside the classes 0 .. {self.n_classes - 1}"
+                )
 
     def __len__(self) -> int:
         return len(self.rows)
@@ -91,7 +76,8 @@ class Source:
     train: tuple[Array, Array]  # inputs (N, n_inputs), targets (N, ...)
     test: tuple[Array, Array]
     classes: tuple[str, ...]  # the name of each label; empty for regression
-    image_shape: tuple[int, int] | None  # (rows, columns) of a picture; None where inputs are no picture
+    # (rows, columns) of a picture; None where inputs are no picture
+    image_shape: tuple[int, int] | None
     identity: dict[str, Any] = field(default_factory=dict)  # what it was: hashes, seed, folder
 
 

@@ -8,8 +8,9 @@ from pathlib import Path
 
 from nnmnist.data import cache, download
 from nnmnist.data.download import Published
-from nnmnist.data.examples import Array, Source
+from nnmnist.data.examples import Source
 from nnmnist.errors import DataError
+from nnmnist.types import Array
 
 FILES = {
     "train-images-idx3-ubyte": Published(
@@ -74,7 +75,9 @@ def load_folder(folder: Path) -> Source:
         )
     paths = _files_in(folder)
     _require_all(paths, folder)
-    return _source(folder.resolve().name, folder, {name: cache.read(path) for name, path in paths.items()})
+    return _source(
+        folder.resolve().name, folder, {name: cache.read(path) for name, path in paths.items()}
+    )
 
 
 def find(data_dir: Path | None = None, notify: Notify = lambda line: None) -> dict[str, Path]:
@@ -108,7 +111,9 @@ def _files_in(folder: Path) -> dict[str, Path]:
 
 def _require_all(paths: Mapping[str, Path], folder: Path) -> None:
     if missing := [name for name in FILES if name not in paths]:
-        raise DataError(f"{folder}: lacks {', '.join(missing)} (with or without .gz); add what is missing")
+        raise DataError(
+            f"{folder}: lacks {', '.join(missing)} (with or without .gz); add what is missing"
+        )
 
 
 def _fetch(names: Sequence[str], mirrors: Sequence[str], notify: Notify) -> None:
@@ -144,7 +149,9 @@ def _source(name: str, folder: Path, files: Mapping[str, Verified]) -> Source:
     test = _part(folder, "t10k", arrays)
     shapes = [arrays[f"{part}-images-idx3-ubyte"].shape[1:] for part in ("train", "t10k")]
     if shapes[0] != shapes[1]:
-        raise DataError(f"{folder}: training images are {_times(shapes[0])}, test images {_times(shapes[1])}")
+        raise DataError(
+            f"{folder}: training images are {_times(shapes[0])}, test images {_times(shapes[1])}"
+        )
     n_classes = 1 + max(int(train[1].max()), int(test[1].max()))
     if n_classes == 1:
         raise DataError(f"{folder}: all labels are 0, so there is nothing to tell apart")

@@ -17,13 +17,13 @@ from functools import cache
 
 import numpy as np
 
-from nnmnist.data.examples import Array, Source
+from nnmnist.data.examples import Source
 from nnmnist.data.strokes import STYLES
 from nnmnist.errors import DataError
+from nnmnist.images.prepare import BOX, SIDE
 from nnmnist.randomness import generator
+from nnmnist.types import Array
 
-SIDE = 28  # pixels of an image
-BOX = 20  # pixels of the square in its middle that holds the ink
 SEGMENTS = 96  # straight pieces of a skeleton: well below a pixel each
 CHUNK = 250  # digits drawn at once, so that the work stays in the processor's cache
 
@@ -100,32 +100,46 @@ class _Skeleton:
     """A style as matrices, so that a batch of control points (n, C, 2) becomes a batch of lines by one product."""
 
     points: Array  # (C, 2) its different control points in digit heights, around the origin
-    legs: Array  # (C, C) takes control points to the last leg of the stroke that ends in each, 0 where none ends
+    # (C, C) takes control points to the last leg of the stroke that ends in each, 0 where none ends
+    legs: Array
     curve: Array  # (SEGMENTS + 1, C) takes control points to the nodes of the line
     strokes: Array  # (SEGMENTS + 1, S) which stroke a node belongs to, one-hot
-    down: Array  # (SEGMENTS,) 1 where the pen touches the paper between two nodes, 0 where it travels
+    # (SEGMENTS,) 1 where the pen touches the paper between two nodes, 0 where it travels
+    down: Array
 
 
 @cache
 def _skeletons() -> dict[int, list[_Skeleton]]:
-    return {digit: [_skeleton(style) for style in styles.values()] for digit, styles in STYLES.items()}
+    return {
+        digit: [_skeleton(style) for style in styles.values()] for digit, styles in STYLES.items()
+    }
 
 
 def _skeleton(style: str) -> _Skeleton:
-    strokes = [np.array([xy.split(",") for xy in stroke.split()], float) for stroke in style.split("/")]
+    strokes = [
+        np.array([xy.split(",") for xy in stroke.split()], float) for stroke in style.split("/")
+    ]
     points, index = np.unique(np.concatenate(strokes), axis=0, return_inverse=True)
     picks = np.split(np.eye(len(points))[index.ravel()], np.cumsum([len(s) for s in strokes])[:-1])
     legs = np.zeros((len(points), len(points)))
     for pick in picks:  # (points of this stroke, C)
         for end, before in ((pick[0], pick[1]), (pick[-1], pick[-2])):
             legs += np.outer(end, end - before)
-    lengths = np.array([_lengths(_spline(np.linspace(0, len(s), 400), len(s)) @ s)[-1] for s in strokes])
+    lengths = np.array(
+        [_lengths(_spline(np.linspace(0, len(s), 400), len(s)) @ s)[-1] for s in strokes]
+    )
     # Between two strokes the pen travels along one segment.
     stops = np.rint(np.cumsum(lengths) / lengths.sum() * (SEGMENTS + 1)).astype(int)
     counts = np.diff(stops, prepend=0)  # nodes of each stroke
     nodes = [_even(s, count) @ pick for s, count, pick in zip(strokes, counts, picks, strict=True)]
     owner = np.repeat(np.eye(len(strokes)), counts, axis=0)
-    arrays = ((points - 50) / 100, legs, np.concatenate(nodes), owner, (owner[1:] * owner[:-1]).sum(1))
+    arrays = (
+        (points - 50) / 100,
+        legs,
+        np.concatenate(nodes),
+        owner,
+        (owner[1:] * owner[:-1]).sum(1),
+    )
     return _Skeleton(*(array.astype(np.float32) for array in arrays))
 
 

@@ -12,8 +12,9 @@ from typing import NamedTuple
 
 import numpy as np
 
-from nnmnist.data.examples import Array, Source
+from nnmnist.data.examples import Source
 from nnmnist.randomness import generator
+from nnmnist.types import Array
 
 RGB = ("red", "green", "blue")
 
@@ -87,7 +88,8 @@ def product(rng: np.random.Generator, n: int) -> tuple[Array, Array]:
 class Problem(NamedTuple):
     """How examples are drawn, and how many."""
 
-    draw: Callable[[np.random.Generator, int], tuple[Array, Array]]  # inputs (n, n_inputs), labels or values
+    # inputs (n, n_inputs), labels or values
+    draw: Callable[[np.random.Generator, int], tuple[Array, Array]]
     n: int  # of the training part, and of the test part
     classes: tuple[str, ...] = ()  # the name of each label; none where the targets are values
 

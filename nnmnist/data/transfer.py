@@ -55,7 +55,10 @@ def receive(url: str, limit: int, connect: float, hear: Callable[[int, int | Non
 
 
 def _collect(
-    happenings: Queue[Happening], limit: int, connect: float, hear: Callable[[int, int | None], None]
+    happenings: Queue[Happening],
+    limit: int,
+    connect: float,
+    hear: Callable[[int, int | None], None],
 ) -> bytes:
     _next(happenings, connect, f"no connection within {connect:g} s")
     began = monotonic()
@@ -101,7 +104,9 @@ def _work(url: str, happenings: Queue[Happening], abandoned: Event) -> None:
                 if abandoned.is_set():
                     return
         happenings.put(None)
-    except Exception as error:  # whatever it is, it concerns this mirror alone, and nobody must wait in vain
+    except (
+        Exception
+    ) as error:  # whatever it is, it concerns this mirror alone, and nobody must wait in vain
         happenings.put(error)
 
 

@@ -17,8 +17,8 @@ from typing import Any
 import numpy as np
 
 from nnmnist.checkpoint import Checkpoint
-from nnmnist.data.synthetic import SIDE
 from nnmnist.errors import ExportError
+from nnmnist.images.prepare import SIDE
 
 SCRIPTS = (
     "numbers.js", "resample.js", "regions.js", "ruled.js", "prepare.js", "picture.js", "normalize.js",
@@ -54,7 +54,9 @@ def _require_pictures(checkpoint: Checkpoint) -> None:
     if not shape:
         raise ExportError("a page reads pictures, and this network none")
     if tuple(shape) != (SIDE, SIDE):
-        raise ExportError(f"a page reads {SIDE}x{SIDE} pixels, and this network {shape[1]}x{shape[0]}")
+        raise ExportError(
+            f"a page reads {SIDE}x{SIDE} pixels, and this network {shape[1]}x{shape[0]}"
+        )
     if not checkpoint.classes:
         raise ExportError("a page tells classes apart, and this network predicts values")
 
@@ -76,7 +78,7 @@ def _network(checkpoint: Checkpoint) -> dict[str, Any]:
         "sizes": network.sizes,
         "activation": network.activation_name,
         "output": network.output_name,
-        "probable": network.output.probable,
+        "is_probability": network.output.is_probability,
         "normalize": network.normalized_shape is not None,
         "classes": checkpoint.classes,
         "parameters": base64.b64encode(parameters).decode(),

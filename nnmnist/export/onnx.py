@@ -6,12 +6,12 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from nnmnist import __version__
+from nnmnist._version import __version__
 from nnmnist.checkpoint import Checkpoint
 from nnmnist.data.examples import PIXEL
 from nnmnist.errors import MissingLibrary
 from nnmnist.export.card import card
-from nnmnist.model.normalize import HEIGHT, TALLER, THIN, WIDER, WIDTH
+from nnmnist.images.normalize import HEIGHT, TALLER, THIN, WIDER, WIDTH
 
 if TYPE_CHECKING:
     from onnx import ModelProto
@@ -97,7 +97,9 @@ def _model(checkpoint: Checkpoint) -> ModelProto:
     from onnx import TensorProto, helper, numpy_helper, parser
 
     network = checkpoint.network
-    parameters = {name: np.ascontiguousarray(a, np.float32) for name, a in network.parameters().items()}
+    parameters = {
+        name: np.ascontiguousarray(a, np.float32) for name, a in network.parameters().items()
+    }
     shape = checkpoint.document.get("image_shape")
     nodes = []
     value = "inputs"
@@ -160,7 +162,11 @@ def _normalization(rows: int, columns: int) -> dict[str, Any]:
         "two_by_side": 2 / side,
         "middle": (2 * np.array([columns // 2, rows // 2]) + 1) / side - 1,
     }
-    shapes = {"as_map": [-1, 3, 2], "as_grid": [-1, rows, columns, 2], "as_images": [-1, 1, rows, columns]}
+    shapes = {
+        "as_map": [-1, 3, 2],
+        "as_grid": [-1, rows, columns, 2],
+        "as_images": [-1, 1, rows, columns],
+    }
     return {
         **{name: np.asarray(value, np.float32) for name, value in floats.items()},
         **{name: np.array(shape, np.int64) for name, shape in shapes.items()},

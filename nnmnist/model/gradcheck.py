@@ -4,16 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from nnmnist.model.network import Buffers, Network
+from nnmnist.types import Array
 
-Array = NDArray[Any]
-
-REACH = 3.0  # length of a random direction: a shorter one drowns in rounding, a longer one meets relu's kinks
+# length of a random direction: a shorter one drowns in rounding, a longer one meets relu's kinks
+REACH = 3.0
 TINY = 1e-12  # a gradient below it is zero
 VISIBLE = 1e-7  # the relative error that rounding alone may come to
 
@@ -25,7 +23,8 @@ class Check:
     name: str  # W1, b1, W2, ...
     shape: tuple[int, ...]
     checked: int  # parameters compared one by one
-    error: float  # largest |analytic - numeric|, relative to the largest entry of the array's gradient
+    # largest |analytic - numeric|, relative to the largest entry of the array's gradient
+    error: float
 
 
 def check(
@@ -52,7 +51,9 @@ def check(
         ValueError: the network is not float64, whose noise is larger than the gradient's differences.
     """
     if network.dtype != np.float64:
-        raise ValueError("a gradient check needs a float64 network: in float32 rounding hides the gradient")
+        raise ValueError(
+            "a gradient check needs a float64 network: in float32 rounding hides the gradient"
+        )
 
     def dropped() -> np.random.Generator | None:
         return None if dropout_seed is None else np.random.default_rng(dropout_seed)
@@ -73,7 +74,9 @@ def check(
     least = max(noise / VISIBLE, TINY)
     rng = np.random.default_rng(seed)
     checks, at = [], 0
-    names = [f"W{l + 1}" for l in range(len(network.W))] + [f"b{l + 1}" for l in range(len(network.b))]
+    names = [f"W{l + 1}" for l in range(len(network.W))] + [
+        f"b{l + 1}" for l in range(len(network.b))
+    ]
     for name, array in zip(names, [*network.W, *network.b], strict=True):
         part, gradient = (flat[at : at + array.size] for flat in (network.theta, analytic))
         index = np.sort(rng.permutation(array.size)[:most])
@@ -84,7 +87,8 @@ def check(
             direction = rng.standard_normal(array.size)
             direction *= REACH / np.linalg.norm(direction)
             apart = abs(gradient @ direction - central_difference(cost, part, direction, step))
-            usual = np.linalg.norm(gradient) * REACH / array.size**0.5  # of a product with a random direction
+            # of a product with a random direction
+            usual = np.linalg.norm(gradient) * REACH / array.size**0.5
             error = np.maximum(error, apart / max(usual, least))
         checks.append(Check(name, array.shape, len(index), float(error)))
         at += array.size

@@ -4,16 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from copy import copy
-from typing import Any, Protocol
+from typing import Protocol
 
 import numpy as np
-from numpy.typing import DTypeLike, NDArray
+from numpy.typing import DTypeLike
 
+from nnmnist.images.normalize import normalize
 from nnmnist.model.activations import ACTIVATIONS
-from nnmnist.model.normalize import normalize
 from nnmnist.model.outputs import OUTPUTS
-
-Array = NDArray[Any]
+from nnmnist.types import Array
 
 CHUNK = 2000  # examples a forward pass takes at once where no gradient is wanted
 FLAT = 1e-30  # a slope dJ/dx so small has no direction worth following
@@ -68,7 +67,8 @@ class Network:
         self.normalized_shape = normalized_shape
         self.dtype = np.dtype(dtype)
         self.team: Team | None = None
-        self.units = [slice(0, n) for n in self.sizes]  # of each layer, the units that are computed here
+        # of each layer, the units that are computed here
+        self.units = [slice(0, n) for n in self.sizes]
         self._allocate(list(zip(self.sizes[1:], self.sizes[:-1], strict=True)))
 
     def _allocate(self, shapes: list[tuple[int, int]]) -> None:
@@ -111,7 +111,11 @@ class Network:
         """
         part = copy(self)
         part.team = team
-        part.units = [slice(0, self.sizes[0]), *map(team.own, self.sizes[1:-1]), slice(0, self.sizes[-1])]
+        part.units = [
+            slice(0, self.sizes[0]),
+            *map(team.own, self.sizes[1:-1]),
+            slice(0, self.sizes[-1]),
+        ]
         part._allocate([W[block].shape for W, block in zip(self.W, part.blocks(), strict=True)])
         return part
 
@@ -178,12 +182,15 @@ class Network:
             np.matmul(delta_l, h.T, out=self.dW[l])  # dJ/dW = delta h^T
             np.add.reduce(buffers.own_delta[l], axis=1, out=self.db[l])
 
-    def _deltas(self, delta: Array, buffers: Buffers, dropping: bool) -> Iterator[tuple[int, Array]]:
+    def _deltas(
+        self, delta: Array, buffers: Buffers, dropping: bool
+    ) -> Iterator[tuple[int, Array]]:
         """l and delta = dJ/dz of layer l, from the last layer to the first."""
         for l in reversed(range(len(self.W))):
             yield l, delta
             if l:
-                dh = np.matmul(self.W[l].T, delta, out=buffers.own_delta[l - 1])  # dJ/dh = W^T delta
+                # dJ/dh = W^T delta
+                dh = np.matmul(self.W[l].T, delta, out=buffers.own_delta[l - 1])
                 if dropping:
                     dh *= buffers.mask[l - 1]
                 if self.activation.derivative:
@@ -192,7 +199,8 @@ class Network:
                     dh *= slope
                 if self.team and l > 1:
                     self.team.meet()
-                delta = buffers.delta[l - 1]  # what dh has become, of all units that W[l - 1] leads to
+                # what dh has become, of all units that W[l - 1] leads to
+                delta = buffers.delta[l - 1]
 
     def gradient(
         self, x: Array, y: Array, weight_decay: float = 0.0, rng: np.random.Generator | None = None
@@ -293,7 +301,8 @@ class Buffers:
         n_outputs = network.sizes[-1]
 
         def hidden() -> list[Array]:
-            return [np.empty((n, batch), network.dtype, order="F") for n in n_hidden]  # (n_l, batch)
+            # (n_l, batch)
+            return [np.empty((n, batch), network.dtype, order="F") for n in n_hidden]
 
         self.h = [*hidden(), np.empty((n_outputs, batch), network.dtype)]
         flat = np.empty(max(n_hidden, default=0) * batch, network.dtype)
@@ -302,7 +311,8 @@ class Buffers:
             return
         self.delta = [*hidden(), np.empty((n_outputs, batch), network.dtype)]
         self.own_delta = self.delta
-        self.x = np.empty((batch, network.sizes[0]), network.dtype)  # inputs that are not as they were given
+        # inputs that are not as they were given
+        self.x = np.empty((batch, network.sizes[0]), network.dtype)
         if network.dropout:
             self.mask, self.dropped = hidden(), hidden()
         if network.dropout or network.input_dropout:

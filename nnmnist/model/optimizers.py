@@ -8,12 +8,12 @@ A new optimizer is one class and one line in `OPTIMIZERS`.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from typing import Any, Protocol
+from typing import Protocol
 
 import numpy as np
-from numpy.typing import DTypeLike, NDArray
+from numpy.typing import DTypeLike
 
-Array = NDArray[Any]
+from nnmnist.types import Array
 
 
 class Optimizer(Protocol):
@@ -25,7 +25,8 @@ class Optimizer(Protocol):
         """Move `theta` (n,) by `grad` (n,) at `learning_rate`."""
 
 
-BLOCK = 65_536  # parameters taken at a time: their arrays stay in the cache from one operation to the next
+# parameters taken at a time: their arrays stay in the cache from one operation to the next
+BLOCK = 65_536
 FLUSH_EVERY = 64  # steps
 
 
@@ -69,7 +70,11 @@ class Adam:
 
     def __init__(self, size: int, momentum: float = 0.0, dtype: DTypeLike = np.float32) -> None:
         self._scratch = np.empty(min(size, BLOCK), dtype)
-        self.state = {"m": np.zeros(size, dtype), "v": np.zeros(size, dtype), "t": np.zeros((), np.int64)}
+        self.state = {
+            "m": np.zeros(size, dtype),
+            "v": np.zeros(size, dtype),
+            "t": np.zeros((), np.int64),
+        }
 
     def step(self, theta: Array, grad: Array, learning_rate: float) -> None:
         _flush(self.state, "m", "v")

@@ -24,21 +24,19 @@ A new output is one class (another h: none) and one line in `OUTPUTS`.
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, Protocol
+from typing import Protocol
 
 import numpy as np
-from numpy.typing import NDArray
 
 from nnmnist.model.activations import ACTIVATIONS, Activation
-
-Array = NDArray[Any]
+from nnmnist.types import Array
 
 
 class Output(Protocol):
     """One object owns prediction, cost and derivative."""
 
     convex: bool  # whether L is a convex function of z
-    probable: bool  # whether p are probabilities
+    is_probability: bool  # whether p are probabilities
 
     def predict(self, z: Array) -> None:
         """Turn z (M, batch) into p, in place."""
@@ -67,7 +65,7 @@ class SquaredError:
         inverse: the z whose h(z) is p.
     """
 
-    probable = False  # on labels p leans to their one-hot code, and need not lie in [0, 1]
+    is_probability = False  # on labels p leans to their one-hot code, and need not lie in [0, 1]
 
     def __init__(self, h: Activation, inverse: Callable[[Array], Array]) -> None:
         self.h = h
@@ -102,7 +100,7 @@ class Logistic:
     """One sigmoid an output: a single one for two classes, else one for each class against the others."""
 
     convex = True
-    probable = True
+    is_probability = True
 
     def predict(self, z: Array) -> None:
         ACTIVATIONS["sigmoid"].apply(z, z)
@@ -138,7 +136,7 @@ class Softmax:
     """M probabilities that sum to one."""
 
     convex = True
-    probable = True
+    is_probability = True
 
     def predict(self, z: Array) -> None:
         z -= np.maximum.reduce(z, axis=0)

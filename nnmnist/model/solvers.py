@@ -6,14 +6,11 @@ A new solver is one function and one line in `SOLVERS`.
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from nnmnist.model.network import Network
-
-Array = NDArray[Any]
+from nnmnist.types import Array
 
 
 def least_squares(network: Network, x: Array, y: Array) -> None:

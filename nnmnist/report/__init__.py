@@ -9,20 +9,17 @@ from dataclasses import replace
 from html import escape
 from pathlib import Path
 from string import Template
-from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
-from nnmnist import config
-from nnmnist.calibration import calibration
+from nnmnist.config.loading import dump_config
+from nnmnist.evaluation.calibration import calibration
 from nnmnist.report import charts
 from nnmnist.report.pictures import Sheet, signed
 from nnmnist.report.subject import Subject
+from nnmnist.types import Array
 
 __all__ = ["Subject", "page"]
-
-Array = NDArray[Any]
 
 MOST_UNITS = 64  # of the first layer
 
@@ -60,7 +57,11 @@ def _summary(subject: Subject) -> str:
     tiles.append(("of training", _seconds(subject.standing.seconds)))
     lines = [f"<li><b>{value}</b> {label}" for label, value in tiles]
     shape = "-".join(map(str, network.sizes))
-    said = f"{shape}, {network.activation_name}, {network.output_name}" if len(network.sizes) > 2 else shape
+    said = (
+        f"{shape}, {network.activation_name}, {network.output_name}"
+        if len(network.sizes) > 2
+        else shape
+    )
     judged = f"{subject.splits.name}, {subject.split} split, {result.n:,} examples"
     best = f"the best epoch, {subject.standing.best.epoch} of {subject.standing.epoch}"
     return (
@@ -77,7 +78,9 @@ def _curves(subject: Subject) -> str:
     names = {"test": "test, at the best epoch"}
     legend = "".join(f"<li class={split}>{names.get(split, split)}" for split in history.splits)
     return _section(
-        "Curves", f"<ul class=legend>{legend}</ul>", f"<div class=pair>{charts.curves(history)}</div>"
+        "Curves",
+        f"<ul class=legend>{legend}</ul>",
+        f"<div class=pair>{charts.curves(history)}</div>",
     )
 
 
@@ -93,7 +96,9 @@ def _confusion(subject: Subject) -> str:
         cells = []
         for k, count in enumerate(matrix[i].tolist()):
             text = f"<a href=#c{i}-{k}>{count}</a>" if count and pictured else str(count or "")
-            look = " class=right" if i == k else f" style=--share:{count / most:.2f}" if count else ""
+            look = (
+                " class=right" if i == k else f" style=--share:{count / most:.2f}" if count else ""
+            )
             cells.append(f"<td{look}>{text}")
         lines.append(f"<tr><th scope=row>{escape(name)}{''.join(cells)}")
     said = "Rows are the true classes, columns what the network answers."
@@ -119,8 +124,14 @@ def _cell(subject: Subject, pair: tuple[int, int], indices: Array) -> str:
     (true, said), n = pair, int(subject.result.confusion[pair])
     a, b = escape(subject.classes[true]), escape(subject.classes[said])
     what = f"{a}, rightly read" if true == said else f"{a}, read as {b}"
-    part = f"the {'least sure' if true == said else 'surest'} {len(indices)} of " if len(indices) < n else ""
-    figures = "".join(_figure(subject, i, f"<b>{subject.given(i, said)}</b>") for i in indices.tolist())
+    part = (
+        f"the {'least sure' if true == said else 'surest'} {len(indices)} of "
+        if len(indices) < n
+        else ""
+    )
+    figures = "".join(
+        _figure(subject, i, f"<b>{subject.given(i, said)}</b>") for i in indices.tolist()
+    )
     return f"<div class=cell id=c{true}-{said}><h3>{what}: {part}{n:,}</h3>\n<div class=grid>{figures}</div></div>"
 
 
@@ -147,7 +158,9 @@ def _mistakes(subject: Subject) -> str:
         figures.append(_figure(subject, i, f"{answer}<br>{truth}"))
     counted = "test" if subject.split == "test" else "training"
     note = f"What the network answers and how sure it is; what it should be; the index in the {counted} set."
-    return _section("The surest mistakes", f"<p>{note}", f'<div class="grid large">{"".join(figures)}</div>')
+    return _section(
+        "The surest mistakes", f"<p>{note}", f'<div class="grid large">{"".join(figures)}</div>'
+    )
 
 
 def _classes(subject: Subject) -> str:
@@ -164,7 +177,11 @@ def _classes(subject: Subject) -> str:
     ]
     for k, name in enumerate(subject.classes):
         often = int(mistakes[k].argmax())
-        taken = f"{escape(subject.classes[often])} <small>({mistakes[k, often]})</small>" if wrong[k] else ""
+        taken = (
+            f"{escape(subject.classes[often])} <small>({mistakes[k, often]})</small>"
+            if wrong[k]
+            else ""
+        )
         lines.append(
             f"<tr><th scope=row>{escape(name)}<td>{totals[k]:,}<td>{wrong[k]:,}"
             f"<td>{errors[k]:.2%}<td class=bar style=--share:{errors[k] / worst:.3f}><td>{taken}<td>{false[k]:,}"
@@ -174,7 +191,7 @@ def _classes(subject: Subject) -> str:
 
 def _calibration(subject: Subject) -> str:
     accuracy, interval = subject.result.accuracy, subject.result.interval
-    if accuracy is None or interval is None or not subject.best.network.output.probable:
+    if accuracy is None or interval is None or not subject.best.network.output.is_probability:
         return ""
     found = calibration(subject.p, subject.examples.y)
     sure = float(subject.p.max(axis=1).mean(dtype=np.float64))
@@ -202,12 +219,15 @@ def _weights(subject: Subject) -> str:
         f"<figure>{sheet.picture(i, f'weights of {escape(name)}')}<figcaption>{escape(name)}</figcaption></figure>"
         for i, name in enumerate(names)
     )
-    part = f" The first {len(W)} of {len(network.W[0])} units." if len(W) < len(network.W[0]) else ""
-    note = (
-        f"Ink on <b class=for>red</b> speaks for a unit, ink on <b class=against>blue</b> against it.{part}"
+    part = (
+        f" The first {len(W)} of {len(network.W[0])} units." if len(W) < len(network.W[0]) else ""
     )
+    note = f"Ink on <b class=for>red</b> speaks for a unit, ink on <b class=against>blue</b> against it.{part}"
     return _section(
-        "Weights of the first layer", f"<p>{note}", sheet.style(), f"<div class=grid>{figures}</div>"
+        "Weights of the first layer",
+        f"<p>{note}",
+        sheet.style(),
+        f"<div class=grid>{figures}</div>",
     )
 
 
@@ -216,11 +236,17 @@ def _making(subject: Subject) -> str:
     sizes = [len(getattr(subject.splits, name)) for name in ("train", "validation", "test")]
     facts = {
         "training": f"{_seconds(standing.seconds)}, {_seconds(standing.seconds / standing.epoch)} an epoch",
-        "data": "{}: {:,} training, {:,} validation, {:,} test examples".format(subject.splits.name, *sizes),
+        "data": "{}: {:,} training, {:,} validation, {:,} test examples".format(
+            subject.splits.name, *sizes
+        ),
         **{key.replace("_", " "): str(value) for key, value in standing.versions.items()},
     }
-    text = escape(config.dump(standing.config))
-    return _section("Time and machine", _table(facts)) + "\n" + _section("Config", f"<pre>{text}</pre>")
+    text = escape(dump_config(standing.config))
+    return (
+        _section("Time and machine", _table(facts))
+        + "\n"
+        + _section("Config", f"<pre>{text}</pre>")
+    )
 
 
 SECTIONS = (_summary, _curves, _confusion, _mistakes, _classes, _calibration, _weights, _making)

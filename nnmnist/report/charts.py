@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
-from nnmnist.calibration import Calibration
-from nnmnist.evaluation import wilson_interval
-from nnmnist.history import History
-
-Array = NDArray[Any]
+from nnmnist.evaluation.calibration import Calibration
+from nnmnist.evaluation.evaluate import wilson_interval
+from nnmnist.runs.history import History
+from nnmnist.types import Array
 
 MOST_POINTS = 60  # of a curve, to be marked one by one
 
@@ -32,20 +29,26 @@ class Frame:
         """Where on the drawing a point lies."""
         across = (x - self.x[0]) / (self.x[1] - self.x[0])
         up = (y - self.y[0]) / (self.y[1] - self.y[0])
-        return self.left + across * (self.right - self.left), self.bottom - up * (self.bottom - self.top)
+        return self.left + across * (self.right - self.left), self.bottom - up * (
+            self.bottom - self.top
+        )
 
     def path(self, x: Array, y: Array) -> str:
         """A line through points, as SVG path data."""
         points = (self.at(*point) for point in zip(x.tolist(), y.tolist(), strict=True))
         return "M" + "L".join(f"{a:.1f} {b:.1f}" for a, b in points)
 
-    def axes(self, x_label: str, title: str, form_x: str, form_y: str, whole: bool = False) -> list[str]:
+    def axes(
+        self, x_label: str, title: str, form_x: str, form_y: str, whole: bool = False
+    ) -> list[str]:
         """Grid, ticks and names; `whole` numbers alone on the x axis, where asked."""
         parts = [f'<text class=name x="{self.left}" y="14">{title}</text>']
         for value in ticks(*self.y):
             _, y = self.at(self.x[0], value)
             parts.append(f'<path class=rule d="M{self.left} {y:.1f}H{self.right}"/>')
-            parts.append(f'<text class=end x="{self.left - 6}" y="{y + 4:.1f}">{form_y.format(value)}</text>')
+            parts.append(
+                f'<text class=end x="{self.left - 6}" y="{y + 4:.1f}">{form_y.format(value)}</text>'
+            )
         for value in ticks(*self.x):
             if whole and value % 1:
                 continue
@@ -117,7 +120,10 @@ def reliability(found: Calibration) -> str:
         told = f"{n:,} answers given {sure:.1%} on the average: {right / n:.1%} right"
         (x, low), (_, high) = (frame.at(sure, end) for end in wilson_interval(right, n))
         _, y = frame.at(sure, right / n)
-        (left, top), (end, bottom) = strip.at(m / bins, np.log10(n + 1)), strip.at((m + 1) / bins, 0)
+        (left, top), (end, bottom) = (
+            strip.at(m / bins, np.log10(n + 1)),
+            strip.at((m + 1) / bins, 0),
+        )
         parts.append(
             f'<g><title>{told}</title><path class=interval d="M{x:.1f} {low:.1f}V{high:.1f}"/>'
             f'<circle class=validation cx="{x:.1f}" cy="{y:.1f}" r="4"/>'

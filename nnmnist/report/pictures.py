@@ -4,12 +4,10 @@ from __future__ import annotations
 
 import base64
 import io
-from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
-Array = NDArray[Any]
+from nnmnist.types import Array
 
 RED, BLUE = np.array([[213, 94, 0], [0, 114, 178]], np.uint8)  # those of `plots`
 
@@ -41,7 +39,9 @@ class Sheet:
         canvas = np.zeros((down * self.across, *self.pixels.shape[1:]), np.uint8)
         canvas[:n] = self.pixels
         image = canvas.reshape(down, self.across, rows, columns, *channels).swapaxes(1, 2)
-        data = base64.b64encode(_png(image.reshape(down * rows, self.across * columns, *channels))).decode()
+        data = base64.b64encode(
+            _png(image.reshape(down * rows, self.across * columns, *channels))
+        ).decode()
         return (
             f"<style>.{self.name}{{--across:{self.across};--aspect:{rows / columns:.4f};"
             f"background-image:url(data:image/png;base64,{data})}}</style>"
@@ -50,7 +50,8 @@ class Sheet:
 
 def signed(values: Array) -> Array:
     """Values (n, rows, columns) as RGBA: red above zero, blue below, the less seen the nearer to zero."""
-    limit = float(np.quantile(np.abs(values), 0.998)) or 1.0  # a few pixels at the rim would pale all others
+    # a few pixels at the rim would pale all others
+    limit = float(np.quantile(np.abs(values), 0.998)) or 1.0
     colour = np.where(values[..., None] > 0, RED, BLUE)
     alpha = np.clip(np.abs(values) / limit * 255, 0, 255).astype(np.uint8)
     return np.concatenate([colour, alpha[..., None]], axis=-1)

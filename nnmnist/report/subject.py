@@ -4,19 +4,16 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from nnmnist.checkpoint import Checkpoint
-from nnmnist.data import Examples, Splits
-from nnmnist.evaluation import Evaluation, evaluate, probabilities, surest_mistakes
-from nnmnist.history import History
+from nnmnist.data.examples import Examples, Splits
+from nnmnist.evaluation.evaluate import Evaluation, evaluate, most_confident_mistakes, probabilities
 from nnmnist.report.pictures import Sheet
-from nnmnist.standing import Standing
-
-Array = NDArray[Any]
+from nnmnist.runs.history import History
+from nnmnist.runs.resume import Standing
+from nnmnist.types import Array
 
 MOST_IN_CELL = 100  # pictures of a cell of the confusion matrix
 MOST_MISTAKES = 24  # shown at once
@@ -56,7 +53,11 @@ class Subject:
 
     def given(self, i: int, k: int) -> str:
         """p of example i and class k, in words."""
-        return f"{self.p[i, k]:.1%}" if self.best.network.output.probable else f"{self.p[i, k]:.2f}"
+        return (
+            f"{self.p[i, k]:.1%}"
+            if self.best.network.output.is_probability
+            else f"{self.p[i, k]:.2f}"
+        )
 
     @cached_property
     def said(self) -> Array:
@@ -66,7 +67,7 @@ class Subject:
     @cached_property
     def mistakes(self) -> Array:
         """(wrong,) indices into `examples`, the surest first."""
-        return surest_mistakes(self.p, self.examples.y)
+        return most_confident_mistakes(self.p, self.examples.y)
 
     @property
     def shown_mistakes(self) -> Array:
@@ -91,5 +92,7 @@ class Subject:
         """The pictures in all cells, and all mistakes that are shown."""
         assert self.splits.image_shape is not None
         shown = np.unique(np.concatenate([self.shown_mistakes, *self.cells.values()]))
-        pixels = self.examples.inputs[self.examples.rows[shown]].reshape(-1, *self.splits.image_shape)
+        pixels = self.examples.inputs[self.examples.rows[shown]].reshape(
+            -1, *self.splits.image_shape
+        )
         return Sheet("digit", pixels, shown)

@@ -45,7 +45,11 @@ class Database(Store):
     """
 
     def __init__(
-        self, sweep: Sweep, folder: Path, url: str, notify: Callable[[str], None] = lambda line: None
+        self,
+        sweep: Sweep,
+        folder: Path,
+        url: str,
+        notify: Callable[[str], None] = lambda line: None,
     ) -> None:
         super().__init__(sweep, folder, f"{socket.gethostname()}:{folder.resolve()}")
         address = _address(url)
@@ -55,9 +59,11 @@ class Database(Store):
         ).render_as_string()
         self._engine = _engine(address)
         self._over = threading.Event()
-        self._seen: dict[int, tuple[object, float]] = {}  # number -> last sign of life, and since when
+        # number -> last sign of life, and since when
+        self._seen: dict[int, tuple[object, float]] = {}
         self._looked = 0.0  # when it was last looked for signs
-        one_each = {"pool_pre_ping": True, "pool_size": 1}  # connections, for a server has but a hundred
+        # connections, for a server has but a hundred
+        one_each = {"pool_pre_ping": True, "pool_size": 1}
         try:
             with self.alone():
                 self.open(RDBStorage(address.render_as_string(hide_password=False), one_each))
@@ -131,7 +137,11 @@ def _address(url: str) -> URL:
         raise ConfigError(
             f"--storage: expected postgresql://USER:PASSWORD@HOST:PORT/DATABASE, found {address.drivername}"
         )
-    return address.set(drivername="postgresql+psycopg") if address.drivername == "postgresql" else address
+    return (
+        address.set(drivername="postgresql+psycopg")
+        if address.drivername == "postgresql"
+        else address
+    )
 
 
 def _engine(address: URL) -> Engine:
@@ -156,5 +166,10 @@ def _is_away(error: Exception) -> bool:
 
 def _first_line(error: BaseException) -> str:
     """What the database, or the driver, has to say."""
-    said = getattr(error, "orig", None) or getattr(error.__cause__, "orig", None) or error.__cause__ or error
+    said = (
+        getattr(error, "orig", None)
+        or getattr(error.__cause__, "orig", None)
+        or error.__cause__
+        or error
+    )
     return str(said).strip().partition("\n")[0]

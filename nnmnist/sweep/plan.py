@@ -17,14 +17,21 @@ import numpy as np
 from optuna.trial import BaseTrial
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from nnmnist import config
-from nnmnist.config import Config, Override
-from nnmnist.config_errors import explain
+from nnmnist.config.loading import (
+    DEFAULT_RECIPE,
+    Override,
+    change_config,
+    faults_of,
+    find_config,
+    load_config,
+    read_yaml,
+)
+from nnmnist.config.messages import explain
+from nnmnist.config.schema import Config, one_of
+from nnmnist.config.yaml import Fault, Node
 from nnmnist.errors import ConfigError
-from nnmnist.settings import one_of
 from nnmnist.sweep.samplers import PRUNERS, SAMPLERS
 from nnmnist.sweep.space import Dimension, Params, joined, parse, text_of
-from nnmnist.yaml_lines import Fault, Node
 
 MOST = 10_000  # trials
 
@@ -36,7 +43,7 @@ class SweepFile(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
 
-    config: str = config.DEFAULT_RECIPE  # the base: a file beside this one, or a shipped recipe
+    config: str = DEFAULT_RECIPE  # the base: a file beside this one, or a shipped recipe
     set: dict[str, Any] = {}  # dotted keys of it that are changed for all trials
     space: dict[str, Any] = {}  # dotted keys, and what each may be
     sampler: Annotated[str, one_of(SAMPLERS)] = "grid"
@@ -81,12 +88,15 @@ class Sweep:
         """
         values = self.values(trial).items()
         changes = [_change(key, self.written[key], value) for key, value in values]
-        settings, name = config.changed(self.base, changes), name_of(trial.number)
+        settings, name = change_config(self.base, changes), name_of(trial.number)
         if self.seeds == 1:
             return [(folder / name, settings)]
         seeds = range(settings.seed, settings.seed + self.seeds)
         return [
-            (folder / f"{name}-seed-{seed}", config.changed(settings, [Override("seed", str(seed), "seeds")]))
+            (
+                folder / f"{name}-seed-{seed}",
+                change_config(settings, [Override("seed", str(seed), "seeds")]),
+            )
             for seed in seeds
         ]
 
@@ -106,7 +116,7 @@ def name_of(number: int) -> str:
 
 def load(path: Path) -> Sweep:
     """The sweep that a file describes. Raises ConfigError with one line for each fault."""
-    document = config.read(path)
+    document = read_yaml(path)
     if document.tree is None or document.faults:
         raise _refusal(document.faults)
     file = _file(document.tree)
@@ -116,7 +126,9 @@ def load(path: Path) -> Sweep:
     for key, node in written.items():
         dimension = parse(key, node)
         if key == "data.validation":
-            problem = "trials are compared by validation, so it is the same for all; move it under set"
+            problem = (
+                "trials are compared by validation, so it is the same for all; move it under set"
+            )
             faults.append(Fault(node.place, problem, f"space.{key}"))
         elif isinstance(dimension, Fault):
             faults.append(dimension)
@@ -129,9 +141,11 @@ def load(path: Path) -> Sweep:
         trials, source = _trials(file, space), _base(path, file.config)
     except ConfigError as error:
         raise ConfigError(f"{path}: {error}") from None
-    base = config.load(source, [_change(key, node, node.plain()) for key, node in fixed.items()])
+    base = load_config(source, [_change(key, node, node.plain()) for key, node in fixed.items()])
     if base.data.validation == 0:
-        raise ConfigError(f"{path}: trials are compared by validation, but data.validation is 0; set it")
+        raise ConfigError(
+            f"{path}: trials are compared by validation, but data.validation is 0; set it"
+        )
     return Sweep(path.stem, base, space, written, file.sampler, file.pruner, trials, file.seeds)
 
 
@@ -160,17 +174,21 @@ def _change(key: str, node: Node, value: Any) -> Override:
 def _faults(key: str, node: Node, values: Iterable[Any]) -> Iterator[Fault]:
     """What is wrong with values that `node` gives a key of the config."""
     for value in values:
-        for fault in config.faults_of(_change(key, node, value)):
+        for fault in faults_of(_change(key, node, value)):
             yield replace(fault, place=node.place)
 
 
 def _trials(file: SweepFile, space: Mapping[str, Dimension]) -> int:
     """How many trials there are to be. Raises ConfigError."""
     if not space:
-        raise ConfigError("space names no key; give one at least, as training.learning_rate: [0.1, 0.2]")
+        raise ConfigError(
+            "space names no key; give one at least, as training.learning_rate: [0.1, 0.2]"
+        )
     if file.sampler != "grid":
         if file.trials is None:
-            raise ConfigError(f"trials: how many are wanted of sampler: {file.sampler}? give trials: 50")
+            raise ConfigError(
+                f"trials: how many are wanted of sampler: {file.sampler}? give trials: 50"
+            )
         return file.trials
     if file.trials is not None:
         raise ConfigError(
@@ -179,7 +197,9 @@ def _trials(file: SweepFile, space: Mapping[str, Dimension]) -> int:
     sizes = []
     for key, dimension in space.items():
         if (points := dimension.grid(key)) is None:
-            raise ConfigError(f"space.{key}: a range has no grid; list its values, or choose another sampler")
+            raise ConfigError(
+                f"space.{key}: a range has no grid; list its values, or choose another sampler"
+            )
         sizes.append(sum(1 for _ in islice(points, MOST + 1)))
     if math.prod(sizes) > MOST:
         raise ConfigError(f"space: the grid has more than {MOST:,} points; choose another sampler")
@@ -189,7 +209,7 @@ def _trials(file: SweepFile, space: Mapping[str, Dimension]) -> int:
 def _base(path: Path, name: str) -> Path:
     """The config called `name`: a file beside the sweep's, or a shipped recipe. Raises ConfigError."""
     beside = path.parent / name
-    return beside if beside.is_file() else config.find(name)
+    return beside if beside.is_file() else find_config(name)
 
 
 def _flat(tree: Mapping[str, Any], prefix: str) -> Iterator[tuple[str, str]]:

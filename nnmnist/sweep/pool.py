@@ -32,7 +32,9 @@ def open_store(
 class Pool:
     """Processes that train the trials of a sweep; a context, at the end of which they are gone."""
 
-    def __init__(self, jobs: int, sweep: Sweep, folder: Path, url: str | None, data_dir: Path | None) -> None:
+    def __init__(
+        self, jobs: int, sweep: Sweep, folder: Path, url: str | None, data_dir: Path | None
+    ) -> None:
         # A forked process has at once what this one has read and imported. Elsewhere than on Linux, libraries of
         # the system do not outlive that.
         context = (
@@ -45,7 +47,9 @@ class Pool:
         self._asked: set[int] = set()  # places of those that have ended and been asked
         for _ in range(jobs):
             here, there = context.Pipe(duplex=False)
-            process = context.Process(target=_work, args=(there, sweep, folder, url, data_dir), daemon=True)
+            process = context.Process(
+                target=_work, args=(there, sweep, folder, url, data_dir), daemon=True
+            )
             process.start()
             there.close()
             self._processes.append(process)
@@ -63,7 +67,9 @@ class Pool:
 
     def faults(self) -> list[Exception]:
         """Why workers have ended before the sweep did, since this was asked last."""
-        ended = {n for n, process in enumerate(self._processes) if not process.is_alive()} - self._asked
+        ended = {
+            n for n, process in enumerate(self._processes) if not process.is_alive()
+        } - self._asked
         self._asked |= ended
         found = [_fault(self._processes[n], self._ends[n]) for n in sorted(ended)]
         return [fault for fault in found if fault]
@@ -72,7 +78,10 @@ class Pool:
         return self
 
     def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
     ) -> None:
         """Those that are still at work are told to stop, and give their trials back."""
         try:
@@ -96,7 +105,9 @@ def _fault(process: BaseProcess, end: Connection) -> Exception | None:
     return NnmnistError(f"a worker was killed ({signal.Signals(-code).name})") if code < 0 else None
 
 
-def _work(end: Connection, sweep: Sweep, folder: Path, url: str | None, data_dir: Path | None) -> None:
+def _work(
+    end: Connection, sweep: Sweep, folder: Path, url: str | None, data_dir: Path | None
+) -> None:
     """What a process of the pool does."""
     signal.signal(
         signal.SIGINT, signal.SIG_IGN

@@ -4,12 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from optuna.pruners import BasePruner, HyperbandPruner, MedianPruner, NopPruner, SuccessiveHalvingPruner
+from optuna.pruners import (
+    BasePruner,
+    HyperbandPruner,
+    MedianPruner,
+    NopPruner,
+    SuccessiveHalvingPruner,
+)
 from optuna.samplers import BaseSampler, CmaEsSampler, RandomSampler, TPESampler
 
 # name -> seed -> sampler. A trial has a sampler of its own, seeded by its number: whoever trains it draws the same.
 SAMPLERS: dict[str, Callable[[int], BaseSampler]] = {
-    "grid": lambda seed: RandomSampler(seed),  # not asked, for every value of a trial is given (plan.py)
+    # not asked, for every value of a trial is given (plan.py)
+    "grid": lambda seed: RandomSampler(seed),
     "random": lambda seed: RandomSampler(seed),
     "tpe": lambda seed: TPESampler(seed=seed),
     "cmaes": lambda seed: CmaEsSampler(seed=seed),

@@ -16,7 +16,7 @@ from difflib import get_close_matches
 from itertools import product
 from typing import TYPE_CHECKING, Any, Protocol
 
-from nnmnist.yaml_lines import Fault, Node, dump
+from nnmnist.config.yaml import Fault, Node, dump_yaml
 
 if TYPE_CHECKING:
     from optuna.trial import BaseTrial
@@ -122,7 +122,7 @@ def text_of(value: Any) -> str:
     """`value` as YAML, on one line."""
     if isinstance(value, dict):
         return json.dumps(value, ensure_ascii=False)
-    return dump({"": value}).split(":", 1)[1].strip()
+    return dump_yaml({"": value}).split(":", 1)[1].strip()
 
 
 def _option(value: Any) -> Any:
@@ -150,7 +150,9 @@ def _dimension(node: Node) -> Dimension:
     if isinstance(node.value, list):
         return _choice(node, node.value)
     if not isinstance(node.value, dict):
-        raise Unfit(node, f"expected {FORMS}, found {node.text}; a key that has one value belongs under set")
+        raise Unfit(
+            node, f"expected {FORMS}, found {node.text}; a key that has one value belongs under set"
+        )
     if node.value.keys() & {"layers", "width"}:
         return _layers(node, node.value)
     kind = next(iter(node.value), "")
@@ -200,7 +202,11 @@ def _bounds(node: Node, kind: str) -> tuple[Any, Any]:
     """Two numbers, the lower first."""
     bounds = node.plain()
     wanted, called = ((int,), "whole numbers") if kind == "integer" else ((int, float), "numbers")
-    if not isinstance(bounds, list) or len(bounds) != 2 or any(type(each) not in wanted for each in bounds):
+    if (
+        not isinstance(bounds, list)
+        or len(bounds) != 2
+        or any(type(each) not in wanted for each in bounds)
+    ):
         raise Unfit(node, f"expected two {called}, as [low, high]")
     low, high = bounds
     if not low <= high:  # nor is a NaN

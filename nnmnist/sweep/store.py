@@ -30,7 +30,8 @@ from nnmnist.sweep.samplers import PRUNERS, SAMPLERS
 
 Result = TypeVar("Result")
 
-DEATHS = 3  # workers that may die over a trial, none bringing it forward, before it counts as failed
+# workers that may die over a trial, none bringing it forward, before it counts as failed
+DEATHS = 3
 
 optuna.logging.set_verbosity(optuna.logging.ERROR)
 
@@ -89,7 +90,10 @@ class Store(ABC):
         if there is None:
             self.study.set_user_attr("sweep", now)
         elif changed := [key for key in {**there, **now} if there.get(key) != now.get(key)]:
-            lines = [f"{key}: {there.get(key, 'none')} there, {now.get(key, 'none')} now" for key in changed]
+            lines = [
+                f"{key}: {there.get(key, 'none')} there, {now.get(key, 'none')} now"
+                for key in changed
+            ]
             raise ConfigError(
                 f"{self.sweep.name}: another sweep has been started under this name ({'; '.join(lines)}); "
                 "take the change back, or give the file another name"
@@ -121,7 +125,9 @@ class Store(ABC):
                 epochs = len(orphan.intermediate_values)
                 if sum(stint.epochs == epochs for stint in stints(orphan)) < DEATHS:
                     return self._take(Trial(self.study, self._id(orphan.number)), epochs)
-                self._finish(orphan.number, None, f"{DEATHS} workers died over it, one after the other")
+                self._finish(
+                    orphan.number, None, f"{DEATHS} workers died over it, one after the other"
+                )
             return None
 
     def _ask(self, number: int) -> Trial:
@@ -161,7 +167,9 @@ class Store(ABC):
 
     def reported(self, number: int) -> set[int]:
         """The steps of a trial that are recorded."""
-        return self.patiently(lambda: set(self.storage.get_trial(self._id(number)).intermediate_values))
+        return self.patiently(
+            lambda: set(self.storage.get_trial(self._id(number)).intermediate_values)
+        )
 
     def finish(self, number: int, value: float | None = None, reason: str = "") -> None:
         """Record the end of a trial: failed for a reason, complete with its value, or without one pruned."""
@@ -169,7 +177,13 @@ class Store(ABC):
         self.let_go()
 
     def _finish(self, number: int, value: float | None, reason: str) -> None:
-        state = TrialState.FAIL if reason else TrialState.PRUNED if value is None else TrialState.COMPLETE
+        state = (
+            TrialState.FAIL
+            if reason
+            else TrialState.PRUNED
+            if value is None
+            else TrialState.COMPLETE
+        )
         with suppress(UpdateFinishedTrialError):  # by another, or before the store was away
             if reason:
                 self.storage.set_trial_user_attr(self._id(number), "reason", reason)
@@ -225,7 +239,11 @@ class Journal(Store):
         living = {mark.name for mark in self._marks.iterdir() if _is_locked(mark)}
         # read after the marks, for a worker finishes its trial before it unlocks its own
         running = self._trials(TrialState.RUNNING)
-        return [trial for trial in running if not any(stint.worker in living for stint in stints(trial)[-1:])]
+        return [
+            trial
+            for trial in running
+            if not any(stint.worker in living for stint in stints(trial)[-1:])
+        ]
 
     def hold(self, number: int) -> None:
         self._mark.acquire()

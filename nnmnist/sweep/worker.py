@@ -12,13 +12,14 @@ from statistics import mean
 from optuna.exceptions import OptunaError, TrialPruned, UpdateFinishedTrialError
 from optuna.trial import Trial
 
-from nnmnist import data, metrics, runs
-from nnmnist.config import Config, DataConfig
-from nnmnist.data import Notify, Source, Splits
+from nnmnist.config.schema import Config, DataConfig
+from nnmnist.data.examples import Source, Splits
+from nnmnist.data.sources import Notify, load_source, split
 from nnmnist.errors import ConfigError, NnmnistError, RunHeld, TrainingError
-from nnmnist.runs import Run
+from nnmnist.runs import metrics
+from nnmnist.runs.run import Run, create_run, finished_summary, reopen_run
 from nnmnist.sweep.store import Store
-from nnmnist.threads import limit_blas_threads
+from nnmnist.training.threads import limit_blas_threads
 
 POLL = 0.2  # seconds between two looks for a trial, where others have all that are left
 
@@ -71,7 +72,10 @@ def _value(store: Store, trial: Trial, data_dir: Path | None, wanted: Callable[[
     sweep, scores = store.sweep, list[float]()
     for directory, settings in store.patiently(lambda: sweep.runs(trial, store.folder)):
         splits = load(settings.data, settings.seed, data_dir)
-        summary, before = runs.finished(directory, settings), len(scores) * settings.training.epochs
+        summary, before = (
+            finished_summary(directory, settings),
+            len(scores) * settings.training.epochs,
+        )
         if summary is not None:
             _replay(store, trial, directory, before, scores)
         else:
@@ -103,11 +107,11 @@ def _open(directory: Path, settings: Config) -> Run:
     """
     if (directory / "last.npz").exists():
         try:
-            return runs.reopen(directory, settings)
+            return reopen_run(directory, settings)
         except ConfigError:
             names = (directory.with_name(f"{directory.name}-before-{n}") for n in count(1))
             directory.rename(next(name for name in names if not name.exists()))
-    return runs.create(settings, directory.name, directory, force=True)
+    return create_run(settings, directory.name, directory, force=True)
 
 
 def _score(accuracy: float | None, r2: float | None) -> float:
@@ -118,7 +122,9 @@ def _score(accuracy: float | None, r2: float | None) -> float:
     return score
 
 
-def _replay(store: Store, trial: Trial, directory: Path, before: int, scores: Sequence[float]) -> None:
+def _replay(
+    store: Store, trial: Trial, directory: Path, before: int, scores: Sequence[float]
+) -> None:
     """Report the epochs of a run that the store does not know, for there the trials of others are judged by them.
 
     Of values metrics.csv has no R^2, so that such a run shows what comes after.
@@ -138,9 +144,12 @@ def load(
     wanted = settings.model_copy(update={"validation": 0, "distort": None})
     source = _kept[1] if _kept and _kept[0] == wanted else None
     if source is None or source.identity.get("seed", seed) != seed:  # only what is drawn has one
-        source = data.source_of(wanted, seed, data_dir, notify)
+        source = load_source(
+            settings.name, path=settings.path, mirrors=settings.mirrors,
+            fallback=settings.fallback, seed=seed, data_dir=data_dir, notify=notify,
+        )  # fmt: skip
         _kept = wanted, source
-    return data.split(source, settings.validation, seed, settings.distort)
+    return split(source, settings.validation, seed, settings.distortion)
 
 
 _kept: tuple[DataConfig, Source] | None = None

@@ -5,9 +5,9 @@ import numpy as np
 import pytest
 from click.testing import CliRunner
 
-from nnmnist.cli import cli
+from nnmnist.cli.app import cli
 from nnmnist.cli.chart import HEIGHT, MARKS, PLAIN, WIDTH, chart
-from nnmnist.history import History, Series
+from nnmnist.runs.history import History, Series
 
 
 def nnmnist(*arguments):
@@ -19,10 +19,14 @@ def falling(n):
     epochs = np.arange(1.0, n + 1)
     none = np.full(n, np.nan)
     training = Series(epochs, np.linspace(2, 1, n), none)
-    return History("mine", {"training": training, "test": Series(epochs[-1:], np.array([1.5]), none[:1])})
+    return History(
+        "mine", {"training": training, "test": Series(epochs[-1:], np.array([1.5]), none[:1])}
+    )
 
 
-@pytest.mark.parametrize(("encoding", "marks"), [("utf-8", MARKS), ("ascii", PLAIN), ("latin-1", PLAIN)])
+@pytest.mark.parametrize(
+    ("encoding", "marks"), [("utf-8", MARKS), ("ascii", PLAIN), ("latin-1", PLAIN)]
+)
 def test_the_curve_falls_from_the_first_corner_to_the_last(encoding, marks):
     text = chart(falling(WIDTH), encoding)
     text.encode(encoding)
@@ -31,7 +35,10 @@ def test_the_curve_falls_from_the_first_corner_to_the_last(encoding, marks):
     assert max(map(len, text.splitlines())) < 80
     plot = [row[11:].ljust(WIDTH) for row in rows[:HEIGHT]]
     mark = marks["training"]
-    tops = [next(i for i, row in enumerate(plot) if row[column] == mark) for column in range(1, WIDTH - 1)]
+    tops = [
+        next(i for i, row in enumerate(plot) if row[column] == mark)
+        for column in range(1, WIDTH - 1)
+    ]
     assert tops == sorted(tops)
     assert (tops[0], tops[-1]) == (0, HEIGHT - 1)
     assert [row.index(marks["test"]) for row in plot if marks["test"] in row] == [WIDTH - 1]

@@ -6,8 +6,8 @@ from importlib import import_module
 import pytest
 from click.testing import CliRunner
 
-from nnmnist import __version__
-from nnmnist.cli import COMMANDS, cli
+from nnmnist._version import __version__
+from nnmnist.cli.app import COMMANDS, cli
 
 HEAVY = ("numpy", "pydantic", "requests", "yaml", "tqdm", "PIL", "threadpoolctl", "matplotlib")
 
@@ -22,13 +22,13 @@ def test_help_lists_every_command():
 
 @pytest.mark.parametrize("name", COMMANDS)
 def test_a_commands_own_help_says_the_same(name):
-    command = getattr(import_module(f"nnmnist.cli.{name}"), name)
+    command = getattr(import_module(f"nnmnist.cli.commands.{name}"), name)
     assert command.get_short_help_str(limit=200) == COMMANDS[name]
 
 
 def test_help_imports_nothing_heavy():
     code = (
-        "import sys\nfrom nnmnist.cli import cli\n"
+        "import sys\nfrom nnmnist.cli.app import cli\n"
         "try: cli(['--help'])\nexcept SystemExit: pass\n"
         f"print([name for name in {HEAVY} if name in sys.modules])"
     )
@@ -52,7 +52,11 @@ def test_an_unknown_command():
 def test_python_m():
     env = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
     result = subprocess.run(
-        [sys.executable, "-m", "nnmnist", "--version"], capture_output=True, text=True, env=env, check=True
+        [sys.executable, "-m", "nnmnist", "--version"],
+        capture_output=True,
+        text=True,
+        env=env,
+        check=True,
     )
     assert result.stdout.startswith("nnmnist")
 

@@ -6,9 +6,9 @@ import click
 import pytest
 from click.testing import CliRunner
 
-from nnmnist import runs
-from nnmnist.cli import cli
+from nnmnist.cli.app import cli
 from nnmnist.cli.seeds import parse, spread
+from nnmnist.runs.run import Run
 
 
 def nnmnist(*arguments):
@@ -71,7 +71,7 @@ def test_of_regression_r2_is_told():
 def test_it_goes_on_where_it_was_stopped(monkeypatch):
     distorted = ["--seeds", "0-2", "--set", "data.distort=true", "-o"]
     whole = json.loads(train(*distorted, "whole", "--json").stdout)
-    train_epochs, sat = runs.Run.train, []
+    train_epochs, sat = Run.train, []
 
     def train_until_stopped(self, *arguments):
         sat.append(self.directory.name)
@@ -80,11 +80,14 @@ def test_it_goes_on_where_it_was_stopped(monkeypatch):
             if sat == ["seed-0", "seed-1"] and epoch.number == 2:
                 raise KeyboardInterrupt
 
-    monkeypatch.setattr(runs.Run, "train", train_until_stopped)
+    monkeypatch.setattr(Run, "train", train_until_stopped)
     result = train(*distorted, "all")
     assert result.exit_code == 130
     assert result.stderr.splitlines()[-2].endswith("--resume all/seed-1")
-    assert result.stderr.splitlines()[-1] == "or with all seeds: the same command again, with --output all"
+    assert (
+        result.stderr.splitlines()[-1]
+        == "or with all seeds: the same command again, with --output all"
+    )
     again = json.loads(train(*distorted, "all", "--json").stdout)
     assert sat == ["seed-0", "seed-1", "seed-1", "seed-2"]
     for part in ("validation", "test", "ensemble"):
@@ -116,7 +119,9 @@ def test_another_config_is_refused_and_may_be_forced():
     assert train("--seeds", "0", "-o", "all", "--set", "model.hidden=[9]", "--force").exit_code == 0
 
 
-@pytest.mark.parametrize(("text", "seeds"), [("4", [4]), ("0-2", [0, 1, 2]), ("7, 0-1,3", [7, 0, 1, 3])])
+@pytest.mark.parametrize(
+    ("text", "seeds"), [("4", [4]), ("0-2", [0, 1, 2]), ("7, 0-1,3", [7, 0, 1, 3])]
+)
 def test_seeds_are_named_one_by_one_or_from_to(text, seeds):
     assert parse(text) == seeds
 

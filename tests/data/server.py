@@ -28,7 +28,9 @@ class Request(BaseHTTPRequestHandler):
         with suppress(OSError):  # the client had enough
             self.server.answers[mirror](self)
 
-    def send(self, body: bytes, status: int = 200, length: int | None = None, **headers: str) -> None:
+    def send(
+        self, body: bytes, status: int = 200, length: int | None = None, **headers: str
+    ) -> None:
         self.send_response(status)
         self.send_header("Content-Length", str(len(body) if length is None else length))
         for key, value in headers.items():

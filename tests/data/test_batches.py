@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from nnmnist.config import DistortConfig
+from nnmnist.config.schema import DistortConfig
 from nnmnist.data.batches import Batches, ahead
 from nnmnist.data.examples import Examples
 
@@ -43,7 +43,9 @@ def test_the_order_is_the_generators():
     batches = Batches(pixels(), 4, CODES)
 
     def order(seed):
-        return np.concatenate([x[:, 0] for x, _, _ in drawn(batches, np.random.default_rng(seed))]).tolist()
+        return np.concatenate(
+            [x[:, 0] for x, _, _ in drawn(batches, np.random.default_rng(seed))]
+        ).tolist()
 
     assert order(1) == order(1) != order(2)
     assert sorted(order(1)) == pytest.approx([i / 255 for i in range(10)])
@@ -71,8 +73,13 @@ def test_each_batch_knows_its_rows():
 
 def pictures(distort, n=100):
     rng = np.random.default_rng(0)
-    inputs, labels = rng.integers(0, 256, (n, 30)).astype(np.uint8), (np.arange(n) % 3).astype(np.uint8)
-    return Examples(inputs, labels, np.arange(n), 3, (6, 5), distort)
+    inputs, labels = (
+        rng.integers(0, 256, (n, 30)).astype(np.uint8),
+        (np.arange(n) % 3).astype(np.uint8),
+    )
+    return Examples(
+        inputs, labels, np.arange(n), 3, (6, 5), distort.model_dump() if distort else None
+    )
 
 
 def test_distorted_batches_are_the_same_for_the_same_seed_and_others_in_the_next_epoch():
@@ -108,7 +115,9 @@ def test_a_team_distorts_a_batch_in_parts():
     examples, seed = pictures(DistortConfig()), 3
     whole = drawn(Batches(examples, 16, CODES), np.random.default_rng(seed))
     team = [Rank(rank) for rank in range(3)]
-    parts = [drawn(Batches(examples, 16, CODES, rank), np.random.default_rng(seed)) for rank in team]
+    parts = [
+        drawn(Batches(examples, 16, CODES, rank), np.random.default_rng(seed)) for rank in team
+    ]
     for (x, y, *_), *others in zip(whole, *parts, strict=True):
         for rank, (part, its_y, *_) in zip(team, others, strict=True):
             own = rank.own(len(x))
@@ -121,7 +130,9 @@ def test_a_thread_that_prepares_the_next_batch_changes_nothing():
     examples = pictures(DistortConfig())
     ahead, at_once = Batches(examples, 16, CODES), Batches(examples, 16, CODES)
     at_once._ahead = False
-    for a, b in zip(*(drawn(each, np.random.default_rng(3)) for each in (ahead, at_once)), strict=True):
+    for a, b in zip(
+        *(drawn(each, np.random.default_rng(3)) for each in (ahead, at_once)), strict=True
+    ):
         for found, expected in zip(a, b, strict=True):
             np.testing.assert_array_equal(found, expected)
 

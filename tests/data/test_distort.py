@@ -1,10 +1,10 @@
 import numpy as np
 import pytest
 
-from nnmnist.config import DistortConfig
+from nnmnist.config.schema import DistortConfig
 from nnmnist.data import synthetic
 from nnmnist.data.distort import BLOCK, Distortion
-from nnmnist.threads import blas_threads_of
+from nnmnist.training.threads import blas_threads_of
 
 SHAPE = (28, 28)
 NOTHING = DistortConfig(rotation=0, shear=0, scale=0, shift=0, alpha=0)
@@ -19,7 +19,9 @@ def digits():
 def distorted(digits, settings, seed=0):
     images, labels = digits
     out = np.empty(images.shape, np.float32)
-    return Distortion(settings, SHAPE)(images, labels, np.random.default_rng(seed), out)
+    return Distortion(SHAPE, **settings.model_dump())(
+        images, labels, np.random.default_rng(seed), out
+    )
 
 
 def only(**settings):
@@ -40,11 +42,13 @@ def test_a_shift_by_whole_pixels_is_a_roll(digits, shape, right, down):
     images, labels = digits
     images = images.copy().reshape(-1, *shape)
     images[:, :3] = images[:, -3:] = images[:, :, :3] = images[:, :, -3:] = 0
-    distortion = Distortion(NOTHING, shape)
+    distortion = Distortion(shape, **NOTHING.model_dump())
     maps = distortion.draw(labels, np.random.default_rng(0))
     maps[0, :, 0] -= right
     maps[1, :, 0] -= down
-    out = distortion.warp(images.reshape(len(images), -1), maps, np.empty((len(images), 784), np.float32))
+    out = distortion.warp(
+        images.reshape(len(images), -1), maps, np.empty((len(images), 784), np.float32)
+    )
     rolled = np.roll(images, (down, right), axis=(1, 2)).reshape(len(images), -1)
     np.testing.assert_array_equal(out, scaled(rolled))
 
@@ -53,7 +57,7 @@ def test_a_shift_by_whole_pixels_is_a_roll(digits, shape, right, down):
 def test_outside_the_image_is_background(digits, step):
     """An image that is white up to its border, moved to the right and down."""
     white = np.full((1, 784), 255, np.uint8)
-    distortion = Distortion(NOTHING, SHAPE)
+    distortion = Distortion(SHAPE, **NOTHING.model_dump())
     maps = distortion.draw(np.zeros(1), np.random.default_rng(0))
     maps[:, :, 0] -= step
     found = distortion.warp(white, maps, np.empty((1, 784), np.float32)).reshape(SHAPE)
@@ -64,7 +68,7 @@ def test_outside_the_image_is_background(digits, step):
 def test_between_pixels_it_is_bilinear(digits):
     settings = DistortConfig()
     images, labels = digits
-    distortion = Distortion(settings, SHAPE)
+    distortion = Distortion(SHAPE, **settings.model_dump())
     maps = distortion.draw(labels, np.random.default_rng(5))
     found = distortion.warp(images, maps, np.empty(images.shape, np.float32))
     x, y = np.einsum("ank,kp->anp", maps.astype(np.float64), distortion.basis) + 13.5
@@ -79,7 +83,8 @@ def test_between_pixels_it_is_bilinear(digits):
         for down in (0, 1)
         for right in (0, 1)
     )
-    np.testing.assert_allclose(found, expected, atol=2 / 256)  # sources are whole numbers of 1/256 pixel
+    # sources are whole numbers of 1/256 pixel
+    np.testing.assert_allclose(found, expected, atol=2 / 256)
 
 
 def test_the_mean_intensity_is_kept():
@@ -99,7 +104,9 @@ def blur(images):
 def test_sharpening_takes_the_blur_of_interpolation_back():
     labels = (np.arange(2000) % 10).astype(np.uint8)
     images = synthetic.draw(labels, np.random.default_rng(1))
-    moved, sharp = (distorted((images, labels), only(shift=3, sharpen=sharpen)) for sharpen in (False, True))
+    moved, sharp = (
+        distorted((images, labels), only(shift=3, sharpen=sharpen)) for sharpen in (False, True)
+    )
     blurred, left = (abs(blur(found) / blur(scaled(images)) - 1) for found in (moved, sharp))
     assert left < 0.6 * blurred  # ink is cut off at white, and no kernel so short takes all back
     assert sharp.min() >= 0
@@ -109,7 +116,9 @@ def test_sharpening_takes_the_blur_of_interpolation_back():
 
 def test_sharpening_is_the_kernel_along_rows_and_columns(digits):
     """(-1, 14, -1) / 12 each way, and what then lies outside [0, 1] cut off."""
-    pictures = np.pad(distorted(digits, DistortConfig()).reshape(-1, *SHAPE), ((0, 0), (1, 1), (1, 1)))
+    pictures = np.pad(
+        distorted(digits, DistortConfig()).reshape(-1, *SHAPE), ((0, 0), (1, 1), (1, 1))
+    )
     rows = (14 * pictures[:, 1:-1] - pictures[:, 2:] - pictures[:, :-2]) / 12
     both = (14 * rows[:, :, 1:-1] - rows[:, :, 2:] - rows[:, :, :-2]) / 12
     found = distorted(digits, DistortConfig(sharpen=True))
@@ -129,7 +138,7 @@ def test_the_same_seed_gives_the_same_digits_whatever_the_number_of_threads(digi
 def test_a_part_comes_out_as_in_the_whole(digits):
     images, labels = digits
     whole = distorted(digits, DistortConfig())
-    distortion = Distortion(DistortConfig(), SHAPE)
+    distortion = Distortion(SHAPE, **DistortConfig().model_dump())
     maps = distortion.draw(labels, np.random.default_rng(0))
     part = distortion.warp(images[3:90], maps[:, 3:90], np.empty((87, 784), np.float32))
     np.testing.assert_array_equal(part, whole[3:90])
@@ -137,7 +146,11 @@ def test_a_part_comes_out_as_in_the_whole(digits):
 
 def angles(settings, label, n=2000):
     """How far, in degrees, the horizontal and the vertical of n digits are turned."""
-    maps = Distortion(settings, SHAPE).draw(np.full(n, label), np.random.default_rng(0)).astype(float)
+    maps = (
+        Distortion(SHAPE, **settings.model_dump())
+        .draw(np.full(n, label), np.random.default_rng(0))
+        .astype(float)
+    )
     horizontal = np.arctan2(maps[1, :, 1], maps[0, :, 1])
     vertical = np.arctan2(-maps[0, :, 2], maps[1, :, 2])
     return np.degrees(horizontal), np.degrees(vertical)
@@ -154,7 +167,9 @@ def test_ones_and_sevens_are_tilted_half_as_far(label, share):
 
 
 def test_scale_and_shift_stay_in_their_bounds():
-    maps = Distortion(only(scale=0.2, shift=3), SHAPE).draw(np.zeros(2000), np.random.default_rng(0))
+    maps = Distortion(SHAPE, **only(scale=0.2, shift=3).model_dump()).draw(
+        np.zeros(2000), np.random.default_rng(0)
+    )
     for scale in (1 / maps[0, :, 1], 1 / maps[1, :, 2]):
         assert 0.799 < scale.min() < 0.81
         assert 1.19 < scale.max() < 1.201
@@ -167,13 +182,18 @@ def test_scale_and_shift_stay_in_their_bounds():
 def test_elastic_fields_are_smoothed_uniform_noise(sigma):
     """Against the definition: noise in every pixel, and both of its axes convolved with the Gaussian."""
     rng = np.random.default_rng(0)
-    distortion = Distortion(only(alpha=30, sigma=sigma), SHAPE)
+    distortion = Distortion(SHAPE, **only(alpha=30, sigma=sigma).model_dump())
     maps = distortion.draw(np.zeros(4000), rng)
     found = (maps[0, :, 3:] @ distortion.basis[3:]).reshape(-1, *SHAPE)
     distance = np.subtract.outer(np.arange(28), np.arange(28))
     gaussian = np.exp(-0.5 * (distance / sigma) ** 2) / (sigma * np.sqrt(2 * np.pi))
     expected = 30 * (gaussian @ rng.uniform(-1, 1, (4000, *SHAPE)) @ gaussian.T)
-    for pixel, other in [((14, 14), (14, 14)), ((0, 0), (0, 0)), ((14, 14), (14, 18)), ((20, 5), (18, 8))]:
+    for pixel, other in [
+        ((14, 14), (14, 14)),
+        ((0, 0), (0, 0)),
+        ((14, 14), (14, 18)),
+        ((20, 5), (18, 8)),
+    ]:
         here, there = (slice(None), *pixel), (slice(None), *other)
         scale = np.mean(expected[here] ** 2)
         assert np.mean(found[here] * found[there]) == pytest.approx(

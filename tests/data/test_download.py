@@ -16,8 +16,9 @@ from requests.adapters import HTTPAdapter
 from requests.models import Response
 
 import nnmnist
-from nnmnist.data import download, idx, transfer
+from nnmnist.data import download, transfer
 from nnmnist.data.download import Published, fetch
+from nnmnist.data.readers import idx
 from nnmnist.errors import DataUnavailable
 
 from . import server as hostile
@@ -28,7 +29,8 @@ FILES = {
     for n, name in enumerate(["train-images", "train-labels", "t10k-images", "t10k-labels"])
 }
 PUBLISHED = {
-    name: Published(len(content), hashlib.sha256(content).hexdigest()) for name, content in FILES.items()
+    name: Published(len(content), hashlib.sha256(content).hexdigest())
+    for name, content in FILES.items()
 }
 ONE = {"train-images": PUBLISHED["train-images"]}
 
@@ -53,7 +55,9 @@ def folder(tmp_path):
 
 
 def assert_complete(folder, names=FILES):
-    assert {name: (folder / name).read_bytes() for name in names} == {name: FILES[name] for name in names}
+    assert {name: (folder / name).read_bytes() for name in names} == {
+        name: FILES[name] for name in names
+    }
     assert set(os.listdir(folder)) <= {*names, "download.lock"}
 
 
@@ -98,7 +102,10 @@ def test_the_next_mirror_takes_over(server, folder, monkeypatch, answer, reason,
     for name, published in PUBLISHED.items():
         notices = []
         fetch(
-            {name: published}, [server.mirror("bad", answer), server.mirror("good")], folder, notices.append
+            {name: published},
+            [server.mirror("bad", answer), server.mirror("good")],
+            folder,
+            notices.append,
         )
         failure, success = notices
         assert failure.startswith(f"{server.mirror('bad')}/{name}.gz: ")
@@ -150,7 +157,9 @@ def test_a_mirror_that_failed_is_the_last_to_be_asked_again(server, folder):
     server.counts.clear()
     fetch(PUBLISHED, [server.mirror("gone", status(404)), server.mirror("good")], folder)
     assert_complete(folder)
-    assert [path for path in server.counts if path.startswith("/gone/")] == ["/gone/train-images.gz"]
+    assert [path for path in server.counts if path.startswith("/gone/")] == [
+        "/gone/train-images.gz"
+    ]
 
 
 def test_two_half_mirrors_make_a_whole_one(server, folder):
@@ -192,8 +201,15 @@ def test_all_mirrors_dead_gives_one_message_with_all_that_is_needed(folder):
     with pytest.raises(DataUnavailable) as failure:
         fetch(PUBLISHED, mirrors, folder, notices.append)
     message = str(failure.value)
-    assert message.splitlines()[0].startswith(f"{folder} lacks {', '.join(FILES)}, and no mirror has it")
-    for needed in [str(folder), mirrors[1], "data.name: synthetic", *(f"{mirrors[0]}{n}.gz" for n in FILES)]:
+    assert message.splitlines()[0].startswith(
+        f"{folder} lacks {', '.join(FILES)}, and no mirror has it"
+    )
+    for needed in [
+        str(folder),
+        mirrors[1],
+        "data.name: synthetic",
+        *(f"{mirrors[0]}{n}.gz" for n in FILES),
+    ]:
         assert needed in message
     assert len(notices) == 3
 
@@ -214,7 +230,9 @@ def test_a_network_that_swallows_everything_is_given_up_in_time(folder, monkeypa
     began = time.monotonic()
     try:
         with pytest.raises(DataUnavailable, match=r"no connection within 0\.1 s"):
-            fetch(PUBLISHED, ["https://a.invalid", "https://b.invalid", "https://c.invalid"], folder)
+            fetch(
+                PUBLISHED, ["https://a.invalid", "https://b.invalid", "https://c.invalid"], folder
+            )
         assert time.monotonic() - began < 5
     finally:
         release.set()
@@ -294,7 +312,8 @@ def test_a_killed_process_does_not_keep_the_lock(server, folder, times):
         with holder:
             assert holder.stdout.readline().strip() == b"held"
             began = time.monotonic()
-            killer = threading.Timer(0.1, holder.kill)  # by then, most likely, fetch waits for the lock
+            # by then, most likely, fetch waits for the lock
+            killer = threading.Timer(0.1, holder.kill)
             killer.start()
             fetch(ONE, [server.mirror("good")], folder)
             assert time.monotonic() - began < 5

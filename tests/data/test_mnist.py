@@ -6,8 +6,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from nnmnist.data import cache, idx, mnist
+from nnmnist.data import cache, mnist
 from nnmnist.data.download import Published
+from nnmnist.data.readers import idx
 from nnmnist.errors import DataError, DataUnavailable
 
 from . import server as hostile
@@ -27,7 +28,9 @@ CONTENTS = {name: idx.encode(array) for name, array in ARRAYS.items()}
 @pytest.fixture(autouse=True)
 def small_mnist_and_own_cache(tmp_path, monkeypatch):
     """Four tiny files stand for MNIST, and every file counts as settled."""
-    published = {name: Published(len(CONTENTS[name]), idx.sha256(ARRAYS[name])) for name in CONTENTS}
+    published = {
+        name: Published(len(CONTENTS[name]), idx.sha256(ARRAYS[name])) for name in CONTENTS
+    }
     monkeypatch.setattr(mnist, "FILES", published)
     monkeypatch.setattr(cache, "directory", lambda: tmp_path / "cache")
     monkeypatch.setattr(cache, "SETTLED_NS", -1)
@@ -77,7 +80,9 @@ def assert_is_mnist(source, folder):
 
 @pytest.mark.parametrize(("pack", "ending"), [(bytes, ""), (gzip.compress, ".gz")])
 @pytest.mark.parametrize("place", ["argument", "variable", "cache"])
-def test_files_are_found_raw_or_packed_wherever_they_may_be(tmp_path, monkeypatch, place, pack, ending):
+def test_files_are_found_raw_or_packed_wherever_they_may_be(
+    tmp_path, monkeypatch, place, pack, ending
+):
     directory = tmp_path / place
     write(directory / "mnist", pack, ending)
     if place == "variable":
@@ -91,15 +96,21 @@ def test_the_argument_comes_before_the_variable_and_that_before_the_cache(tmp_pa
     for place in ("cache", "variable", "argument"):
         write(tmp_path / place / "mnist")
         notices.clear()
-        assert_is_mnist(mnist.load(tmp_path / "argument", notify=notices.append), tmp_path / place / "mnist")
+        assert_is_mnist(
+            mnist.load(tmp_path / "argument", notify=notices.append), tmp_path / place / "mnist"
+        )
     assert notices == []
 
 
 def test_a_directory_without_mnist_is_passed_over_with_a_notice(tmp_path):
     write(tmp_path / "cache" / "mnist")
     notices = []
-    assert_is_mnist(mnist.load(tmp_path / "nowhere", notify=notices.append), tmp_path / "cache" / "mnist")
-    assert notices == [f"--data-dir: no MNIST file in {tmp_path / 'nowhere' / 'mnist'}; looking elsewhere"]
+    assert_is_mnist(
+        mnist.load(tmp_path / "nowhere", notify=notices.append), tmp_path / "cache" / "mnist"
+    )
+    assert notices == [
+        f"--data-dir: no MNIST file in {tmp_path / 'nowhere' / 'mnist'}; looking elsewhere"
+    ]
 
 
 def test_a_raw_file_comes_before_a_packed_one(tmp_path):
@@ -123,7 +134,9 @@ def test_a_directory_given_by_hand_is_only_read(tmp_path):
     folder = write(tmp_path / "mnist", gzip.compress, ".gz")
     before = {path: (path.stat().st_mtime_ns, path.read_bytes()) for path in folder.iterdir()}
     mnist.load(tmp_path)
-    assert {path: (path.stat().st_mtime_ns, path.read_bytes()) for path in folder.iterdir()} == before
+    assert {
+        path: (path.stat().st_mtime_ns, path.read_bytes()) for path in folder.iterdir()
+    } == before
     assert sorted(os.listdir(tmp_path / "cache")) == ["verified.json"]
 
 
@@ -138,7 +151,9 @@ def test_what_is_missing_is_fetched_into_the_cache(tmp_path, server):
 
 
 @pytest.mark.parametrize("ending", ["", ".gz"])
-@pytest.mark.parametrize("damage", [lambda content: content[:-3], lambda content: content[:-1] + b"\7"])
+@pytest.mark.parametrize(
+    "damage", [lambda content: content[:-3], lambda content: content[:-1] + b"\7"]
+)
 def test_a_damaged_file_in_the_cache_is_named_and_fetched_again(tmp_path, server, damage, ending):
     folder = write(tmp_path / "cache" / "mnist", gzip.compress if ending else bytes, ending)
     damaged = folder / (TRAIN_IMAGES + ending)
@@ -172,7 +187,9 @@ def test_a_verified_file_is_not_hashed_again(tmp_path, hashed):
     assert len(hashed) == 4
 
 
-@pytest.mark.skipif(sys.platform == "win32", reason="Windows tells nobody when a file's times were set")
+@pytest.mark.skipif(
+    sys.platform == "win32", reason="Windows tells nobody when a file's times were set"
+)
 def test_a_changed_byte_is_noticed_although_its_time_was_set_back(tmp_path):
     path = write(tmp_path / "mnist") / TRAIN_IMAGES
     mnist.load(tmp_path)
@@ -225,7 +242,9 @@ def test_any_folder_of_four_files_is_a_source(tmp_path, pack, ending):
     labels = ARRAYS[TEST_LABELS] + np.uint8(246)
     (folder / (TEST_LABELS + ending)).write_bytes(pack(idx.encode(labels)))
     source = mnist.load_folder(folder)
-    np.testing.assert_array_equal(source.train[0], ARRAYS[TRAIN_IMAGES].reshape(30, 20), strict=True)
+    np.testing.assert_array_equal(
+        source.train[0], ARRAYS[TRAIN_IMAGES].reshape(30, 20), strict=True
+    )
     np.testing.assert_array_equal(source.test[1], labels, strict=True)
     assert (source.name, source.image_shape) == ("letters", (5, 4))
     assert source.classes == tuple(str(label) for label in range(256))
@@ -234,8 +253,16 @@ def test_any_folder_of_four_files_is_a_source(tmp_path, pack, ending):
 
 
 MISFITS = {
-    "labels for images": (TRAIN_IMAGES, ARRAYS[TRAIN_LABELS], "train: expected images .*, found 30 and 30"),
-    "images for labels": (TEST_LABELS, ARRAYS[TEST_IMAGES], "t10k: .*, found 10 x 5 x 4 and 10 x 5 x 4"),
+    "labels for images": (
+        TRAIN_IMAGES,
+        ARRAYS[TRAIN_LABELS],
+        "train: expected images .*, found 30 and 30",
+    ),
+    "images for labels": (
+        TEST_LABELS,
+        ARRAYS[TEST_IMAGES],
+        "t10k: .*, found 10 x 5 x 4 and 10 x 5 x 4",
+    ),
     "a label too few": (TRAIN_LABELS, ARRAYS[TRAIN_LABELS][1:], "train: 30 images, but 29 labels"),
     "other size": (TEST_IMAGES, ARRAYS[TEST_IMAGES][:, 1:], "images are 5 x 4, test images 4 x 4"),
     "no pixels": (TEST_IMAGES, ARRAYS[TEST_IMAGES][:, :0], r"t10k: no images \(10 x 0 x 4\)"),
@@ -263,7 +290,9 @@ def test_a_single_class_is_refused(tmp_path):
     folder = write(tmp_path / "folder")
     for name in (TRAIN_LABELS, TEST_LABELS):
         (folder / name).write_bytes(idx.encode(np.zeros_like(ARRAYS[name])))
-    with pytest.raises(DataError, match="folder: all labels are 0, so there is nothing to tell apart"):
+    with pytest.raises(
+        DataError, match="folder: all labels are 0, so there is nothing to tell apart"
+    ):
         mnist.load_folder(folder)
 
 
@@ -293,7 +322,9 @@ def test_the_real_mnist_is_complete(real_mnist):
 
 
 @pytest.mark.usefixtures("published")
-def test_a_raw_copy_of_the_real_mnist_in_the_cache_is_hashed_once(real_mnist, tmp_path, monkeypatch, hashed):
+def test_a_raw_copy_of_the_real_mnist_in_the_cache_is_hashed_once(
+    real_mnist, tmp_path, monkeypatch, hashed
+):
     folder = tmp_path / "cache" / "mnist"
     folder.mkdir(parents=True)
     for name, path in mnist.find(real_mnist).items():

@@ -53,7 +53,10 @@ def test_the_seed_decides_every_byte() -> None:
 
 
 def test_the_test_part_is_its_own_and_does_not_depend_on_the_training_part() -> None:
-    small, large = synthetic.load(0, n_train=20, n_test=20), synthetic.load(0, n_train=40, n_test=20)
+    small, large = (
+        synthetic.load(0, n_train=20, n_test=20),
+        synthetic.load(0, n_train=40, n_test=20),
+    )
     assert np.array_equal(small.test[0], large.test[0])
     assert not np.array_equal(small.train[0], small.test[0])
 
@@ -70,7 +73,10 @@ def test_every_image_has_ink_and_a_black_background(many: Array) -> None:
 def test_the_ink_fits_a_box_of_20_pixels(many: Array) -> None:
     rows, columns = (many > 0).any(2), (many > 0).any(1)
     spans = np.array(
-        [[np.ptp(np.flatnonzero(side)) + 1 for side in pair] for pair in zip(rows, columns, strict=True)]
+        [
+            [np.ptp(np.flatnonzero(side)) + 1 for side in pair]
+            for pair in zip(rows, columns, strict=True)
+        ]
     )
     assert spans.max() == 20
     assert (spans.max(1) == 20).mean() > 0.98  # a faint end may fall short of it
@@ -117,7 +123,8 @@ def test_a_spline_reaches_its_ends_and_touches_its_legs_and_corners() -> None:
     line = weights @ points
     assert np.allclose(line[[0, 2, 4]], [[0, 0], [4, 2], [8, 4]])  # beginning, middle of a leg, end
     assert line[1].tolist() == [3.5, 0.5]  # the corner (4, 0) is rounded
-    assert np.allclose(synthetic._spline(np.array([3.0]), 5) @ points, [[4, 4]])  # given twice, it is sharp
+    # given twice, it is sharp
+    assert np.allclose(synthetic._spline(np.array([3.0]), 5) @ points, [[4, 4]])
 
 
 def test_a_lifted_pen_leaves_no_ink() -> None:
@@ -140,7 +147,9 @@ def test_a_line_is_as_thick_as_the_pen(monkeypatch: pytest.MonkeyPatch, radius: 
 
 
 def test_points_that_are_equal_stay_together() -> None:
-    joined, apart = (synthetic._skeleton(f"0,0 50,50 / {start} 100,0") for start in ("50,50", "51,50"))
+    joined, apart = (
+        synthetic._skeleton(f"0,0 50,50 / {start} 100,0") for start in ("50,50", "51,50")
+    )
     assert len(joined.points) == 3
     assert len(apart.points) == 4
 

@@ -1,11 +1,11 @@
 import numpy as np
 import pytest
 
-from nnmnist import data
-from nnmnist.config import DataConfig
-from nnmnist.data import Examples
+from nnmnist.config.schema import DataConfig
+from nnmnist.data.examples import Examples
 from nnmnist.data.toy import PROBLEMS, has_values, load
 from nnmnist.errors import DataError
+from nnmnist.training.setup import load_data
 
 
 @pytest.mark.parametrize("name", PROBLEMS)
@@ -39,8 +39,10 @@ def test_the_product_is_one():
 
 
 def test_too_large_a_validation_part_says_how_many_there_are():
-    with pytest.raises(DataError, match=r"data.validation: 5000 .* line has only 100 to train on; lower it"):
-        data.load(DataConfig(name="line"))
+    with pytest.raises(
+        DataError, match=r"data.validation: 5000 .* line has only 100 to train on; lower it"
+    ):
+        load_data(DataConfig(name="line"))
 
 
 def test_mnist_is_no_toy():

@@ -7,13 +7,15 @@ import numpy as np
 import pytest
 from click.testing import CliRunner
 
-from nnmnist import checkpoint, config, data
+from nnmnist import checkpoint
 from nnmnist.checkpoint import Checkpoint
-from nnmnist.cli import cli
+from nnmnist.cli.app import cli
+from nnmnist.config.loading import parse_config
 from nnmnist.export.html import encode
 from nnmnist.model.activations import ACTIVATIONS
 from nnmnist.model.network import Network
 from nnmnist.model.outputs import OUTPUTS
+from nnmnist.training.setup import load_data
 
 from .page import Page
 
@@ -28,7 +30,9 @@ def trained(tmp_path_factory):
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("NNMNIST_OFFLINE", "1")
         patch.setenv("XDG_CACHE_HOME", str(folder))
-        result = CliRunner().invoke(cli, ["train", "--epochs", "1", "-o", str(folder / "run"), "--json"])
+        result = CliRunner().invoke(
+            cli, ["train", "--epochs", "1", "-o", str(folder / "run"), "--json"]
+        )
     assert result.exit_code == 0, result.stderr
     return json.loads(result.stdout)["checkpoint"]
 
@@ -42,12 +46,12 @@ def reader(trained):
 @pytest.fixture(scope="session")
 def digits(reader):
     """The test images (n, 28, 28) uint8 that go with it."""
-    settings = config.parse("data: {fallback: synthetic}", "test").data
+    settings = parse_config("data: {fallback: synthetic}", "test").data
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("NNMNIST_OFFLINE", "1")
         if REAL_DATA:
             patch.setenv("NNMNIST_DATA_DIR", REAL_DATA)
-        test = data.load(settings).test
+        test = load_data(settings).test
     return test.inputs[test.rows].reshape(-1, 28, 28)
 
 

@@ -4,7 +4,7 @@ import base64
 
 from playwright.sync_api import expect
 
-from nnmnist.data.prepare import NoInk
+from nnmnist.images.prepare import NoInk
 
 DESKTOP = {"viewport": {"width": 1280, "height": 800}}
 PHONE = {
@@ -65,7 +65,9 @@ class Page:
 
     def shown(self):
         """Wait for the frame in which all that happened is shown."""
-        self.run("() => new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)))")
+        self.run(
+            "() => new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)))"
+        )
 
     def draw(self, strokes):
         """By mouse."""

@@ -43,7 +43,8 @@ def test_a_network_without_hidden_layers(digits):
 @pytest.mark.parametrize("shape", [(28, 28), (14, 56), (56, 14), (49, 16)])
 def test_a_network_that_normalizes_its_pictures(digits, shape):
     straight, plain = (
-        network_of("relu", "softmax", normalized_shape=each, image_shape=shape) for each in (shape, None)
+        network_of("relu", "softmax", normalized_shape=each, image_shape=shape)
+        for each in (shape, None)
     )
     pictures = np.concatenate([digits[:500], np.zeros((1, 28, 28), np.uint8)]).reshape(-1, *shape)
     x = scale(pictures.reshape(len(pictures), -1))

@@ -10,7 +10,7 @@ from click.testing import CliRunner
 from PIL import Image
 from playwright.sync_api import expect
 
-from nnmnist.cli import cli
+from nnmnist.cli.app import cli
 from nnmnist.data.examples import scale
 from nnmnist.export.html import encode
 
@@ -166,9 +166,15 @@ def test_a_picture_is_opened(opened, eight):
 @pytest.mark.parametrize(
     ("data", "message"),
     [
-        (b"not a picture", "picture.png: not an image that can be read; give a PNG, JPEG, GIF, BMP or WebP"),
+        (
+            b"not a picture",
+            "picture.png: not an image that can be read; give a PNG, JPEG, GIF, BMP or WebP",
+        ),
         (b"", "there is no picture in it; give a PNG, JPEG, GIF, BMP or WebP"),
-        (picture(np.full((50, 60), 255, np.uint8)), "no ink found: nothing stands out from the background"),
+        (
+            picture(np.full((50, 60), 255, np.uint8)),
+            "no ink found: nothing stands out from the background",
+        ),
     ],
     ids=["damaged", "text", "blank"],
 )
@@ -238,7 +244,12 @@ def test_the_scores_of_a_squared_error_are_not_shown_as_probabilities(opened, tm
 
 
 def test_names_of_classes_are_only_text(opened, tmp_path):
-    evil = ["</script><script>alert(1)</script>", "<img src=x onerror=alert(2)>", "{{script}}", "&amp;"]
+    evil = [
+        "</script><script>alert(1)</script>",
+        "<img src=x onerror=alert(2)>",
+        "{{script}}",
+        "&amp;",
+    ]
     path = tmp_path / "evil.html"
     path.write_bytes(encode(network_of("relu", "softmax", (784, 4), classes=evil)))
     page = opened(path)

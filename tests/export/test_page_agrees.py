@@ -8,11 +8,11 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from nnmnist.data import image, prepare
 from nnmnist.data.examples import scale
 from nnmnist.export.html import encode
+from nnmnist.images import prepare, reading
 
-from ..data.photos import faint_on_dark_rules, photo  # noqa: TID252
+from ..images.photos import faint_on_dark_rules, photo  # noqa: TID252
 from .conftest import KINDS, network_of
 from .page import FOUR, ONE, SEVEN, THREE
 
@@ -25,7 +25,7 @@ def encoded(pixels, kind="PNG", **options):
 
 def in_python(reader, files):
     """(n, 784) pixels and (n, 10) probabilities, as `predict` finds them."""
-    pixels = np.stack([image.read(io.BytesIO(file), "test") for file in files])
+    pixels = np.stack([reading.read(io.BytesIO(file), "test") for file in files])
     return pixels, reader.network.predict(scale(pixels))
 
 
@@ -132,12 +132,16 @@ def test_a_network_that_normalizes_its_pictures(digits, opened):
     script = "([model, inputs]) => { const read = readNetwork(model); return inputs.map((x) => predict(read, x)); }"
     p = opened().run(script, [model_in(encode(straight)), inputs.tolist()])
     assert p == pytest.approx(straight.network.predict(scale(inputs)), abs=1e-5)
-    assert abs(np.array(p) - network_of("relu", "softmax").network.predict(scale(inputs))).max() > 0.1
+    assert (
+        abs(np.array(p) - network_of("relu", "softmax").network.predict(scale(inputs))).max() > 0.1
+    )
 
 
 def model_in(html):
     """What a page holds of its network."""
-    return json.loads(re.search(rb'<script type="application/json" id="network">(.*?)</script>', html)[1])
+    return json.loads(
+        re.search(rb'<script type="application/json" id="network">(.*?)</script>', html)[1]
+    )
 
 
 def test_a_single_unit_tells_two_classes_apart(digits, opened, tmp_path):

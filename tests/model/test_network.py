@@ -32,7 +32,9 @@ def test_forward_is_the_lectures_formula():
         h = np.tanh(W @ h + b[:, None])
     z = network.W[-1] @ h + network.b[-1][:, None]
     np.testing.assert_allclose(network.logits(x), z, rtol=1e-12)
-    np.testing.assert_allclose(network.predict(x), (np.exp(z) / np.exp(z).sum(axis=0)).T, rtol=1e-12)
+    np.testing.assert_allclose(
+        network.predict(x), (np.exp(z) / np.exp(z).sum(axis=0)).T, rtol=1e-12
+    )
 
 
 def test_parameters_are_views_of_theta_with_all_weights_first():
@@ -182,7 +184,9 @@ def test_initial_weights_fit_the_activation(activation):
     network.initialize(np.random.default_rng(0))
     for W in network.W:
         n_out, n_in = W.shape
-        assert W.var() == pytest.approx(ACTIVATIONS[activation].weight_variance(n_in, n_out), rel=0.1)
+        assert W.var() == pytest.approx(
+            ACTIVATIONS[activation].weight_variance(n_in, n_out), rel=0.1
+        )
     assert not network.theta[network.n_weights :].any()
     again = Network((400, 300, 200, 10), activation)
     again.initialize(np.random.default_rng(0))

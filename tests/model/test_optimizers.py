@@ -67,7 +67,9 @@ def test_averages_decay_to_zero_and_not_into_subnormal_numbers(name):
                 values = optimizer.state[average]
                 assert not ((values != 0) & (np.abs(values) < np.finfo(np.float32).tiny)).any()
     assert not any(
-        optimizer.state[average].any() for average in ("velocity", "m") if average in optimizer.state
+        optimizer.state[average].any()
+        for average in ("velocity", "m")
+        if average in optimizer.state
     )
 
 

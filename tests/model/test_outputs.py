@@ -66,7 +66,9 @@ def test_delta_is_the_derivative_of_the_cost(name):
 @pytest.mark.parametrize("size", [50.0, 1e4])
 @pytest.mark.parametrize("name", OUTPUTS)
 def test_safe_for_large_z_in_float32(name, size):
-    z = np.array([[size, -size, size, 0], [-size, -size, size, 0], [0, -size, size, -size]], np.float32)
+    z = np.array(
+        [[size, -size, size, 0], [-size, -size, size, 0], [0, -size, size, -size]], np.float32
+    )
     y = np.eye(3, dtype=np.float32)[:, [1, 0, 2, 2]]
     costs, p = cost(name, z, y)
     assert np.isfinite(costs).all()
@@ -101,7 +103,13 @@ def test_inverse_is_finite_where_p_is_rounded_to_0_or_1(name):
 
 @pytest.mark.parametrize(
     ("name", "n_classes", "units"),
-    [("linear", 2, 2), ("sigmoid", 2, 2), ("logistic", 2, 1), ("logistic", 3, 3), ("softmax", 2, 2)],
+    [
+        ("linear", 2, 2),
+        ("sigmoid", 2, 2),
+        ("logistic", 2, 1),
+        ("logistic", 3, 3),
+        ("softmax", 2, 2),
+    ],
 )
 def test_units(name, n_classes, units):
     assert OUTPUTS[name].units(n_classes) == units

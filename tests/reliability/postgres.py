@@ -27,11 +27,23 @@ class Server:
         if os.getuid() == 0:
             user = next(each for each in pwd.getpwall() if each.pw_name in ("postgres", "nobody"))
             shutil.chown(self.folder, user.pw_uid, user.pw_gid)
-            self._as = ["setpriv", f"--reuid={user.pw_uid}", f"--regid={user.pw_gid}", "--clear-groups"]
+            self._as = [
+                "setpriv",
+                f"--reuid={user.pw_uid}",
+                f"--regid={user.pw_gid}",
+                "--clear-groups",
+            ]
         with closing(socket.socket()) as free:
             free.bind(("127.0.0.1", 0))
             self.port = free.getsockname()[1]
-        self._run("initdb", "--auth=trust", "--username=tester", "--no-sync", "--encoding=UTF8", "--locale=C")
+        self._run(
+            "initdb",
+            "--auth=trust",
+            "--username=tester",
+            "--no-sync",
+            "--encoding=UTF8",
+            "--locale=C",
+        )
 
     def start(self):
         options = f"-p {self.port} -k {self.folder} -c listen_addresses=127.0.0.1 -c fsync=off"
@@ -43,7 +55,12 @@ class Server:
     def database(self, name):
         """The address of a new database."""
         self._run(
-            "createdb", "--host=127.0.0.1", f"--port={self.port}", "--username=tester", name, data=False
+            "createdb",
+            "--host=127.0.0.1",
+            f"--port={self.port}",
+            "--username=tester",
+            name,
+            data=False,
         )
         return f"postgresql://tester@127.0.0.1:{self.port}/{name}"
 
@@ -54,5 +71,9 @@ class Server:
         where = [f"--pgdata={self.folder}/data"] if data else []
         command = [*self._as, programs() / program, *arguments[:1], *where, *arguments[1:]]
         subprocess.run(
-            command, check=True, cwd=self.folder, stdout=subprocess.DEVNULL, stdin=subprocess.DEVNULL
+            command,
+            check=True,
+            cwd=self.folder,
+            stdout=subprocess.DEVNULL,
+            stdin=subprocess.DEVNULL,
         )

@@ -8,9 +8,10 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
-from nnmnist import checkpoint, runs
-from nnmnist.cli import cli
-from nnmnist.run_directory import FAILURE, FILES
+from nnmnist import checkpoint
+from nnmnist.cli.app import cli
+from nnmnist.runs.directory import FAILURE, FILES
+from nnmnist.runs.run import stored_config
 
 posix = pytest.mark.skipif(os.name != "posix", reason="needs POSIX signals, limits or pipes")
 linux = pytest.mark.skipif(not Path("/proc/self/statm").exists(), reason="needs Linux's /proc")
@@ -66,7 +67,9 @@ def weights(run, name="last.npz"):
 
 def curve(run):
     """The rows of metrics.csv without the seconds, which no two runs share."""
-    return [line.rpartition(",")[0] for line in (Path(run) / "metrics.csv").read_text().splitlines()]
+    return [
+        line.rpartition(",")[0] for line in (Path(run) / "metrics.csv").read_text().splitlines()
+    ]
 
 
 def assert_same(run, other):
@@ -84,6 +87,6 @@ def assert_whole(run):
     for name in found & {"best.npz", "last.npz"}:
         checkpoint.load(Path(run) / name)
     if "config.yaml" in found:
-        runs.stored_config(Path(run))
+        stored_config(Path(run))
     if "metrics.csv" in found:
         assert (Path(run) / "metrics.csv").read_text().endswith("\n")

@@ -10,17 +10,56 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from nnmnist.config import Config, DataConfig, ModelConfig, TrainingConfig
+from nnmnist.config.schema import Config, DataConfig, ModelConfig, TrainingConfig
 
 from .support import assert_one_line, counts, finished, linux, nnmnist, spawn
 
 SECTIONS = {"data": DataConfig, "model": ModelConfig, "training": TrainingConfig}
-KEYS = ["seed", *(f"{name}.{key}" for name, section in SECTIONS.items() for key in section.model_fields)]
+KEYS = [
+    "seed",
+    *(f"{name}.{key}" for name, section in SECTIONS.items() for key in section.model_fields),
+]
 
-NUMBERS = ["0", "-1", "1e-3", "1e400", "-1e400", ".nan", ".inf", "9" * 99, "9" * 200, "0x10", "1_0", "1:30"]
-STRANGE = ["[]", "[1000000, 1000000]", "[[1]]", "{}", "null", "~", "true", "''", '"\\uD800"', '"\\0"']
+NUMBERS = [
+    "0",
+    "-1",
+    "1e-3",
+    "1e400",
+    "-1e400",
+    ".nan",
+    ".inf",
+    "9" * 99,
+    "9" * 200,
+    "0x10",
+    "1_0",
+    "1:30",
+]
+STRANGE = [
+    "[]",
+    "[1000000, 1000000]",
+    "[[1]]",
+    "{}",
+    "null",
+    "~",
+    "true",
+    "''",
+    '"\\uD800"',
+    '"\\0"',
+]
 STRANGE += ["&a 1", "*a", "!!x 1"]
-WORDS = ["sgd", "adam", "logistic", "relu", "tanh", "cosine", "full", "..", "/dev/null", "Ünï", "\u202e"]
+WORDS = [
+    "sgd",
+    "adam",
+    "logistic",
+    "relu",
+    "tanh",
+    "cosine",
+    "full",
+    "..",
+    "/dev/null",
+    "Ünï",
+    "\u202e",
+]
 VALUES = st.one_of(
     st.sampled_from([*NUMBERS, *STRANGE, *WORDS]),
     st.integers(-(10**30), 10**30).map(str),
@@ -36,7 +75,10 @@ def configs(draw):
     for name, section in SECTIONS.items():
         lines.append(f"{name}:")
         keys = draw(st.lists(st.sampled_from([*section.model_fields, "other"]), max_size=4))
-        lines += [" " * draw(st.sampled_from([2, 2, 2, 2, 1, 0])) + f"{key}: {draw(VALUES)}" for key in keys]
+        lines += [
+            " " * draw(st.sampled_from([2, 2, 2, 2, 1, 0])) + f"{key}: {draw(VALUES)}"
+            for key in keys
+        ]
     text = "\n".join(lines)
     return text[: draw(st.sampled_from([len(text), len(text), len(text) // 2]))].encode(
         "utf-8", "surrogatepass"
@@ -98,11 +140,25 @@ def test_any_document(tiny, count):
 
 
 FLAGS = st.one_of(
-    st.tuples(st.sampled_from(["--seed", "--epochs", "--threads", "--set", "-c", "--resume", "-o"]), VALUES),
+    st.tuples(
+        st.sampled_from(["--seed", "--epochs", "--threads", "--set", "-c", "--resume", "-o"]),
+        VALUES,
+    ),
     st.tuples(st.sampled_from(["--data-dir", "--config", "--output"]), VALUES),
-    st.builds(lambda key, value: ("--set", f"{key}={value}"), st.sampled_from([*KEYS, "x", ""]), VALUES),
+    st.builds(
+        lambda key, value: ("--set", f"{key}={value}"), st.sampled_from([*KEYS, "x", ""]), VALUES
+    ),
     st.sampled_from(
-        [("--json",), ("-q",), ("--force",), ("--resume",), ("--help",), ("--nonsense",), ("--",), ("-",)]
+        [
+            ("--json",),
+            ("-q",),
+            ("--force",),
+            ("--resume",),
+            ("--help",),
+            ("--nonsense",),
+            ("--",),
+            ("-",),
+        ]
     ),
 )
 
@@ -111,7 +167,8 @@ FLAGS = st.one_of(
 def test_any_combination_of_flags(tiny_config, count):
     @cases(count, st.lists(FLAGS, max_size=5))
     def check(flags):
-        words = [word.replace("\0", "") for flag in flags for word in flag]  # no command line can hold one
+        # no command line can hold one
+        words = [word.replace("\0", "") for flag in flags for word in flag]
         said("train", "--dry-run", "-c", tiny_config, *words)
         assert not Path("runs").exists()
 
@@ -131,7 +188,9 @@ def test_any_words_to_any_command(count):
         said(*command.split(), *(word.replace("\0", "") for word in arguments))
 
 
-LAUGHS = "a: &a [lol, lol]\n" + "".join(f"{b}: &{b} [*{a}, *{a}, *{a}]\n" for a, b in pairwise("abcdefghi"))
+LAUGHS = "a: &a [lol, lol]\n" + "".join(
+    f"{b}: &{b} [*{a}, *{a}, *{a}]\n" for a, b in pairwise("abcdefghi")
+)
 BOMBS = {
     "alias bomb": LAUGHS.encode(),
     "10 MB of comment": b"#" * 10_000_000,
@@ -150,7 +209,7 @@ MEASURED = """
 import sys
 from pathlib import Path
 from time import process_time
-from nnmnist.cli import cli
+from nnmnist.cli.app import cli
 cli(["train", "--dry-run", *sys.argv[1:3]], standalone_mode=False)
 began = process_time()
 try:
@@ -185,7 +244,7 @@ def test_a_bomb_costs_neither_time_nor_memory(tiny_config, tiny, name):
 LITTLE_MEMORY = """
 import resource
 resource.setrlimit(resource.RLIMIT_AS, (2_000_000_000,) * 2)
-from nnmnist.cli import main
+from nnmnist.cli.app import main
 main()
 """
 

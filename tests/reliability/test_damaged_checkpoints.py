@@ -139,7 +139,9 @@ NO_CHECKPOINTS = {
 
 @posix
 @pytest.mark.parametrize("kind", NO_CHECKPOINTS)
-@pytest.mark.parametrize("command", [["evaluate"], ["predict", "--test", "0"]], ids=["evaluate", "predict"])
+@pytest.mark.parametrize(
+    "command", [["evaluate"], ["predict", "--test", "0"]], ids=["evaluate", "predict"]
+)
 def test_what_is_no_checkpoint_is_one_line(kind, command):
     path = Path("x" * 5000 if kind == "a name too long" else "file.npz")
     NO_CHECKPOINTS[kind](path)

@@ -10,7 +10,7 @@ from nnmnist import checkpoint
 from nnmnist.data.examples import Examples
 from nnmnist.errors import TrainingError
 from nnmnist.model.network import Network
-from nnmnist.training import fit
+from nnmnist.training.fit import fit
 
 from .support import assert_one_line, assert_whole, nnmnist, weights
 
@@ -23,7 +23,10 @@ class Settings:
 def examples(n=64):
     rng = np.random.default_rng(0)
     return Examples(
-        rng.normal(size=(n, 4)).astype(np.float32), np.arange(n, dtype=np.uint8) % 3, np.arange(n), 3
+        rng.normal(size=(n, 4)).astype(np.float32),
+        np.arange(n, dtype=np.uint8) % 3,
+        np.arange(n),
+        3,
     )
 
 
@@ -52,7 +55,11 @@ def test_the_best_checkpoint_is_untouched(tiny_config):
     class Kept:
         state = last.optimizer
 
-    facts = {key: value for key, value in last.document.items() if key not in ("format", "model", "classes")}
+    facts = {
+        key: value
+        for key, value in last.document.items()
+        if key not in ("format", "model", "classes")
+    }
     checkpoint.save("run/last.npz", last.network, last.classes, facts, Kept())
     result = nnmnist("train", "--resume", "run", "--epochs", "4", "-q")
     assert result.exit_code == 1

@@ -11,11 +11,15 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from nnmnist import checkpoint, config, data, runs
-from nnmnist.data import cache, download, idx
+from nnmnist import checkpoint
+from nnmnist.config.loading import load_config
+from nnmnist.data import cache, download
+from nnmnist.data.readers import idx
 from nnmnist.errors import DataUnavailable
 from nnmnist.model.network import Network
-from nnmnist.run_directory import FILES
+from nnmnist.runs.directory import FILES
+from nnmnist.runs.run import create_run, reopen_run
+from nnmnist.training.setup import load_data
 
 from ..data.server import serve  # noqa: TID252 - the tests are one package only to pytest
 from .support import (
@@ -96,20 +100,20 @@ def failing(disk):
 
 @pytest.fixture
 def settings(tiny_config):
-    return config.load(tiny_config, ["training.epochs=2"])
+    return load_config(tiny_config, ["training.epochs=2"])
 
 
 @pytest.fixture
 def splits(settings):
-    return data.load(settings.data, settings.seed)
+    return load_data(settings.data, settings.seed)
 
 
 def complete(directory, settings, splits):
     """Start a run, or go on with it once its config is there, to its end."""
     if (directory / "config.yaml").exists():
-        run = runs.reopen(directory, settings)
+        run = reopen_run(directory, settings)
     else:
-        run = runs.create(settings, "tiny", directory, force=True)
+        run = create_run(settings, "tiny", directory, force=True)
     list(run.train(splits))
     run.finish(splits)
 
@@ -140,7 +144,10 @@ def test_a_fault_at_every_step_of_a_run(settings, splits, operation):
 def test_a_fault_leaves_the_older_file(operation):
     checkpoint.save("net.npz", Network((2, 3)), [])
     before = Path("net.npz").read_bytes()
-    with failing(Disk(operation, 1)), pytest.raises(OSError, match=r"Input/output error: 'net\.npz'"):
+    with (
+        failing(Disk(operation, 1)),
+        pytest.raises(OSError, match=r"Input/output error: 'net\.npz'"),
+    ):
         checkpoint.save("net.npz", Network((2, 4)), [])
     assert Path("net.npz").read_bytes() == before
     assert [file.name for file in Path().iterdir()] == ["net.npz"]
@@ -185,7 +192,7 @@ def test_a_fault_in_the_record_of_verified_files(operation):
 
 LIMITED = """
 import resource, sys
-from nnmnist.cli import main
+from nnmnist.cli.app import main
 resource.setrlimit(resource.RLIMIT_FSIZE, (int(sys.argv.pop(1)),) * 2)
 main()
 """
@@ -195,7 +202,9 @@ main()
 def test_a_limit_to_the_size_of_files(tiny_config):
     """At ten sizes from nothing to a little too few; Python turns the signal of it into an error."""
     assert (
-        nnmnist("train", "-c", tiny_config, "-o", "whole", "--set", "training.schedule=constant").exit_code
+        nnmnist(
+            "train", "-c", tiny_config, "-o", "whole", "--set", "training.schedule=constant"
+        ).exit_code
         == 0
     )
     assert nnmnist("train", "--resume", "whole", "--epochs", "5").exit_code == 0
@@ -204,10 +213,13 @@ def test_a_limit_to_the_size_of_files(tiny_config):
         run = Path(f"run{size}")
         nnmnist("train", "-c", tiny_config, "-o", run, "--set", "training.schedule=constant")
         before = {name: (run / name).read_bytes() for name in ("last.npz", "metrics.csv")}
-        process = spawn("train", "--resume", run, "--epochs", "5", "-q", program=("-c", LIMITED, size))
+        process = spawn(
+            "train", "--resume", run, "--epochs", "5", "-q", program=("-c", LIMITED, size)
+        )
         _, stderr = finished(process)
         assert process.returncode == 1
-        *said, error = stderr.splitlines(keepends=True)  # said how to go on, unless it failed before training
+        # said how to go on, unless it failed before training
+        *said, error = stderr.splitlines(keepends=True)
         assert_one_line(error)
         assert said == [] or said[0].endswith(f"go on with: nnmnist train --resume {run}\n")
         assert "File too large" in error
@@ -237,7 +249,9 @@ def small_disk():
 
 def test_a_full_disk(tiny_config, small_disk):
     changes = ["--set", "model.hidden=[100]", "--set", "training.schedule=constant"]
-    assert nnmnist("train", "-c", tiny_config, *changes, "--epochs", "6", "-o", "whole").exit_code == 0
+    assert (
+        nnmnist("train", "-c", tiny_config, *changes, "--epochs", "6", "-o", "whole").exit_code == 0
+    )
     run = small_disk / "run"
     assert nnmnist("train", "-c", tiny_config, *changes, "--epochs", "2", "-o", run).exit_code == 0
     before = weights(run)

@@ -84,7 +84,9 @@ def nested(depth=300, size=1_000_000):
         name = b"W%06d.npy" % number  # with its local header of 40 bytes, a multiple of four
         sizes = (zlib.crc32(content), len(content), len(content), len(name))
         entries.append((name, sizes, len(content)))
-        content = struct.pack("<4s5H3L2H", b"PK\x03\x04", 20, 0, 0, 0, 33, *sizes, 0) + name + content
+        content = (
+            struct.pack("<4s5H3L2H", b"PK\x03\x04", 20, 0, 0, 0, 33, *sizes, 0) + name + content
+        )
         content += bytes(-len(content) % 4)
     directory = b""
     for name, sizes, length in entries:
@@ -92,7 +94,9 @@ def nested(depth=300, size=1_000_000):
         directory += struct.pack(
             "<4s6H3L5H2L", b"PK\x01\x02", 20, 20, 0, 0, 0, 33, *sizes, 0, 0, 0, 0, 0, offset
         ) + name  # fmt: skip
-    end = struct.pack("<4s4H2LH", b"PK\x05\x06", 0, 0, depth, depth, len(directory), len(content), 0)
+    end = struct.pack(
+        "<4s4H2LH", b"PK\x05\x06", 0, 0, depth, depth, len(directory), len(content), 0
+    )
     return content + directory + end
 
 
@@ -112,7 +116,9 @@ def with_value(name, value):
 FORGERIES = {
     "shape of 2^50": lambda: one_member((2**20, 2**30)),
     "header of 20 kB of digits": lambda: one_member("(" + "1" * 20_000 + "x)"),
-    "header of 60 kB of dimensions": lambda: one_member("(" + "1, " * 20_000 + ")", values=bytes(4)),
+    "header of 60 kB of dimensions": lambda: one_member(
+        "(" + "1, " * 20_000 + ")", values=bytes(4)
+    ),
     "header nested 4,000 deep": lambda: one_member("(" * 4000 + ")" * 4000),
     "object array": pickled,
     "structured type": lambda: one_member("(1,)", "[('a', '<f4'), ('b', '<i8')]", bytes(12)),

@@ -12,8 +12,8 @@ import pytest
 from PIL import Image
 
 from nnmnist import checkpoint
-from nnmnist.data import image
 from nnmnist.errors import DataError
+from nnmnist.images import reading
 from nnmnist.model.network import Network
 
 from .support import assert_one_line, counts, nnmnist, posix, raised
@@ -32,19 +32,27 @@ def png_of_size(width, height):
 
     def chunk(name, content):
         return (
-            struct.pack(">I", len(content)) + name + content + struct.pack(">I", zlib.crc32(name + content))
+            struct.pack(">I", len(content))
+            + name
+            + content
+            + struct.pack(">I", zlib.crc32(name + content))
         )
 
     header = struct.pack(">IIBBBBB", width, height, 8, 0, 0, 0, 0)
     pixels = zlib.compress(bytes(1 << 20))
-    return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + chunk(b"IDAT", pixels) + chunk(b"IEND", b"")
+    return (
+        b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + chunk(b"IDAT", pixels) + chunk(b"IEND", b"")
+    )
 
 
 def text_bomb():
     """A small PNG with a comment that unpacks to 100 MB."""
     content = b"comment\0\0" + zlib.compress(bytes(100_000_000))
     chunk = (
-        struct.pack(">I", len(content)) + b"zTXt" + content + struct.pack(">I", zlib.crc32(b"zTXt" + content))
+        struct.pack(">I", len(content))
+        + b"zTXt"
+        + content
+        + struct.pack(">I", zlib.crc32(b"zTXt" + content))
     )
     data = encoded(Image.fromarray(DIGIT))
     return data[:33] + chunk + data[33:]
@@ -64,7 +72,9 @@ ANSWERED = {
     "palette.gif": encoded(GREY, "GIF"),
     "opaque.png": encoded(GREY.convert("RGBA")),
     "alpha.png": encoded(Image.merge("LA", [Image.new("L", (28, 28), 255), GREY])),
-    "animated.gif": encoded(GREY, "GIF", save_all=True, append_images=[Image.new("L", (28, 28))] * 3),
+    "animated.gif": encoded(
+        GREY, "GIF", save_all=True, append_images=[Image.new("L", (28, 28))] * 3
+    ),
     "animated.png": encoded(GREY, save_all=True, append_images=[Image.new("L", (28, 28))] * 3),
     "wrong-ending.jpg": encoded(GREY),
     "no-ending": encoded(GREY, "BMP"),
@@ -102,7 +112,7 @@ def reader():
 @pytest.mark.parametrize("name", ANSWERED)
 def test_every_kind_of_picture_shows_the_same_digit(name):
     """Within what rounding the colours costs."""
-    found = image.read(io.BytesIO(ANSWERED[name]), name).reshape(28, 28).astype(int)
+    found = reading.read(io.BytesIO(ANSWERED[name]), name).reshape(28, 28).astype(int)
     assert np.abs(found - DIGIT).max() <= 1
 
 
@@ -112,9 +122,13 @@ def test_what_cannot_be_read_is_named_and_the_others_are_read(reader):
     names = sorted({**ANSWERED, **REFUSED}, key=lambda name: zlib.crc32(name.encode()))
     result = nnmnist("predict", reader, *names, "gone.png")
     assert result.exit_code == 1
-    assert [line.split(":")[0] for line in result.stdout.splitlines()] == [n for n in names if n in ANSWERED]
+    assert [line.split(":")[0] for line in result.stdout.splitlines()] == [
+        n for n in names if n in ANSWERED
+    ]
     errors = result.stderr.splitlines(keepends=True)
-    for name, line in zip([*(name for name in names if name in REFUSED), "gone.png"], errors, strict=True):
+    for name, line in zip(
+        [*(name for name in names if name in REFUSED), "gone.png"], errors, strict=True
+    ):
         assert_one_line(line)
         assert line.startswith(f"Error: {name}: ")
     assert nnmnist("predict", reader, *ANSWERED).exit_code == 0
@@ -148,7 +162,10 @@ def test_a_folder_that_cannot_be_listed(reader, monkeypatch):
 
     monkeypatch.setattr(Path, "iterdir", refuse)
     result = nnmnist("predict", reader, "closed", "good.png")
-    assert (result.exit_code, result.stderr) == (1, "Error: closed: cannot be read: Permission denied\n")
+    assert (result.exit_code, result.stderr) == (
+        1,
+        "Error: closed: cannot be read: Permission denied\n",
+    )
     assert result.stdout.startswith("good.png: ")
 
 
@@ -170,7 +187,7 @@ def test_random_damage_is_read_or_refused(count):
         for _ in range(rng.choice([1, 3, 20])):
             damaged[rng.randrange(len(damaged))] = rng.randrange(256)
         size = rng.choice([len(damaged), rng.randrange(len(damaged))])
-        error = raised(DataError, image.read, io.BytesIO(damaged[:size]), name)
+        error = raised(DataError, reading.read, io.BytesIO(damaged[:size]), name)
         refused += error is not None
         assert error is None or (str(error).startswith(f"{name}: ") and str(error).isprintable())
     assert refused > count / 4

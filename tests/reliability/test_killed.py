@@ -115,7 +115,17 @@ def test_a_second_ctrl_c_leaves_at_once(tiny_config, count):
 @posix
 def test_the_way_to_go_on_names_the_flags_that_it_needs(tiny_config):
     process = spawn(
-        "train", "-c", tiny_config, "-o", "a run", "--epochs", "100000", "--threads", "1", "--data-dir", "."
+        "train",
+        "-c",
+        tiny_config,
+        "-o",
+        "a run",
+        "--epochs",
+        "100000",
+        "--threads",
+        "1",
+        "--data-dir",
+        ".",
     )
     strike(process, signal.SIGINT, lines=3)
     _, stderr = finished(process)

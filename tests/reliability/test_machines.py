@@ -46,7 +46,9 @@ def machine(sweep_file, tiny_config):
 
 def start(machine, url, *arguments):
     """The one command that is given on each machine, there."""
-    return spawn("sweep", "tune.yaml", "--storage", url, "--jobs", 1, "--json", *arguments, cwd=machine)
+    return spawn(
+        "sweep", "tune.yaml", "--storage", url, "--jobs", 1, "--json", *arguments, cwd=machine
+    )
 
 
 def ended(process):
@@ -83,7 +85,9 @@ def test_a_machine_that_is_killed_has_its_trial_taken_up(machine, server, shared
     trials = ended(start(two, url, *runs))
     assert {n: trial["state"] for n, trial in trials.items()} == dict.fromkeys(range(4), "done")
     where = trials[0]["run"].partition(":")[2]
-    assert where == str(Path("shared/trial-0000").resolve() if shared else two / "runs/tune/trial-0000")
+    assert where == str(
+        Path("shared/trial-0000").resolve() if shared else two / "runs/tune/trial-0000"
+    )
     assert nnmnist("sweep", two / "tune.yaml", "-o", "undisturbed", "-q").exit_code == 0
     for n in range(4):
         assert_same(trials[n]["run"].partition(":")[2], f"undisturbed/trial-000{n}")
@@ -107,4 +111,6 @@ def test_another_space_of_the_same_name_is_refused(machine, server):
     process = start(machine("two", seeds="2", epochs=1), url)
     _, stderr = finished(process)
     assert process.returncode == 2
-    assert "another sweep has been started under this name (space seed: [1] there, [2] now)" in stderr
+    assert (
+        "another sweep has been started under this name (space seed: [1] there, [2] now)" in stderr
+    )

@@ -8,8 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from nnmnist import checkpoint, runs
-from nnmnist.run_directory import FILES
+from nnmnist import checkpoint
+from nnmnist.runs.directory import FILES
+from nnmnist.runs.run import stored_config
 
 from .support import assert_whole, counts, curve, finished, linux, nnmnist, posix, spawn, weights
 
@@ -27,11 +28,13 @@ def test_many_runs_with_one_name_at_once(tiny_config, count):
     assert len(directories) == count
     for seed, record in enumerate(records):
         run = Path(record["run"])
-        assert runs.stored_config(run).seed == seed
+        assert stored_config(run).seed == seed
         assert sorted(file.name for file in run.iterdir()) == sorted(FILES)
         assert json.loads((run / "summary.json").read_text()) == record
     for seed in (0, count - 1):
-        assert nnmnist("train", "-c", tiny_config, "--seed", seed, "-o", f"alone{seed}").exit_code == 0
+        assert (
+            nnmnist("train", "-c", tiny_config, "--seed", seed, "-o", f"alone{seed}").exit_code == 0
+        )
         assert weights(records[seed]["run"]) == weights(f"alone{seed}")
         assert curve(records[seed]["run"]) == curve(f"alone{seed}")
 
@@ -41,9 +44,14 @@ def test_many_runs_with_one_name_at_once(tiny_config, count):
 def test_many_that_go_on_with_one_run_at_once(tiny_config, count):
     """One does; the others are refused, and neither read nor write what it writes."""
     assert (
-        nnmnist("train", "-c", tiny_config, "-o", "run", "--set", "training.schedule=constant").exit_code == 0
+        nnmnist(
+            "train", "-c", tiny_config, "-o", "run", "--set", "training.schedule=constant"
+        ).exit_code
+        == 0
     )
-    processes = [spawn("train", "--resume", "run", "--epochs", "1000000", "-q") for _ in range(count)]
+    processes = [
+        spawn("train", "--resume", "run", "--epochs", "1000000", "-q") for _ in range(count)
+    ]
     going = list(processes)
     while len(going) > 1:
         with suppress(subprocess.TimeoutExpired):
@@ -92,5 +100,7 @@ def test_a_long_life_needs_no_more(tiny_config, count):
 @pytest.mark.parametrize("name", ["a", "b c", "ü"])
 def test_a_run_is_called_after_its_config(tiny_config, name):
     tiny_config.rename(f"{name}.yaml")
-    record = json.loads(nnmnist("train", "-c", f"{name}.yaml", "--epochs", "1", "--json", "-q").stdout)
+    record = json.loads(
+        nnmnist("train", "-c", f"{name}.yaml", "--epochs", "1", "--json", "-q").stdout
+    )
     assert Path(record["run"]).name.startswith(f"{name}-20")

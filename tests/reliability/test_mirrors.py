@@ -36,7 +36,9 @@ def test_no_answer_costs_much_memory(server, kind):
         fetch(FILE, [server.mirror("none", hostile.status(404))], Path("folder"))
     tracemalloc.start()
     try:
-        with pytest.raises(DataUnavailable, match=r"expected 102,400 bytes, found more|sends more than"):
+        with pytest.raises(
+            DataUnavailable, match=r"expected 102,400 bytes, found more|sends more than"
+        ):
             fetch(FILE, [server.mirror("bad", answer)], Path("folder"))
         _, peak = tracemalloc.get_traced_memory()
     finally:
@@ -51,7 +53,7 @@ def watch(event, arguments):
         sys.stderr.write(f"{event} {arguments}\\n")
         raise SystemExit(99)
 sys.addaudithook(watch)
-from nnmnist.cli import main
+from nnmnist.cli.app import main
 main()
 """
 
@@ -74,7 +76,9 @@ def test_offline_opens_no_socket(tiny_config, command, code):
 
 def test_the_watch_sees_a_socket():
     process = spawn(
-        "data", "download", program=("-c", "import os\nos.environ['NNMNIST_OFFLINE'] = '0'\n" + NO_SOCKETS)
+        "data",
+        "download",
+        program=("-c", "import os\nos.environ['NNMNIST_OFFLINE'] = '0'\n" + NO_SOCKETS),
     )
     _, stderr = finished(process)
     assert "socket." in stderr

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from nnmnist import checkpoint
-from nnmnist.run_directory import FILES
+from nnmnist.runs.directory import FILES
 
 from .support import assert_one_line, assert_same, curve, finished, nnmnist, spawn, weights
 
@@ -16,7 +16,9 @@ from .support import assert_one_line, assert_same, curve, finished, nnmnist, spa
 @pytest.fixture
 def steady(tiny_config):
     """A config whose steps do not depend on the number of epochs."""
-    tiny_config.write_text(tiny_config.read_text().replace("schedule: cosine", "schedule: constant"))
+    tiny_config.write_text(
+        tiny_config.read_text().replace("schedule: cosine", "schedule: constant")
+    )
     return tiny_config
 
 
@@ -147,7 +149,9 @@ FORGERIES = {
         {"optimizer.velocity": arrays["optimizer.velocity"].astype(np.float64)}
     ),
     "an infinite weight": lambda facts, arrays: arrays["W1"].__setitem__((0, 0), np.inf),
-    "an infinite velocity": lambda facts, arrays: arrays["optimizer.velocity"].__setitem__(0, np.inf),
+    "an infinite velocity": lambda facts, arrays: arrays["optimizer.velocity"].__setitem__(
+        0, np.inf
+    ),
 }
 
 

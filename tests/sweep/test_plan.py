@@ -58,13 +58,19 @@ def test_the_config_of_a_trial_is_the_base_with_its_values(sweep_file):
 
 def test_a_trial_of_several_seeds_is_as_many_runs(sweep_file):
     sweep = plan.load(sweep_file("space: {seed: [5]}\nseeds: 2"))
-    names = [(path.name, settings.seed) for path, settings in sweep.runs(FixedTrial({"seed": 5}), Path())]
+    names = [
+        (path.name, settings.seed) for path, settings in sweep.runs(FixedTrial({"seed": 5}), Path())
+    ]
     assert names == [("trial-0000-seed-5", 5), ("trial-0000-seed-6", 6)]
 
 
 def test_values_that_do_not_go_together_are_named_with_their_lines(sweep_file):
-    sweep = plan.load(sweep_file("space:\n  training.optimizer: [sgd, adam]\n  training.momentum: [0, 0.9]"))
-    with pytest.raises(ConfigError, match=r"tune.yaml:4: training.momentum: is not used by .* adam"):
+    sweep = plan.load(
+        sweep_file("space:\n  training.optimizer: [sgd, adam]\n  training.momentum: [0, 0.9]")
+    )
+    with pytest.raises(
+        ConfigError, match=r"tune.yaml:4: training.momentum: is not used by .* adam"
+    ):
         sweep.runs(FixedTrial({"training.optimizer": "adam", "training.momentum": 0}), Path())
 
 
@@ -120,7 +126,10 @@ def test_a_space_that_cannot_be_is_refused_in_one_line(sweep_file, space, messag
         ("space: {seed: [1]}\nsampler: random", "give trials"),
         ("space: {training.momentum: {uniform: [0, 0.9]}}", "a range has no grid"),
         ("space: {seed: {integer: [0, 1000000000]}}", "more than 10,000 points"),
-        ("space: {seed: [1]}\nset: {training.epoch: 3}", "tune.yaml:3: training.epoch: unknown key"),
+        (
+            "space: {seed: [1]}\nset: {training.epoch: 3}",
+            "tune.yaml:3: training.epoch: unknown key",
+        ),
         ("space: {seed: [1]}\nset: {data.validation: 0}", "trials are compared by validation"),
         ("space: {seed: [1], seed: [2]}", "given twice"),
         ("space: {seed: [1", "not valid YAML"),
@@ -133,7 +142,9 @@ def test_a_file_that_cannot_be_is_refused_in_one_line(sweep_file, text, message)
 
 
 def test_all_faults_are_told_at_once_in_their_order(sweep_file):
-    said = refusal(sweep_file("set:\n  seed: -1\nspace:\n  training.epochs: []\n  model.dropout: [1]"))
+    said = refusal(
+        sweep_file("set:\n  seed: -1\nspace:\n  training.epochs: []\n  model.dropout: [1]")
+    )
     assert [line.split(": ")[0] for line in said.splitlines()] == [
         "tune.yaml:3",
         "tune.yaml:5",
@@ -154,13 +165,19 @@ def test_the_base_is_looked_for_beside_the_sweep(tmp_path):
 
 
 def test_a_section_may_be_set_as_a_mapping(sweep_file):
-    sweep = plan.load(sweep_file("space: {seed: [1]}\nset: {training: {epochs: 9, schedule: cosine}}"))
+    sweep = plan.load(
+        sweep_file("space: {seed: [1]}\nset: {training: {epochs: 9, schedule: cosine}}")
+    )
     assert (sweep.base.training.epochs, sweep.base.training.schedule) == (9, "cosine")
 
 
 def test_the_same_sweep_in_other_words_is_the_same(sweep_file):
-    first = plan.load(sweep_file("space: {training.learning_rate: [0.1, 1]}\nset: {training.epochs: 4}"))
+    first = plan.load(
+        sweep_file("space: {training.learning_rate: [0.1, 1]}\nset: {training.epochs: 4}")
+    )
     again = plan.load(sweep_file("space:\n  training.learning_rate:\n    - 1e-1\n    - 1"))
-    other = plan.load(sweep_file("space: {training.learning_rate: [0.1, 1]}\nset: {training.epochs: 5}"))
+    other = plan.load(
+        sweep_file("space: {training.learning_rate: [0.1, 1]}\nset: {training.epochs: 5}")
+    )
     assert first.identity() == again.identity()
     assert first.identity() != other.identity()

@@ -134,7 +134,9 @@ def test_a_sampler_draws_the_same_for_a_trial_whoever_asks(journal, sampler):
 
 def test_another_space_under_the_same_name_is_refused_with_the_difference(journal):
     journal("space: {training.momentum: [0, 0.5]}")
-    with pytest.raises(ConfigError, match=r"tune: another sweep .* \[0, 0.5\] there, \[0, 0.6\] now"):
+    with pytest.raises(
+        ConfigError, match=r"tune: another sweep .* \[0, 0.5\] there, \[0, 0.6\] now"
+    ):
         journal("space: {training.momentum: [0, 0.6]}")
     with pytest.raises(ConfigError, match=r"config training.epochs: 4 there, 5 now"):
         journal("space: {training.momentum: [0, 0.5]}\nset: {training.epochs: 5}")

@@ -159,7 +159,7 @@ function showSeen(pixels) {
   context.putImageData(image, 0, 0);
 }
 
-const weight = (p) => (model.probable ? `${(100 * p).toFixed(1)}\u00a0%` : p.toFixed(2));
+const weight = (p) => (model.is_probability ? `${(100 * p).toFixed(1)}\u00a0%` : p.toFixed(2));
 const bestOf = (p) => p.indexOf(Math.max(...p));
 
 function showAnswer(p) {

@@ -1,0 +1,1 @@
+"""The config: one YAML file, checked before anything else happens."""

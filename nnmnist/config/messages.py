@@ -1,0 +1,162 @@
+"""What pydantic finds wrong with a config, told by line and in plain words.
+
+Pydantic says where a value is refused. What would be allowed there is read from the JSON Schema that editors
+use, so that a new key or bound needs no sentence of its own.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from difflib import get_close_matches
+from typing import Any
+
+from pydantic_core import ErrorDetails
+
+from nnmnist.config.yaml import Fault, Node, compose
+from nnmnist.errors import printable
+
+Schema = Mapping[str, Any]
+
+_TYPES = {
+    "integer": "a whole number",
+    "number": "a number",
+    "string": "text",
+    "boolean": "true or false",
+    "null": "null",
+    "object": "a mapping of keys to values",
+}
+_FORMATS = {"path": "a folder", "uri": "an address that begins with http:// or https://"}
+_BOUNDS = {"minimum": ">=", "exclusiveMinimum": ">", "maximum": "<=", "exclusiveMaximum": "<"}
+_EXAMPLES = {"integer": "1000", "number": "0.5 or 1e-3"}
+_ITEMS = {"integer": int, "string": str}
+
+
+class Clash(ValueError):
+    """Values that are each allowed, but not together: (dotted key, what is wrong) for each."""
+
+    def __init__(self, faults: Sequence[tuple[str, str]]) -> None:
+        super().__init__("; ".join(f"{key}: {problem}" for key, problem in faults))
+        self.faults = faults
+
+
+def is_structural(error: ErrorDetails) -> bool:
+    """Whether the error lies in the keys and sections, which no other layer's value can mend."""
+    return error["type"] in ("extra_forbidden", "model_type")
+
+
+def is_clash(error: ErrorDetails) -> bool:
+    """Whether values clash that are each allowed."""
+    return isinstance(error.get("ctx", {}).get("error"), Clash)
+
+
+def explain(error: ErrorDetails, tree: Node, schema: Schema) -> Iterator[Fault]:
+    """The faults behind one pydantic error about `tree`, given the JSON Schema of the whole config."""
+    if error["type"] == "extra_forbidden":
+        yield _unknown_key([str(part) for part in error["loc"]], tree, schema)
+    elif "ctx" in error and isinstance(clash := error["ctx"].get("error"), Clash):
+        for path, problem in clash.faults:
+            yield Fault(_follow(tree, path.split(".")).place, problem, path)
+    else:
+        yield _unexpected(error["loc"], tree, schema)
+
+
+def words(schema: Schema) -> str:
+    """What a JSON Schema of one value allows, such as "a whole number >= 1 or full"."""
+    if "anyOf" in schema:
+        return " or ".join(words(branch) for branch in schema["anyOf"])
+    if "const" in schema:
+        return str(schema["const"])
+    if "enum" in schema:
+        return "one of " + ", ".join(schema["enum"])
+    if "items" in schema:
+        return f"a list (each item {words(schema['items'])})"
+    name = _FORMATS.get(schema.get("format", "")) or _TYPES[schema["type"]]
+    bounds = [f"{sign} {schema[key]:.15g}" for key, sign in _BOUNDS.items() if key in schema]
+    return " ".join([name, " and ".join(bounds)]).strip()
+
+
+def _unknown_key(keys: Sequence[str], tree: Node, schema: Schema) -> Fault:
+    *section, key = keys
+    node = _follow(tree, keys)
+    here = schema
+    for name in section:
+        here = _keys(here)[name]
+    leaves = {path.rpartition(".")[2]: path for path in _leaves(schema)}
+    if "." in key and key in leaves.values():
+        hint = f"indent {key.rpartition('.')[2]} under {key.partition('.')[0]}"
+    elif near := leaves.get(key) or _nearest(key, _keys(here)):
+        hint = f"did you mean {near}?"
+    elif near := _nearest(key, leaves):
+        hint = f"did you mean {leaves[near]}?"
+    else:
+        hint = f"the keys here are {', '.join(_keys(here))}"
+    return Fault(
+        node.key or node.place, f"unknown key; {hint}", ".".join([*section, printable(key)])
+    )
+
+
+def _follow(tree: Node, keys: Sequence[str]) -> Node:
+    for key in keys:
+        if isinstance(tree.value, dict):
+            tree = tree.value[key]
+    return tree
+
+
+def _leaves(schema: Schema, prefix: str = "") -> Iterator[str]:
+    for name, value in _keys(schema).items():
+        if "properties" not in value:
+            yield prefix + name
+        yield from _leaves(value, f"{prefix}{name}.")
+
+
+def _unexpected(location: Sequence[str | int], tree: Node, schema: Schema) -> Fault:
+    path, node, allowed = "", tree, schema
+    for part in location:  # parts that lead nowhere are pydantic's names for the members of a union
+        if isinstance(node.value, dict) and part in _keys(allowed):
+            node, allowed = node.value[str(part)], _keys(allowed)[str(part)]
+            path = f"{path}.{part}" if path else str(part)
+        elif isinstance(node.value, list) and isinstance(part, int):
+            node = node.value[part]
+            allowed = next(branch["items"] for branch in _branches(allowed) if "items" in branch)
+            path = f"{path}[{part}]"
+    return Fault(
+        node.place, f"expected {words(allowed)}, found {node.text}{_hint(node, allowed)}", path
+    )
+
+
+def _hint(node: Node, allowed: Schema) -> str:
+    branches = _branches(allowed)
+    if any(
+        type(node.value) is _ITEMS[branch["items"]["type"]]
+        for branch in branches
+        if "items" in branch
+    ):
+        return f"; did you mean [{printable(str(node.value))}]?"
+    if not isinstance(node.value, str):
+        return ""
+    names = [name for branch in branches for name in branch.get("enum", [branch.get("const", "")])]
+    if near := _nearest(node.value, names):
+        return f"; did you mean {near}?"
+    examples = [_EXAMPLES[branch["type"]] for branch in branches if branch.get("type") in _EXAMPLES]
+    if examples and node.value.lstrip("+-.")[:1].isdigit():
+        tree = compose(node.value, "").tree
+        quoted = tree is not None and isinstance(tree.value, (int, float))
+        return "; remove the quotes" if quoted else f"; write decimal digits, such as {examples[0]}"
+    return ""
+
+
+def _branches(schema: Schema) -> Sequence[Schema]:
+    branches: Sequence[Schema] = schema.get("anyOf", [schema])
+    return branches
+
+
+def _keys(schema: Schema) -> Schema:
+    """What each key of a section holds; nothing where `schema` is of no section."""
+    return next(
+        (branch["properties"] for branch in _branches(schema) if "properties" in branch), {}
+    )
+
+
+def _nearest(word: str, names: Iterable[str]) -> str | None:
+    near = get_close_matches(word.lower(), list(names), n=1)
+    return near[0] if near else None

@@ -1,0 +1,1 @@
+"""Any picture of a digit, made into what a network takes."""

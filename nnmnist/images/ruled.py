@@ -1,0 +1,86 @@
+"""Paper's own lines, told from writing: straight, thin, and from one border of the picture to the other."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from nnmnist.images.regions import runs
+from nnmnist.types import Array
+
+STEEPEST = 0.25  # how much a line may rise, in pixels a pixel: 14 degrees
+THICKEST = 1 / 30  # of the longer side of the picture
+BORDER = (
+    # a line as near to the border as this part of the picture may be the bar of a 7 cut out closely
+    0.03
+)
+UNBROKEN = 0.9  # the least part of its way through the picture on which a line shows
+RUNS = 4000  # that are enough to find the slope by
+
+
+def without_lines(mask: Array) -> Array:
+    """`mask` (rows, columns) bool of ink, without the lines that paper is ruled with, down and across.
+
+    A line goes column by column, where the ink is no thicker than the line is: what crosses it stays (the criterion
+    of line track height in Dalitz, Droettboom, Pranzas and Fujinaga, A comparative study of staff removal
+    algorithms, 2008).
+    """
+    left = _without(_without(mask).T).T
+    return left if left.any() else mask
+
+
+def _without(mask: Array) -> Array:
+    """`mask` without the lines that run down it, each given by where it would meet the top: its level."""
+    row, first, length = runs(mask)
+    thin = length <= max(2.0, THICKEST * max(mask.shape))
+    if np.count_nonzero(thin) < len(mask) / 2:
+        return mask
+    middle = first + (length - 1) / 2
+    slope = _slope(row[thin], middle[thin], len(mask))
+    level = np.rint(middle - slope * row).astype(np.intp)
+    dropped = np.zeros(len(row), bool)
+    for line in _lines(mask, level[thin], slope):
+        near = thin & (np.abs(level - line) <= 2)
+        dropped |= near & (length <= 1.5 * np.median(length[near]) + 1)
+    mask = mask.copy()
+    mask[mask] = ~np.repeat(dropped, length)  # runs and pixels come in the same order
+    return mask
+
+
+def _slope(row: Array, middle: Array, rows: int) -> float:
+    """The slope at which the middles of runs gather on fewest levels: the largest sum of squared counts."""
+    step = len(row) // RUNS + 1
+    slopes = np.arange(-STEEPEST, STEEPEST, 1 / rows)
+    # (slopes, runs)
+    level = np.rint(middle[::step] - slopes[:, None] * row[::step]).astype(np.intp)
+    level -= level.min()
+    bins = int(level.max()) + 1
+    counts = np.bincount(
+        (level + bins * np.arange(len(slopes))[:, None]).reshape(-1), minlength=bins * len(slopes)
+    )
+    return float(slopes[np.square(counts.reshape(-1, bins)).sum(axis=1).argmax()])
+
+
+def _lines(mask: Array, level: Array, slope: float) -> list[int]:
+    """The levels at which a line is, the strongest first: on nearly every row of its way there is ink."""
+    rows, columns = mask.shape
+    low = int(level.min())
+    counts = np.bincount(level - low)
+    shift = np.rint(slope * np.arange(rows)).astype(np.intp)
+    lines: list[int] = []
+    for line in (low + np.argsort(-counts, kind="stable")).tolist():
+        if counts[line - low] < rows / 8:
+            break
+        place = line + shift + np.array([[-1], [0], [1]])  # (3, rows)
+        inside = (place >= 0) & (place < columns)
+        inked = mask[np.arange(rows), np.clip(place, 0, columns - 1)] & inside
+        way = np.count_nonzero(inside.any(axis=0))
+        unbroken = np.count_nonzero(inked.any(axis=0)) >= UNBROKEN * way
+        off_border = BORDER < np.mean(place) / columns < 1 - BORDER
+        if (
+            unbroken
+            and off_border
+            and way >= rows / 4
+            and all(abs(line - other) > 2 for other in lines)
+        ):
+            lines.append(line)
+    return lines

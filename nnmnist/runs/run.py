@@ -1,0 +1,290 @@
+"""One run, from a Config to a finished directory:
+
+    config.yaml   the resolved config, with the versions it ran on
+    metrics.csv   one row an epoch
+    best.npz      the network of the best epoch by validation
+    last.npz      the last epoch, with the optimizer's state, from which `--resume` goes on
+    summary.json  written at the end: the run is finished where it exists
+    failure.txt   why the last sitting failed; it goes with the next
+    .lock         held by the process that trains the run (lock.py)
+
+An epoch is recorded in the order metrics, best, last. A run killed at any moment goes on from `last.npz`, does
+the epoch after it again to the same bits, and drops the rows that it had written too early.
+"""
+
+from __future__ import annotations
+
+import json
+import platform
+import time
+from collections.abc import Iterator
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import DTypeLike
+
+import nnmnist
+from nnmnist.config.loading import dump_config, load_config
+from nnmnist.runs.directory import is_unstarted, new_directory
+from nnmnist import checkpoint
+from nnmnist.runs import metrics
+from nnmnist.checkpoint import Checkpoint
+from nnmnist.config.schema import Config
+from nnmnist.data.examples import Splits
+from nnmnist.errors import CheckpointError, ConfigError
+from nnmnist.evaluation.evaluate import Evaluation, evaluate
+from nnmnist.files import write_atomic
+from nnmnist.model.network import Network
+from nnmnist.model.outputs import OUTPUTS
+from nnmnist.randomness import generator
+from nnmnist.runs.directory import FAILURE, RunDirectory
+from nnmnist.runs.resume import Best, Standing, read_standing, require_extension
+from nnmnist.training.threads import blas_threads, cores
+from nnmnist.training.fit import Epoch, Progress, fit
+from nnmnist.training.setup import build_network, make_optimizer
+
+
+def create_run(settings: Config, name: str, output: Path | None = None, force: bool = False) -> Run:
+    """A new run in `output`, or in a new directory `runs/<name>-<time>[-n]`.
+
+    Raises:
+        ConfigError: `output` holds something and `force` is not given.
+        RunHeld: another process is training the run in `output`.
+    """
+    if output is None:
+        directory = new_directory(Path("runs"), f"{name}-{time.strftime('%Y%m%d-%H%M%S')}")
+    else:
+        _require_free(output, force)  # before anything is written there
+        output.mkdir(parents=True, exist_ok=True)
+        directory = output
+    run = Run(directory, settings)
+    with run.sitting():
+        _require_free(directory, force)  # for another process may just have finished there
+        run.clear()
+        run.write_config()
+    return run
+
+
+def _require_free(directory: Path, force: bool) -> None:
+    if not force and not is_unstarted(directory):
+        raise ConfigError(
+            f"--output: {directory} exists; go on with it by --resume, write over it by --force, or name another"
+        )
+
+
+def reopen_run(directory: Path, settings: Config) -> Run:
+    """A run to go on with, under `settings`.
+
+    Raises:
+        ConfigError: there is no run in `directory`, or `settings` differ from its own in more than its length.
+        CheckpointError: the checkpoint to go on from is damaged, or was written by no run.
+        RunHeld: another process is training it.
+    """
+    stored = stored_config(directory)
+    run = Run(directory, settings)
+    with run.sitting():
+        run.sweep()
+        if run.path("last.npz").exists():
+            run.last = checkpoint.load(run.path("last.npz"))
+            run.standing = read_standing(run.last, run.path("last.npz"))
+            stored = run.standing.config  # config.yaml may have been edited since
+        require_extension(directory, stored, settings, run.standing.epoch if run.standing else 0)
+        if stored != settings:
+            run.write_config()
+    return run
+
+
+def finished_summary(directory: Path, settings: Config) -> dict[str, Any] | None:
+    """The summary of the run in `directory`, if it was finished under just these `settings`; else None."""
+    last = directory / "last.npz"
+    try:
+        summary = json.loads((directory / "summary.json").read_text(encoding="utf-8"))
+        trained = read_standing(checkpoint.load(last), last).config
+    except (OSError, ValueError, CheckpointError):
+        return None
+    if trained != settings or not isinstance(summary, dict) or not (directory / "best.npz").is_file():
+        return None
+    return {**summary, "run": str(directory), "checkpoint": str(directory / "best.npz")}
+
+
+def stored_config(directory: Path) -> Config:
+    """The config that a run was started with.
+
+    Raises:
+        ConfigError: there is no run in `directory`.
+    """
+    file = directory / "config.yaml"
+    if not file.is_file():
+        raise ConfigError(
+            f"--resume: {directory} holds no run (no {file.name}); give the directory that `train` named"
+        )
+    return load_config(file)
+
+
+class Run(RunDirectory):
+    """A run directory and its config."""
+
+    def __init__(self, directory: Path, settings: Config) -> None:
+        super().__init__(directory)
+        self.config = settings
+        # where an earlier sitting ended, until this one has taken it up
+        self.last: Checkpoint | None = None
+        self.standing: Standing | None = None
+        self.best: Best | None = None
+        self.seconds = 0.0  # of training, in this and all earlier sittings
+        self.epochs_done = 0
+        self.costs: list[float] = []  # of training, an epoch each
+        self.versions = versions()  # with the threads there are before a team has taken them
+
+    def changes(self) -> dict[str, tuple[str | int, str | int]]:
+        """Versions and threads that were others in the last sitting: (then, now)."""
+        then = self.standing.versions if self.standing else {}
+        return {key: (then[key], now) for key, now in self.versions.items() if then.get(key, now) != now}
+
+    def write_config(self) -> None:
+        """The resolved config, headed by what it runs on."""
+        head = "".join(f"# {name}: {value}\n" for name, value in self.versions.items())
+        write_atomic(self.path("config.yaml"), (head + dump_config(self.config)).encode())
+
+    def train(self, splits: Splits, progress: Progress | None = None) -> Iterator[Epoch]:
+        """Train, from the last recorded epoch on, recording each epoch before it is yielded.
+
+        Raises:
+            TrainingError: the cost is no longer finite.
+            CheckpointError: the run cannot be gone on with.
+        """
+        with self.sitting():
+            yield from self._epochs(splits, progress)
+
+    def _epochs(self, splits: Splits, progress: Progress | None) -> Iterator[Epoch]:
+        settings = self.config.training
+        network = build_network(self.config, splits)
+        optimizer = make_optimizer(network, settings)
+        if self.last and self.standing:
+            self._restore(self.last, self.standing, network, optimizer.state if optimizer else {}, splits)
+            self.last = None
+        self.costs = metrics.rewrite(self.path("metrics.csv"), self.epochs_done)
+        for name in ("summary.json", FAILURE):
+            self.path(name).unlink(missing_ok=True)
+        if self._stalled() or self._converged():
+            return
+        fitting = fit(
+            network, splits.train, splits.validation, settings,
+            self.config.seed, optimizer, self.epochs_done, progress, cores(),
+        )  # fmt: skip
+        with closing(fitting) as epochs:
+            for epoch in epochs:
+                self.seconds += epoch.seconds
+                best = Best.of(epoch)
+                improved = best.beats(self.best) or epoch.validation is None
+                self.best = best if improved else self.best
+                metrics.record(self.path("metrics.csv"), epoch)
+                facts = self._facts(epoch, splits)
+                if improved:
+                    checkpoint.save(self.path("best.npz"), network, splits.classes, facts)
+                checkpoint.save(self.path("last.npz"), network, splits.classes, facts, optimizer)
+                self.epochs_done = epoch.number
+                self.costs.append(epoch.cost)
+                yield epoch
+                if self._stalled() or self._converged():
+                    return
+
+    def finish(self, splits: Splits) -> dict[str, Any]:
+        """Look at the test set, once, with the best network; write and return the summary."""
+        with self.sitting():
+            best = checkpoint.load(self.path("best.npz"))
+            summary = {
+                "run": str(self.directory),
+                "checkpoint": str(self.path("best.npz")),
+                "data": splits.name,
+                "epochs": self.epochs_done,
+                "seconds": round(self.seconds, 3),
+                "validation": best.document["metrics"]["validation"],
+                "test": _figures(evaluate(best.network, splits.test)),
+            }
+            write_atomic(self.path("summary.json"), (json.dumps(summary, indent=2) + "\n").encode())
+        self.lock.release()
+        return summary
+
+    def _stalled(self) -> bool:
+        """Early stopping: no better epoch for `patience` epochs."""
+        patience = self.config.training.patience
+        return bool(patience and self.best and self.epochs_done - self.best.epoch >= patience)
+
+    def _converged(self) -> bool:
+        """The training cost changed by no more than `tolerance` over the last epoch."""
+        tolerance = self.config.training.tolerance
+        return (
+            tolerance is not None
+            and len(self.costs) > 1
+            and abs(self.costs[-1] - self.costs[-2]) <= tolerance
+        )
+
+    def _facts(self, epoch: Epoch, splits: Splits) -> dict[str, Any]:
+        """What a checkpoint says about itself."""
+        assert self.best is not None
+        return {
+            "image_shape": splits.image_shape,
+            "preprocessing": _preprocessing(self.config, splits),
+            "config": self.config.model_dump(mode="json"),
+            "data": {"name": splits.name, **splits.identity},
+            "epoch": epoch.number,
+            "seconds": self.seconds,
+            "best": vars(self.best),
+            "metrics": {
+                "train": _figures(epoch),
+                "validation": _figures(epoch.validation),
+            },
+            "versions": self.versions,
+        }
+
+    def _restore(
+        self, saved: Checkpoint, standing: Standing,
+        network: Network, state: dict[str, np.ndarray[Any, Any]], splits: Splits,
+    ) -> None:  # fmt: skip
+        """Take up network, optimizer and best epoch where `last.npz` left them."""
+        last = self.path("last.npz")
+        trained_on = saved.document.get("data", {})
+        here = {"name": splits.name, **splits.identity}
+        if any(trained_on.get(key) != value for key, value in here.items() if key != "folder"):
+            raise CheckpointError(
+                f"{last}: was trained on {trained_on.get('name')}, and these examples are others ({splits.name}); "
+                "find the data it had, or start a new run"
+            )
+        if saved.network.sizes != network.sizes or _kinds(saved.optimizer) != _kinds(state):
+            raise CheckpointError(f"{last}: does not fit its config; start a new run")
+        network.theta[:] = saved.network.theta
+        for name, array in state.items():
+            array[...] = saved.optimizer[name]
+        self.epochs_done, self.seconds, self.best = standing.epoch, standing.seconds, standing.best
+
+
+def versions() -> dict[str, str | int]:
+    """What a result depends on beside the config."""
+    return {
+        "nnmnist": nnmnist.__version__,
+        "python": platform.python_version(),
+        "numpy": np.__version__,
+        "machine": f"{platform.system()} {platform.machine()}",
+        "blas_threads": blas_threads(),
+    }
+
+
+def _kinds(arrays: dict[str, np.ndarray[Any, Any]]) -> dict[str, tuple[Any, ...]]:
+    return {name: (array.dtype, array.shape) for name, array in arrays.items()}
+
+
+def _figures(result: Evaluation | Epoch | None) -> dict[str, float | None] | None:
+    if result is None:
+        return None
+    figures = {"cost": result.cost, "accuracy": result.accuracy}
+    return figures if result.r2 is None else {**figures, "r2": result.r2}
+
+
+def _preprocessing(settings: Config, splits: Splits) -> str | None:
+    """What becomes of the bytes of a picture before the first layer, in words; None where inputs are no pictures."""
+    if not splits.image_shape:
+        return None
+    return "pixels / 255" + (", then nnmnist.model.normalize.normalize" if settings.model.normalize else "")

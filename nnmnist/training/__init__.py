@@ -1,0 +1,1 @@
+"""Gradient descent in minibatches, and what it needs."""

@@ -1,0 +1,202 @@
+import gzip
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+from click.testing import CliRunner
+from PIL import Image
+
+from nnmnist.cli.commands.data import data
+from nnmnist.cli.digits import render
+from nnmnist.data import cache, mnist
+from nnmnist.data.download import Published
+from nnmnist.data.readers import idx
+from nnmnist.errors import ConfigError, DataError, DataUnavailable
+
+TRAIN_IMAGES, TRAIN_LABELS, TEST_IMAGES, TEST_LABELS = mnist.FILES
+PICTURES = np.zeros((3, 4, 6), np.uint8)
+PICTURES[:, 1:, 2] = 255
+PICTURES[1, 0, 4] = 128
+ARRAYS = {
+    TRAIN_IMAGES: PICTURES,
+    TRAIN_LABELS: np.array([1, 0, 1], np.uint8),
+    TEST_IMAGES: PICTURES[:2],
+    TEST_LABELS: np.array([1, 0], np.uint8),
+}
+
+
+@pytest.fixture(autouse=True)
+def own_cache(tmp_path, monkeypatch):
+    published = {
+        name: Published(len(idx.encode(array)), idx.sha256(array)) for name, array in ARRAYS.items()
+    }
+    monkeypatch.setattr(mnist, "FILES", published)
+    monkeypatch.setattr(cache, "directory", lambda: tmp_path / "cache")
+    monkeypatch.setenv("NNMNIST_OFFLINE", "1")
+    monkeypatch.delenv("NNMNIST_DATA_DIR", raising=False)
+
+
+@pytest.fixture
+def folder(tmp_path):
+    folder = tmp_path / "data" / "mnist"
+    folder.mkdir(parents=True)
+    for name, array in ARRAYS.items():
+        (folder / f"{name}.gz").write_bytes(gzip.compress(idx.encode(array)))
+    return folder
+
+
+def run(*arguments, **environment):
+    return CliRunner(env=environment).invoke(data, [*map(str, arguments)], catch_exceptions=False)
+
+
+def test_download_tells_where_the_files_lie(folder):
+    result = run("download", "--data-dir", folder.parent)
+    assert result.stdout == f"{folder}: 3 training and 2 test images, verified\n"
+    assert result.stderr == ""
+
+
+def test_download_without_network_tells_what_to_do():
+    with pytest.raises(DataUnavailable, match="Fetch by hand"):
+        run("download")
+
+
+def test_info_shows_identity_counts_and_digits(folder):
+    lines = run("info", "--data-dir", folder.parent, COLUMNS="80").stdout.splitlines()
+    assert lines[:2] == ["name      mnist", f"folder    {folder}"]
+    assert f"sha256    {TRAIN_LABELS}  {idx.sha256(ARRAYS[TRAIN_LABELS])}" in lines
+    assert lines[6:] == [
+        "images    4 x 6 pixels",
+        "",
+        "class     train      test",
+        "    0         1         1",
+        "    1         2         1",
+        "total         3         2",
+        "",
+        "  ▄ ▀     ▄",
+        "  █       █",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("columns", "lines"),
+    [("14", ["  ▄ ▀     ▄", "  █       █"]), ("13", ["  ▄ ▀", "  █"]), ("3", [" ▄▀"])],
+)
+def test_as_many_digits_are_drawn_as_the_terminal_has_room_for(folder, columns, lines):
+    result = run("info", "--data", folder, COLUMNS=columns)
+    assert result.stdout.splitlines()[13:] == lines
+
+
+def test_info_as_json_is_one_object(folder):
+    record = json.loads(run("info", "--data", folder, "--json").stdout)
+    assert record == {
+        "data": "mnist",
+        "identity": {
+            "name": "mnist",
+            "folder": str(folder),
+            "sha256": {name: idx.sha256(array) for name, array in ARRAYS.items()},
+        },
+        "image_shape": [4, 6],
+        "classes": ["0", "1"],
+        "train": {"n": 3, "counts": {"0": 1, "1": 2}},
+        "test": {"n": 2, "counts": {"0": 1, "1": 1}},
+    }
+
+
+def test_info_fetches_nothing(monkeypatch):
+    monkeypatch.setenv("NNMNIST_OFFLINE", "0")
+    with pytest.raises(DataError, match="not on this machine: `nnmnist data download` fetches it"):
+        run("info")
+
+
+def test_info_of_something_unknown_tells_what_is_known():
+    with pytest.raises(
+        DataError, match=r"--data emnist: neither a folder nor one of curve, .*mnist, .*synthetic"
+    ):
+        run("info", "--data", "emnist")
+
+
+@pytest.fixture
+def at_most_three_across(monkeypatch):
+    monkeypatch.setattr("nnmnist.cli.commands.data.ACROSS", 3)
+
+
+@pytest.mark.usefixtures("at_most_three_across")
+def test_a_sheet_has_a_row_for_each_class(folder):
+    assert run("show", "--data-dir", folder.parent).stdout == "digits.png\n"
+    with Image.open("digits.png") as file:
+        picture = np.asarray(file)
+    blank = np.zeros((4, 6), np.uint8)
+    sheet = np.block([[PICTURES[1], blank, blank], [PICTURES[0], PICTURES[2], blank]])
+    np.testing.assert_array_equal(picture, 255 - np.kron(sheet, np.ones((2, 2), np.uint8)))
+
+
+@pytest.mark.usefixtures("at_most_three_across")
+def test_a_sheet_of_distorted_digits_begins_with_the_digit_itself(folder):
+    for distort in (["--distort"], ["--distort", "{alpha: 0}"], ["--distort", "{shift: 0}"]):
+        run("show", "--data-dir", folder.parent, "-o", "sheet.png", "--force", *distort)
+        with Image.open("sheet.png") as file:
+            rows = (255 - np.asarray(file))[::2, ::2].reshape(2, 4, 3, 6)
+        for row, original in zip(rows, PICTURES[[1, 0]], strict=True):
+            np.testing.assert_array_equal(row[:, 0], original)
+            assert 0 < np.abs(row[:, 1] - row[:, 2].astype(float)).max() < 256
+
+
+def test_a_sheet_without_distortion_to_speak_of_repeats_the_digit(folder):
+    nothing = "{rotation: 0, shear: 0, scale: 0, shift: 0, alpha: 0}"
+    run("show", "--data-dir", folder.parent, "--distort", nothing)
+    with Image.open("digits.png") as file:
+        row = 255 - np.asarray(file)[:8:2, ::2]
+    np.testing.assert_array_equal(row, np.tile(PICTURES[1], 16))
+
+
+@pytest.mark.parametrize(
+    ("arguments", "error", "message"),
+    [
+        (["--distort", "{alph: 3}"], ConfigError, r"--distort \{alph: 3\}: .*did you mean alpha\?"),
+        (
+            ["--distort", "3"],
+            ConfigError,
+            r"--distort 3: data.distort: expected true or false or a mapping",
+        ),
+        (["--data", "rings"], DataError, "--data rings: its inputs are no pictures"),
+    ],
+)
+def test_what_cannot_be_shown_is_told(arguments, error, message):
+    with pytest.raises(error, match=message):
+        run("show", *arguments)
+
+
+@pytest.mark.usefixtures("at_most_three_across")
+def test_an_existing_file_is_replaced_by_force_alone(folder):
+    Path("mine.png").write_text("precious")
+    arguments = "show", "--data-dir", folder.parent, "-o", "mine.png"
+    result = run(*arguments)
+    assert result.exit_code == 1
+    assert result.stderr == "Error: mine.png: exists; write over it by --force, or name another\n"
+    assert Path("mine.png").read_text() == "precious"
+    assert run(*arguments, "--force").exit_code == 0
+    assert Path("mine.png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_a_sheet_is_a_png():
+    result = run("show", "-o", "sheet.jpg")
+    assert result.exit_code == 2
+    assert "sheet.jpg: name a file that ends in .png" in result.stderr
+
+
+def test_halves_show_every_pixel():
+    image = np.array([[255, 0, 128, 127], [255, 255, 0, 0], [0, 200, 0, 0]], np.uint8)
+    assert render(image, "utf-8") == "█▄▀\n ▀"
+
+
+def test_ascii_shows_shades_where_there_are_no_blocks():
+    image = np.array([[255, 1, 0, 0], [255, 255, 26, 0]], np.uint8)
+    assert render(image, "ascii") == "@+"
+    assert render(image, "latin-1") == render(image, "no such encoding") == "@+"
+
+
+def test_stdout_decides_between_them(monkeypatch):
+    image = np.full((2, 1), 255, np.uint8)
+    monkeypatch.setattr("sys.stdout", type("Stdout", (), {"encoding": "ascii"})())
+    assert render(image) == "@"

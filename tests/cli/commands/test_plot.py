@@ -1,0 +1,258 @@
+import json
+import sys
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+
+from nnmnist import checkpoint
+from nnmnist.cli.app import cli
+from nnmnist.cli.commands.plot import KINDS
+
+
+def nnmnist(*arguments):
+    return CliRunner().invoke(cli, [str(argument) for argument in arguments])
+
+
+def plot(*arguments):
+    return nnmnist("plot", *arguments)
+
+
+@pytest.fixture
+def run(tiny_config):
+    nnmnist("train", "-c", tiny_config, "-o", "run")
+    return Path("run")
+
+
+def toy(name, output, *settings):
+    """A run on one of the lecture's small problems."""
+    text = f"data: {{name: {name}, validation: 20}}\nmodel: {{hidden: [], output: {output}}}\ntraining: {{epochs: 2}}"
+    Path(f"{name}.yaml").write_text(text)
+    result = nnmnist("train", "-c", f"{name}.yaml", "-o", name, *settings)
+    assert result.exit_code == 0, result.output
+    return Path(name)
+
+
+def written(result):
+    assert result.exit_code == 0, result.output
+    paths = [Path(line) for line in result.stdout.splitlines()]
+    assert all(path.read_bytes().startswith((b"\x89PNG", b"<?xml")) for path in paths)
+    return sorted(map(str, paths))
+
+
+def test_the_default_draws_what_applies_to_images(run):
+    assert written(plot(run)) == [
+        "run/confusion.png", "run/curves.png", "run/mistakes.png", "run/weights.png"
+    ]  # fmt: skip
+
+
+def test_the_default_draws_what_applies_to_points_in_the_plane():
+    names = written(plot(toy("three_classes", "softmax")))
+    assert [Path(name).stem for name in names] == ["boundary", "confusion", "curves"]
+
+
+def test_the_default_draws_what_applies_to_a_regression():
+    assert [Path(name).stem for name in written(plot(toy("line", "linear")))] == ["curves", "fit"]
+
+
+@pytest.mark.parametrize("file", ["mine.png", "mine.svg", "MINE.SVG"])
+def test_output_and_its_format(run, file):
+    assert written(plot(run, "--kind", "confusion", "-o", file)) == [file]
+    assert sorted(path.name for path in run.glob("*.png")) == []
+
+
+def test_with_an_output_alone_curves_are_drawn(run):
+    written(plot(run, "-o", "a.png"))
+    written(plot(run, "--kind", "curves", "-o", "b.png"))
+    assert Path("a.png").read_bytes() == Path("b.png").read_bytes()
+
+
+def test_several_runs_are_overlaid(run, tiny_config):
+    nnmnist("train", "-c", tiny_config, "-o", "other", "--seed", "1")
+    assert written(plot(run, "other")) == ["run/curves-2-runs.png"]
+    written(plot(run, "-o", "alone.svg"))
+    written(plot(run, "other", "-o", "both.svg"))
+    assert Path("both.svg").read_text().count("<path") > Path("alone.svg").read_text().count(
+        "<path"
+    )
+
+
+def test_runs_of_the_same_name_are_told_apart(run, tiny_config):
+    nnmnist("train", "-c", tiny_config, "-o", "elsewhere/run")
+    written(plot(run, "elsewhere/run", "-o", "both.png"))
+    written(plot("elsewhere/run", run, "-o", "swapped.png"))
+    assert Path("both.png").read_bytes() != Path("swapped.png").read_bytes()
+
+
+def test_lines_of_several_runs_on_one_plot():
+    line = toy("line", "linear")
+    nnmnist("train", "-c", "line.yaml", "-o", "slow", "--set", "training.learning_rate=1e-3")
+    assert written(plot(line, "slow", "--kind", "fit")) == ["line/fit-2-runs.png"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "message"),
+    [
+        (
+            ["run", "--kind", "boundary"],
+            1,
+            "boundary draws a plane of two inputs, and this network takes 30",
+        ),
+        (["run", "--kind", "fit"], 1, "fit draws one output against one input"),
+        (["run", "run", "--kind", "weights"], 1, "draw the other kinds run by run"),
+        (["run", "-o", "x.pdf"], 2, "x.pdf: name a file that ends in .png or .svg"),
+        (["run", "-o", "nowhere/x.png"], 1, "nowhere"),
+        (["run", "--kind", "pie"], 2, "'pie' is not one of 'curves', 'weights'"),
+        (["nowhere"], 2, "'nowhere' does not exist"),
+        ([], 2, "Missing argument"),
+        ([".."], 1, "no curve to draw, for it holds no run"),
+        (["."], 1, "is a folder of runs; draw it by --kind sweep"),
+    ],
+)
+def test_bad_input_is_one_clear_line(run, arguments, code, message):
+    result = plot(*arguments)
+    assert result.exit_code == code
+    assert message in result.stderr
+    assert result.stdout == ""
+    *usage, error = result.stderr.splitlines()
+    assert error.startswith("Error: ")
+    assert all(line.startswith(("Usage:", "Try")) or not line for line in usage)
+
+
+def test_what_does_not_apply_to_a_regression():
+    line = toy("line", "linear")
+    for kind, message in (("confusion", "a regression confuses no classes"), ("weights", "no pictures"),
+                          ("boundary", "takes 1")):  # fmt: skip
+        result = plot(line, "--kind", kind)
+        assert result.exit_code == 1
+        assert message in result.stderr
+
+
+def test_mistakes_are_those_that_evaluate_tells(tiny_config):
+    nnmnist("train", "-c", tiny_config, "-o", "poor", "--set", "training.learning_rate=1e-6")
+    assert written(plot("poor", "--kind", "mistakes", "-o", "wrong.svg")) == ["wrong.svg"]
+    drawn = Path("wrong.svg").read_text()
+    told = json.loads(nnmnist("evaluate", "poor/best.npz", "--errors", "48", "--json").stdout)[
+        "errors"
+    ]
+    assert told
+    for mistake in told:
+        assert f"<!-- {mistake['index']} -->" in drawn
+        assert f"<!-- {mistake['label']}, read as {mistake['prediction']} -->" in drawn
+
+
+def test_what_has_no_mistakes_or_no_pictures_has_no_picture_of_them(tiny_config):
+    nnmnist("train", "-c", tiny_config, "-o", "sure", "--set", "training.epochs=60")
+    result = plot("sure", "--kind", "mistakes")
+    assert (result.exit_code, result.stderr) == (1, "Error: sure: it gets nothing wrong\n")
+    result = plot(toy("three_classes", "softmax"), "--kind", "mistakes")
+    assert result.exit_code == 1
+    assert "mistakes are drawn of pictures" in result.stderr
+
+
+def test_three_inputs_are_refused_by_boundary():
+    result = plot(toy("planes", "linear"), "--kind", "boundary")
+    assert result.exit_code == 1
+    assert (
+        result.stderr == "Error: boundary draws a plane of two inputs, and this network takes 3\n"
+    )
+
+
+def test_other_data_is_not_drawn_into_the_same_plot():
+    toy("line", "linear")
+    toy("hinge", "linear")
+    result = plot("line", "hinge", "--kind", "fit")
+    assert result.exit_code == 1
+    assert "hinge: was trained on other data than line" in result.stderr
+
+
+def test_missing_data_is_told_after_the_pictures_that_need_none(run):
+    found = checkpoint.load(run / "best.npz")
+    facts = {**found.document, "config": {"data": {"name": "mnist"}}}
+    checkpoint.save(run / "best.npz", found.network, found.classes, facts)
+    result = plot(run)
+    assert result.exit_code == 1
+    assert result.stdout.split() == ["run/curves.png", "run/weights.png"]
+    assert "lacks train-images-idx3-ubyte" in result.stderr
+
+
+@pytest.fixture
+def swept(tiny_config):
+    """A folder of runs of two rates and two seeds, of two widths, and of one that failed."""
+    for rate, seed in ((0.001, 0), (0.001, 1), (0.05, 0), (0.05, 1), (1e30, 0)):
+        name = f"swept/rate-{rate}-{seed}"
+        rates = ["--set", f"training.learning_rate={rate}"]
+        nnmnist(
+            "train", "-c", tiny_config, "-o", name, "--epochs", "1", "-q", "--seed", seed, *rates
+        )
+    return Path("swept")
+
+
+def test_a_sweep_over_one_key(swept):
+    assert written(plot(swept, "--kind", "sweep")) == ["swept/sweep.png"]
+    written(plot(swept, "--kind", "sweep", "-o", "a.svg"))
+    written(plot(swept, "--kind", "sweep", "--key", "learning_rate", "-o", "b.svg"))
+    assert Path("a.svg").read_bytes() == Path("b.svg").read_bytes()
+
+
+def test_a_sweep_over_two_of_three_keys(swept, tiny_config):
+    for width in (4, 5):
+        changes = ["--set", f"model.hidden=[{width}]", "--set", f"training.batch_size={10 * width}"]
+        nnmnist("train", "-c", tiny_config, "-o", f"swept/{width}", "--epochs", "1", "-q", *changes)
+    result = plot(swept, "--kind", "sweep")
+    assert result.exit_code == 1
+    assert result.stderr == (
+        "Error: swept: its runs differ in 3 keys (model.hidden, training.batch_size, training.learning_rate); "
+        "choose one or two of them by --key\n"
+    )
+    assert written(plot(swept, "--kind", "sweep", "--key", "hidden", "--key", "learning_rate")) == [
+        "swept/sweep.png"
+    ]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "message"),
+    [
+        (["swept", "--kind", "sweep", "--key", "lerning_rate"], 2, "did you mean learning_rate?"),
+        (["swept", "--kind", "sweep", "--key", "seed"], 2, "--key seed: unknown key"),
+        (["swept", "--key", "learning_rate"], 2, "--key belongs to --kind sweep"),
+        (["swept", "swept", "--kind", "sweep"], 1, "draw the other kinds run by run"),
+        (["swept/rate-0.05-0", "--kind", "sweep"], 1, "a sweep is a folder of finished runs"),
+        (["swept/rate-1e+30-0", "--kind", "sweep"], 1, "a sweep is a folder of finished runs"),
+    ],
+)
+def test_what_is_no_sweep(swept, arguments, code, message):
+    result = plot(*arguments)
+    assert result.exit_code == code
+    assert message in result.stderr
+    assert result.stdout == ""
+
+
+def test_runs_that_differ_in_nothing_are_no_sweep(tiny_config):
+    for seed in (0, 1):
+        nnmnist(
+            "train", "-c", tiny_config, "-o", f"seeds/{seed}", "--epochs", "1", "-q", "--seed", seed
+        )
+    result = plot("seeds", "--kind", "sweep")
+    assert result.exit_code == 1
+    assert "its runs differ in no key; train some that do" in result.stderr
+
+
+def test_classes_and_values_are_not_drawn_into_one_sweep(swept):
+    nnmnist("train", "-c", "lecture/line", "-o", "swept/line", "-q", "--set", "data.validation=20")
+    result = plot(swept, "--kind", "sweep", "--key", "learning_rate")
+    assert result.exit_code == 1
+    assert "holds runs of classes and of values" in result.stderr
+
+
+def test_without_matplotlib(run, monkeypatch):
+    monkeypatch.setitem(sys.modules, "matplotlib", None)
+    for arguments in (["run"], ["run", "--kind", "curves"]):
+        result = plot(*arguments)
+        assert result.exit_code == 1
+        assert "pip install 'nnmnist[plot]'" in result.stderr
+
+
+def test_help_names_every_kind():
+    text = plot("--help").stdout
+    assert all(kind in text for kind in KINDS)

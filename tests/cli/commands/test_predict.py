@@ -1,0 +1,308 @@
+import io
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+from click.testing import CliRunner
+from PIL import Image
+
+from nnmnist import checkpoint
+from nnmnist.cli.app import cli
+from nnmnist.data import synthetic
+from nnmnist.data.readers import idx
+from nnmnist.model.network import Network
+
+
+def nnmnist(*arguments, **settings):
+    return CliRunner().invoke(cli, [str(argument) for argument in arguments], **settings)
+
+
+@pytest.fixture
+def trained(tiny_config):
+    return json.loads(nnmnist("train", "-c", tiny_config, "-o", "run", "--json").stdout)[
+        "checkpoint"
+    ]
+
+
+@pytest.fixture
+def pictures(tiny):
+    """The first three test images as files of three formats, with their labels 0, 1, 2."""
+    images = idx.read(tiny / "t10k-images-idx3-ubyte")[:3]
+    Path("pictures").mkdir()
+    names = ["pictures/a.png", "pictures/b.bmp", "pictures/c.pgm"]
+    for name, pixels in zip(names, images, strict=True):
+        Image.fromarray(pixels).save(name)
+    return names
+
+
+def test_json_is_a_line_an_image(trained, pictures):
+    records = [
+        json.loads(line)
+        for line in nnmnist("predict", trained, *pictures, "--json").stdout.splitlines()
+    ]
+    assert [record["file"] for record in records] == pictures
+    assert [record["prediction"] for record in records] == [0, 1, 2]
+    for record in records:
+        assert record.keys() == {"file", "prediction", "probability", "top"}
+        assert record["top"][0] == {
+            "label": record["prediction"],
+            "probability": record["probability"],
+        }
+        assert sum(entry["probability"] for entry in record["top"]) == pytest.approx(1, abs=1e-5)
+
+
+def test_a_folder_and_standard_input(trained, pictures):
+    assert len(nnmnist("predict", trained, "pictures").stdout.splitlines()) == 3
+    result = nnmnist("predict", trained, "-", input=Path(pictures[1]).read_bytes())
+    assert result.stdout.startswith("-: 1 ")
+
+
+def test_top(trained, pictures):
+    record = json.loads(nnmnist("predict", trained, pictures[0], "--top", "1", "--json").stdout)
+    assert len(record["top"]) == 1
+
+
+def test_the_test_set_by_index(trained):
+    lines = nnmnist("predict", trained, "--test", "0-2,5").stdout.splitlines()
+    assert [line.split(":")[0] for line in lines] == ["test[0]", "test[1]", "test[2]", "test[5]"]
+    assert "(is 2" in lines[2]
+    record = json.loads(nnmnist("predict", trained, "--test", "4", "--json").stdout)
+    assert record["label"] == 1
+
+
+def test_show_draws_the_picture(trained, pictures):
+    plain = nnmnist("predict", trained, pictures[0]).stdout
+    shown = nnmnist("predict", trained, pictures[0], "--show")
+    assert len(shown.stdout.splitlines()) == len(plain.splitlines()) + 3  # six rows, two a line
+    with_json = nnmnist("predict", trained, pictures[0], "--show", "--json")
+    assert len(with_json.stdout.splitlines()) == 1
+
+
+def test_a_bad_image_does_not_stop_the_others(trained, pictures):
+    Path("no.png").write_text("hello")
+    Image.fromarray(np.zeros((28, 28), np.uint8)).save("large.png")
+    result = nnmnist(
+        "predict", trained, pictures[0], "no.png", "large.png", "gone.png", pictures[1]
+    )
+    assert result.exit_code == 1
+    assert len(result.stdout.splitlines()) == 2
+    errors = result.stderr.splitlines()
+    assert errors[0].startswith("Error: no.png: not an image")
+    assert "large.png: is 28x28 pixels; the network takes 5x6" in errors[1]
+    assert "gone.png: cannot be read: No such file" in errors[2]
+
+
+@pytest.mark.parametrize("indices", ["x", "5-2", "60", "1-", "", "-3"])
+def test_bad_indices(trained, indices):
+    result = nnmnist("predict", trained, f"--test={indices}")
+    assert result.exit_code == 2
+    assert "expected indices" in result.stderr
+
+
+def test_neither_or_both(trained):
+    assert nnmnist("predict", trained).exit_code == 2
+    assert nnmnist("predict", trained, "x.png", "--test", "1").exit_code == 2
+
+
+def test_an_empty_folder(trained):
+    Path("empty").mkdir()
+    result = nnmnist("predict", trained, "empty")
+    assert result.exit_code == 1
+    assert "no image in this folder" in result.stderr
+
+
+def test_a_network_that_reads_no_images():
+    checkpoint.save("points.npz", Network((2, 3)), ["red", "green", "blue"])
+    assert "does not classify images" in nnmnist("predict", "points.npz", "x.png").stderr
+
+
+def test_one_logistic_unit_weighs_two_classes():
+    network = Network((4, 1), output="logistic")
+    network.theta[:] = [0, 0, 0, 0, 1]
+    checkpoint.save("two.npz", network, ["no", "yes"], {"image_shape": [2, 2]})
+    picture = io.BytesIO()
+    Image.fromarray(np.zeros((2, 2), np.uint8)).save(picture, "PNG")
+    record = json.loads(
+        nnmnist("predict", "two.npz", "-", "--json", input=picture.getvalue()).stdout
+    )
+    assert record["prediction"] == "yes"
+    assert record["probability"] == pytest.approx(1 / (1 + np.exp(-1)))
+    assert record["top"][1]["label"] == "no"
+
+
+@pytest.fixture
+def reader():
+    """A network of 28x28 images that tells digits by their likeness to the mean of each class."""
+    labels = np.repeat(np.arange(10, dtype=np.uint8), 60)
+    images = synthetic.draw(labels, np.random.default_rng(0)).reshape(10, 60, 784) / 255
+    means = images.mean(axis=1)
+    network = Network((784, 10))
+    network.parameters()["W1"][:] = 2 * means
+    network.parameters()["b1"][:] = -(means**2).sum(axis=1)
+    checkpoint.save("reader.npz", network, list("0123456789"), {"image_shape": [28, 28]})
+    return "reader.npz"
+
+
+def page(*lines):
+    """A sheet of digits, dark on light, five times as large as MNIST's."""
+    rng = np.random.default_rng(4)
+    rows = []
+    for line in lines:
+        drawn = synthetic.draw(np.array(list(line), np.uint8), rng).reshape(-1, 28, 28)
+        rows.append(np.hstack([*drawn, *[np.zeros((28, 28), np.uint8)] * (6 - len(line))]))
+    return Image.fromarray(255 - np.kron(np.pad(np.vstack(rows), 6), np.ones((5, 5), np.uint8)))
+
+
+def test_many_reads_line_by_line(reader):
+    page("0170", "67").save("page.png")
+    result = nnmnist("predict", reader, "page.png", "--many")
+    heads = [line for line in result.stdout.splitlines() if not line.startswith(" ")]
+    assert heads == ["page.png, line 1: 0170", "page.png, line 2: 67"]
+    assert len(result.stdout.splitlines()) == 2 + 6
+    record = json.loads(
+        nnmnist("predict", reader, "page.png", "--many", "--json", "--top", "2").stdout
+    )
+    assert record.keys() == {"file", "lines"}
+    assert [line["text"] for line in record["lines"]] == ["0170", "67"]
+    digit = record["lines"][1]["digits"][0]
+    assert digit.keys() == {"box", "prediction", "probability", "top"}
+    assert digit["prediction"] == 6
+    assert len(digit["top"]) == 2
+    left, top, width, height = digit["box"]
+    assert 30 <= left < left + width <= 170
+    assert 170 <= top < top + height <= 310
+
+
+def test_annotate_draws_on_the_picture(reader):
+    page("25").save("page.png")
+    result = nnmnist("predict", reader, "page.png", "--many", "--annotate", "out.png")
+    assert result.exit_code == 0
+    before, after = (
+        np.asarray(Image.open(name).convert("RGB")).astype(int) for name in ("page.png", "out.png")
+    )
+    assert before.shape == after.shape
+    drawn = np.argwhere(np.ptp(after, axis=2) > 50)  # colour
+    boxes = [
+        d["box"]
+        for d in json.loads(nnmnist("predict", reader, "page.png", "--many", "--json").stdout)[
+            "lines"
+        ][0]["digits"]
+    ]
+    assert np.abs(drawn[:, 1].max() - (boxes[1][0] + boxes[1][2])) < 8
+    content = Path("out.png").read_bytes()
+    again = nnmnist("predict", reader, "page.png", "--many", "--annotate", "out.png")
+    assert (again.exit_code, again.stdout) == (1, "")
+    assert "out.png: exists; write over it by --force" in again.stderr
+    forced = nnmnist(
+        "predict",
+        reader,
+        "page.png",
+        "--many",
+        "--annotate",
+        "out.png",
+        "--force",
+        "--min-probability",
+        "1",
+    )
+    assert forced.exit_code == 0
+    assert Path("out.png").read_bytes() != content  # question marks, in another colour
+
+
+def test_annotate_keeps_paper_and_ink_of_a_transparent_picture(reader):
+    ink = np.asarray(page("25"))
+    # black, and nothing around it
+    Image.fromarray(np.dstack([0 * ink] * 3 + [255 - ink])).save("clear.png")
+    Image.fromarray(ink.astype(np.uint16) * 257).save("deep.png")
+    page("25").save("page.png")
+    for name in ("clear", "deep", "page"):
+        result = nnmnist(
+            "predict", reader, f"{name}.png", "--many", "--annotate", f"{name}-out.png"
+        )
+        assert result.exit_code == 0
+    outs = [
+        np.asarray(Image.open(f"{name}-out.png")).astype(int) for name in ("clear", "deep", "page")
+    ]
+    assert np.abs(outs[0] - outs[2]).max() <= 1
+    assert (outs[1] == outs[2]).all()
+
+
+def test_below_the_wanted_probability_is_a_question_mark(reader):
+    page("3").save("three.png")
+    arguments = "predict", reader, "three.png", "--min-probability", "0.999999"
+    assert nnmnist(*arguments).stdout.startswith("three.png: ?   ")
+    record = json.loads(nnmnist(*arguments, "--json").stdout)
+    assert record["prediction"] is None
+    assert 0 < record["probability"] < 0.999999
+    assert record["top"][0]["probability"] == record["probability"]
+    assert "line 1: ?" in nnmnist(*arguments, "--many").stdout
+    assert json.loads(nnmnist(*arguments, "--many", "--json").stdout)["lines"][0]["text"] == "?"
+    assert nnmnist("predict", reader, "three.png", "--min-probability", "1.5").exit_code == 2
+
+
+def test_a_blank_picture_is_no_digit(reader):
+    Image.new("L", (300, 200), 250).save("blank.png")
+    page("8").save("eight.png")
+    for options in ([], ["--many"]):
+        result = nnmnist("predict", reader, "blank.png", "eight.png", *options)
+        assert result.exit_code == 1
+        assert (
+            result.stderr
+            == "Error: blank.png: no ink found: nothing stands out from the background\n"
+        )
+        assert result.stdout.startswith("eight.png")
+
+
+def test_save_prepared_keeps_what_the_network_sees(reader):
+    page("4").save("four.png")
+    page("12", "7").save("many.png")
+    Path("other").mkdir()
+    page("5").save("other/four.png")
+    assert nnmnist("predict", reader, "four.png", "other", "--save-prepared", "seen").exit_code == 0
+    assert sorted(file.name for file in Path("seen").iterdir()) == ["four-2.png", "four.png"]
+    first = nnmnist("predict", reader, "four.png", "--json").stdout
+    kept = nnmnist("predict", reader, "seen/four.png", "--json").stdout  # passes unchanged
+    assert json.loads(kept)["top"] == json.loads(first)["top"]
+    again = nnmnist("predict", reader, "four.png", "--save-prepared", "seen")
+    assert again.exit_code == 1
+    assert "exists; write over it by --force" in again.stderr
+    assert (
+        nnmnist("predict", reader, "four.png", "--save-prepared", "seen", "--force").exit_code == 0
+    )
+    nnmnist("predict", reader, "many.png", "--many", "--save-prepared", "places")
+    assert sorted(file.name for file in Path("places").iterdir()) == [
+        "many-1-1.png",
+        "many-1-2.png",
+        "many-2-1.png",
+    ]
+
+
+def test_show_draws_every_digit_of_a_page(reader):
+    page("07").save("page.png")
+    plain = nnmnist("predict", reader, "page.png", "--many").stdout.splitlines()
+    assert (
+        len(nnmnist("predict", reader, "page.png", "--many", "--show").stdout.splitlines())
+        == len(plain) + 2 * 14
+    )
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["--many", "--test", "1"],
+        ["--annotate", "x.png", "a.png"],
+        ["--many", "--annotate", "x.png", "a.png", "b.png"],
+        ["--many", "--annotate", "x.png", "."],
+        ["--many"],
+    ],
+)
+def test_options_that_do_not_go_together(reader, arguments):
+    result = nnmnist("predict", reader, *arguments)
+    assert result.exit_code == 2
+    assert "Usage" in result.stderr
+
+
+def test_many_needs_a_network_of_mnists_size(trained, pictures):
+    result = nnmnist("predict", trained, pictures[0], "--many")
+    assert result.exit_code == 1
+    assert "takes 5x6 pixels; --many reads digits of 28x28" in result.stderr

@@ -1,0 +1,256 @@
+import json
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+
+from nnmnist import checkpoint
+from nnmnist.cli.app import cli
+
+
+def nnmnist(*arguments):
+    return CliRunner().invoke(cli, [str(argument) for argument in arguments])
+
+
+def train(*arguments):
+    return nnmnist("train", *arguments)
+
+
+def spawn(*arguments, **settings):
+    """The real program, in a process of its own."""
+    return subprocess.Popen(
+        [sys.executable, "-m", "nnmnist", *map(str, arguments)],
+        stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+        env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}, **settings,
+    )  # fmt: skip
+
+
+def test_results_on_stdout_and_progress_on_stderr(tiny_config):
+    result = train("-c", tiny_config, "-o", "run")
+    assert result.exit_code == 0
+    assert "checkpoint   run" in result.stdout
+    assert "test         accuracy" in result.stdout
+    assert "train cost" not in result.stdout
+    lines = result.stderr.splitlines()
+    header = next(i for i, line in enumerate(lines) if line.startswith("epoch"))
+    assert [line.split()[0] for line in lines[header + 1 : header + 5]] == ["1", "2", "3", "4"]
+    assert len({len(line) for line in lines[header : header + 5]}) == 1  # aligned
+    assert "nnmnist evaluate run" in result.stderr
+    assert "nnmnist predict run" in result.stderr
+
+
+def test_json_is_one_object_and_nothing_else(tiny_config):
+    result = train("-c", tiny_config, "-o", "run", "--json", "-q")
+    record = json.loads(result.stdout)
+    assert record.keys() == {"run", "checkpoint", "data", "epochs", "seconds", "validation", "test"}
+    assert record["validation"].keys() == record["test"].keys() == {"cost", "accuracy"}
+    assert result.stderr == ""
+    assert json.loads(Path("run/summary.json").read_text()) == record
+
+
+def test_evaluate_gives_exactly_what_train_printed(tiny_config):
+    record = json.loads(train("-c", tiny_config, "-o", "run", "--json").stdout)
+    for split in ("test", "validation"):
+        found = json.loads(
+            nnmnist("evaluate", record["checkpoint"], "--split", split, "--json").stdout
+        )
+        assert {key: found[key] for key in ("cost", "accuracy")} == record[split]
+
+
+def test_precedence(tiny_config):
+    def resolved(*arguments):
+        return train("-c", tiny_config, "--dry-run", *arguments).stdout
+
+    assert "epochs: 4" in resolved()
+    assert "epochs: 7" in resolved("--set", "training.epochs=7")
+    assert "epochs: 9" in resolved("--set", "training.epochs=7", "--epochs", "9")
+    assert "seed: 5" in resolved("--seed", "5")
+
+
+def test_dry_run_describes_and_trains_nothing(tiny_config):
+    result = train("-c", tiny_config, "--dry-run")
+    assert result.exit_code == 0
+    assert "240 training, 60 validation, 60 test examples" in result.stdout
+    assert [line.split() for line in result.stdout.splitlines()[-5:-2]] == [
+        ["1", "30", "8", "relu", "248"],
+        ["2", "8", "3", "softmax", "27"],
+        ["all", "275"],
+    ]
+    assert not Path("runs").exists()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--set", "training.learning_rat=1"], "did you mean learning_rate?"),
+        (["--set", "training.epochs=x"], "--set training.epochs=x"),
+        (["--epochs", "0"], "--epochs 0"),
+        (["--seed", "-1"], "--seed -1"),
+        (["-c", "nowhere.yaml"], "shipped recipes"),
+        (["--threads", "0"], "--threads"),
+        (["--resume"], "which run?"),
+        (["--resume", "a", "-o", "b"], "name different runs"),
+        (["--resume", "nowhere"], "holds no run"),
+        (["--resume", "nowhere", "--force"], "give one of them"),
+        (["--colour"], "No such option"),
+        (["--dry-run", "--json"], "leave out --json"),
+    ],
+)
+def test_bad_usage_is_exit_2_and_one_clear_line(tiny_config, arguments, message):
+    result = train("-c", tiny_config, *arguments) if "-c" not in arguments else train(*arguments)
+    assert result.exit_code == 2
+    assert message in result.stderr
+    assert "Traceback" not in result.stderr
+    assert not Path("runs").exists()
+
+
+def test_an_existing_output_is_refused(tiny_config):
+    Path("run").mkdir()
+    Path("run/notes.txt").touch()
+    result = train("-c", tiny_config, "-o", "run")
+    assert result.exit_code == 2
+    assert "run exists" in result.stderr
+    assert train("-c", tiny_config, "-o", "run", "--force").exit_code == 0
+
+
+def test_a_finished_run_is_passed_by_with_the_same_json(tiny_config):
+    first = train("-c", tiny_config, "-o", "run", "--json", "-q")
+    before = {path: path.read_bytes() for path in Path("run").iterdir()}
+    for arguments in (
+        ["-c", tiny_config, "-o", "run"],
+        ["--resume", "run"],
+        ["-c", tiny_config, "-o", "run", "--resume"],
+    ):
+        again = train(*arguments, "--json")
+        assert again.exit_code == 0
+        assert again.stdout == first.stdout
+        assert again.stderr == "run: was finished before, with this config; nothing is left to do\n"
+    assert {path: path.read_bytes() for path in Path("run").iterdir()} == before
+    assert train("-c", tiny_config, "-o", "run", "-q").stderr == ""
+    assert "cost" in train("-c", tiny_config, "-o", "run", "--chart", "-q").stderr
+
+
+def test_another_config_in_the_directory_of_a_finished_run_is_refused(tiny_config):
+    train("-c", tiny_config, "-o", "run")
+    result = train("-c", tiny_config, "-o", "run", "--seed", "1")
+    assert result.exit_code == 2
+    assert "run exists" in result.stderr
+    assert (
+        train("-c", tiny_config, "-o", "run", "--force", "--json").stderr.count("epoch") == 1
+    )  # trained anew
+
+
+def test_a_run_is_gone_on_with_from_within(tiny_config, monkeypatch):
+    train("-c", tiny_config, "-o", "run", "--epochs", "2")
+    monkeypatch.chdir("run")
+    result = train("--resume", ".", "--epochs", "3", "--json")
+    assert (result.exit_code, json.loads(result.stdout)["epochs"]) == (0, 3)
+
+
+def test_output_with_resume_begins_goes_on_and_passes_by(tiny_config):
+    begun = train("-c", tiny_config, "-o", "run", "--resume", "--epochs", "2", "--json")
+    assert json.loads(begun.stdout)["epochs"] == 2
+    longer = train("-c", tiny_config, "-o", "run", "--resume", "--json")
+    assert json.loads(longer.stdout)["epochs"] == 4
+    passed = train("-c", tiny_config, "-o", "run", "--resume", "--json")
+    assert passed.stdout == longer.stdout
+    other = train("-c", tiny_config, "-o", "run", "--resume", "--set", "model.hidden=[9]")
+    assert other.exit_code == 2
+
+
+def test_missing_data_is_exit_1(tiny_config):
+    result = train("--set", "data.fallback=null")
+    assert result.exit_code == 1
+    assert "train-images-idx3-ubyte" in result.stderr
+    assert not Path("runs").exists()
+
+
+def test_the_fallback_is_unmissable_and_recorded():
+    small = ["--epochs", "1", "--set", "model.hidden=[]", "--json"]
+    result = train("-c", "mnist", *small)
+    assert result.exit_code == 0
+    notice = [line for line in result.stderr.splitlines() if "NOT REAL MNIST" in line]
+    assert len(notice) == 1
+    record = json.loads(result.stdout)
+    assert record["data"] == "synthetic"
+    assert checkpoint.load(record["checkpoint"]).document["data"]["name"] == "synthetic"
+    again = nnmnist("evaluate", record["checkpoint"], "--json")
+    assert json.loads(again.stdout)["accuracy"] == record["test"]["accuracy"]
+
+
+def test_divergence_is_exit_1_and_keeps_the_best(tiny_config):
+    result = train("-c", tiny_config, "-o", "run", "--set", "training.learning_rate=1e30")
+    assert result.exit_code == 1
+    assert "the cost is no longer finite in epoch 1, step" in result.stderr
+
+
+def test_debug_shows_the_traceback():
+    result = nnmnist("--debug", "train", "--set", "data.fallback=null")
+    assert result.exit_code == 1
+    assert result.exception.__class__.__name__ == "DataUnavailable"
+
+
+def test_resume_goes_on_past_the_original_epochs(tiny_config):
+    train("-c", tiny_config, "-o", "run")
+    result = train("--resume", "run", "--epochs", "6", "--json")
+    assert json.loads(result.stdout)["epochs"] == 6
+    assert train("--output", "run", "--resume", "--json").exit_code == 0
+
+
+def test_resume_with_another_config_is_refused(tiny_config):
+    train("-c", tiny_config, "-o", "run")
+    result = train("--resume", "run", "--set", "model.hidden=[9]")
+    assert result.exit_code == 2
+    assert "model.hidden: (8,) there, (9,) now" in result.stderr
+
+
+@pytest.mark.skipif(os.name != "posix", reason="Windows sends no SIGTERM or SIGINT to a child")
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_a_signal_leaves_a_run_to_go_on_with(tiny_config, number, code):
+    process = spawn("train", "-c", tiny_config, "-o", "run", "--epochs", "100000")
+    for line in process.stderr:
+        if line.split()[0] == "3":
+            break
+    process.send_signal(number)
+    _, rest = process.communicate(timeout=30)
+    assert process.returncode == code
+    assert "go on with: nnmnist train --resume run" in rest
+    assert "Traceback" not in rest
+    done = checkpoint.load("run/last.npz").document["epoch"]
+    assert done >= 3
+    said = int(rest.split("stopped after ")[1].split()[0])
+    assert said in (done - 1, done)  # the signal may fall between the file and the count
+
+
+def test_threads_are_recorded(tiny_config):
+    process = spawn("train", "-c", tiny_config, "-o", "run", "--threads", "1", "-q")
+    assert process.wait(60) == 0
+    process.communicate()
+    assert "# blas_threads: 1\n" in Path("run/config.yaml").read_text()
+
+
+def test_values_have_r2_in_the_place_of_accuracy():
+    result = train("-c", "lecture/line", "-o", "run", "--set", "data.validation=20")
+    assert result.exit_code == 0
+    assert "test         R^2 0.9" in result.stdout
+    assert "mean squared error 0." in result.stdout
+    lines = result.stderr.splitlines()
+    header = next(i for i, line in enumerate(lines) if line.startswith("epoch"))
+    assert lines[header].split()[3] == "R^2"
+    assert len({len(line) for line in lines[header : header + 5]}) == 1  # aligned
+    assert "nnmnist evaluate run" in result.stderr
+    assert "nnmnist predict" not in result.stderr  # there are no pictures
+    told = nnmnist("evaluate", "run/best.npz")
+    assert told.exit_code == 0
+    assert "R^2        0.9" in told.stdout
+    refused = nnmnist("evaluate", "run/best.npz", "--data", "hinge")
+    assert refused.exit_code == 0  # one input, one value
+    assert (
+        "learnt values (outputs: 1), and threshold has 2 classes"
+        in nnmnist("evaluate", "run/best.npz", "--data", "threshold").stderr
+    )
+    assert "does not classify images" in nnmnist("predict", "run/best.npz", "--test", "0").stderr

@@ -1,0 +1,73 @@
+"""The shipped recipes and their schema."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from nnmnist.config.loading import json_schema, load_config
+
+FOLDER = Path(__file__).parents[2] / "configs"
+RECIPES = sorted(FOLDER.glob("*.yaml"))
+RECORDS = sorted((FOLDER / "records").glob("*.yaml"))
+
+
+def head_of(path, schema):
+    """The comments of a sound recipe that names its schema."""
+    load_config(path)
+    first, *lines = path.read_text(encoding="utf-8").splitlines()
+    assert first == f"# yaml-language-server: $schema={schema}"
+    return " ".join(line for line in lines if line.startswith("#"))
+
+
+@pytest.mark.parametrize("path", RECIPES, ids=lambda path: path.stem)
+def test_a_recipe_is_sound_and_says_what_it_gave(path):
+    said = head_of(path, "schema.json")
+    assert "Measured on the test set, seeds 0-4:" in said
+    assert "standard deviation" in said
+
+
+@pytest.mark.parametrize("path", RECORDS, ids=lambda path: path.stem)
+def test_a_record_is_sound_and_says_what_it_gave(path):
+    assert "Measured on the test set" in head_of(path, "../schema.json")
+    table = (FOLDER / "records" / "README.md").read_text(encoding="utf-8")
+    assert f"-c records/{path.stem}" in table
+
+
+@pytest.mark.parametrize(
+    "seed", [0, *(pytest.param(seed, marks=pytest.mark.slow) for seed in range(1, 5))]
+)
+def test_a_minute_gives_less_than_one_percent_of_errors(seed, real_mnist, tmp_path):
+    command = [
+        "train",
+        "-c",
+        "records/one-minute",
+        "--seed",
+        seed,
+        "-o",
+        tmp_path / "run",
+        "--json",
+        "-q",
+    ]
+    out = subprocess.run(
+        [sys.executable, "-m", "nnmnist", *map(str, command)], check=True, capture_output=True
+    )
+    assert json.loads(out.stdout)["test"]["accuracy"] >= 0.99
+
+
+def test_the_shipped_schema_is_the_one_that_is_printed():
+    assert json.loads((FOLDER / "schema.json").read_text(encoding="utf-8")) == json_schema()
+
+
+def test_the_readme_explains_every_key():
+    readme = (FOLDER.parent / "README.md").read_text(encoding="utf-8")
+    for section, schema in json_schema()["properties"].items():
+        keys = (
+            [f"{section}.{key}" for key in schema["properties"]]
+            if "properties" in schema
+            else [section]
+        )
+        for key in keys:
+            assert f"\n| `{key}` | " in readme

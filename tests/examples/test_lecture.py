@@ -1,0 +1,222 @@
+"""Every recipe and every script of the lecture, run offline; where one takes long, in a reduced form."""
+
+import importlib
+import json
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from click.testing import CliRunner
+
+from nnmnist.cli.app import cli
+from nnmnist.cli.commands.check import check_gradient
+from nnmnist.config.loading import load_config
+
+ROOT = Path(__file__).parents[2]
+FOLDER = ROOT / "configs" / "lecture"
+RECIPES = sorted(FOLDER.glob("*.yaml"))
+SCRIPTS = ROOT / "examples" / "lecture"
+
+
+def nnmnist(*arguments):
+    return CliRunner().invoke(cli, [str(argument) for argument in arguments])
+
+
+@pytest.fixture
+def script(monkeypatch):
+    """Imports an example script as its folder's neighbours would."""
+    monkeypatch.syspath_prepend(str(SCRIPTS))
+    before = set(sys.modules)
+    yield importlib.import_module
+    for name in set(sys.modules) - before:
+        if str(SCRIPTS) in (getattr(sys.modules[name], "__file__", None) or ""):
+            del sys.modules[name]
+
+
+@pytest.mark.parametrize("path", RECIPES, ids=lambda path: path.stem)
+def test_a_recipe_says_what_it_is_and_what_it_gave(path):
+    first, second, *_ = path.read_text(encoding="utf-8").splitlines()
+    assert first == "# yaml-language-server: $schema=../schema.json"
+    assert second.startswith("# Item ")
+    said = " ".join(
+        line for line in path.read_text(encoding="utf-8").splitlines() if line.startswith("#")
+    )
+    assert "Measured" in said
+
+
+# The least R^2 or accuracy on the test set that shows that a recipe has learnt.
+REACHES = {
+    "curve_1": 0.85, "curve_2": 0.96, "curve_3": 0.96, "gate": 0.9999, "glm_relu": 0.98, "glm_sigmoid": 0.98,
+    "line": 0.9, "line_exact": 0.9, "planes": 0.99, "planes_exact": 0.99,
+    "rings": 0.98, "three_classes": 0.95, "threshold": 0.85, "two_classes": 0.93,
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", REACHES)
+def test_a_recipe_learns(name):
+    result = nnmnist("train", "-c", f"lecture/{name}", "-o", "run", "--json")
+    assert result.exit_code == 0
+    test = json.loads(result.stdout)["test"]
+    score = test["r2"] if test["accuracy"] is None else test["accuracy"]
+    assert score > REACHES[name]
+    evaluated = json.loads(nnmnist("evaluate", "run/best.npz", "--json").stdout)
+    assert {key: evaluated[key] for key in test} == test
+
+
+@pytest.mark.parametrize("name", ["hand_in_1", "hand_in_2", "hand_in_3"])
+def test_the_hand_in_on_a_few_images(tiny, name):
+    small = [f"data.path={tiny.as_posix()}", "data.validation=60", "training.epochs=60"]
+    arguments = [argument for setting in small for argument in ("--set", setting)]
+    result = nnmnist("train", "-c", f"lecture/{name}", *arguments, "--json")
+    assert json.loads(result.stdout)["test"]["accuracy"] > 0.9
+
+
+def test_every_recipe_is_tried_here():
+    assert {path.stem for path in RECIPES} == {*REACHES, "hand_in_1", "hand_in_2", "hand_in_3"}
+
+
+@pytest.mark.parametrize("path", sorted(FOLDER.parent.rglob("*.yaml")), ids=lambda path: path.stem)
+def test_the_gradient_of_every_recipe(path):
+    assert max(check.error for check in check_gradient(load_config(path))) < 1e-7
+
+
+@pytest.mark.parametrize("problem", ["line", "planes"])
+def test_gradient_descent_finds_the_least_squares(script, problem):
+    networks, _ = script("linear_regression").both(problem)
+    descent, exact = networks.values()
+    np.testing.assert_allclose(descent.theta, exact.theta, atol=1e-4)
+
+
+def test_the_naive_softmax_fails_and_the_projects_does_not(script):
+    softmax = script("softmax_safety")
+    p, cost = softmax.naive(softmax.Z)
+    assert np.isfinite(cost).tolist() == [True, False, False, False, False]
+    safe_p, safe_cost = softmax.safe(softmax.Z)
+    np.testing.assert_allclose(safe_p[0], p[0], rtol=1e-6)
+    np.testing.assert_allclose(safe_p.sum(axis=1), 1, rtol=1e-6)
+    np.testing.assert_allclose(safe_cost, [cost[0], 0, np.log(3), 200, 0], rtol=1e-6)
+
+
+def test_three_step_lengths(script):
+    descent = script("gradient_descent")
+    points = descent.examples()
+    small, right, large = (
+        descent.excess(descent.descend(points, rate, 20), points) for rate in descent.RATES.values()
+    )
+    assert (np.diff(small) < 0).all()
+    assert small[-1] > 1
+    assert right[-1] < 1e-8
+    assert (np.diff(large[1:]) > 0).all()
+
+
+def test_a_path_is_that_of_the_formula(script):
+    descent = script("gradient_descent")
+    points = descent.examples()
+    x, y = points.x[:, 0].astype(np.float64), points.y[:, 0].astype(np.float64)
+    b, w = descent.START
+    error = y - w * x - b
+    expected = [b + 0.6 * 2 * error.mean(), w + 0.6 * 2 * (error * x).mean()]
+    path = descent.descend(points, 0.6, 3)
+    assert path[0].tolist() == [b, w]
+    np.testing.assert_allclose(path[1], expected, rtol=1e-6)
+    assert len(path) == 4
+
+
+def test_a_minibatch_path_goes_faster_at_first_and_never_quite_arrives(script):
+    descent = script("gradient_descent")
+    points = descent.examples()
+    batch = descent.excess(descent.descend(points, 0.6, 20), points)
+    minibatch = descent.excess(descent.descend(points, 0.1, 200, batch_size=10), points)
+    assert len(minibatch) == 201
+    assert minibatch[10] < batch[1]
+    assert minibatch[200] > 1000 * batch[20]
+
+
+def test_a_smaller_tolerance_takes_more_steps(script):
+    descent = script("gradient_descent")
+    points = descent.examples()
+    steps = [descent.steps_until(tolerance, points, 0.6) for tolerance in (1e-2, 1e-4, 1e-6)]
+    assert steps == sorted(set(steps))
+
+
+@pytest.mark.parametrize("activation", ["softplus", "sigmoid", "tanh"])
+def test_the_gate_multiplies(script, activation):
+    gate = script("gate")
+    errors = gate.errors(activation)
+    assert errors.min() < 1e-6
+    falling = errors[2:5] / errors[1:4]  # lambda a quarter: the error a sixteenth
+    np.testing.assert_allclose(falling, 1 / 16, rtol=0.05)
+    assert errors[-1] > 1000 * errors.min()  # rounding
+
+
+@pytest.mark.parametrize("activation", ["softplus", "sigmoid", "tanh"])
+def test_the_second_derivatives(script, activation):
+    from nnmnist.model.activations import ACTIVATIONS
+
+    gate = script("gate")
+    for a in (0.0, gate.POINTS[activation]):
+        e = 1e-4
+        z = np.array([a - e, a, a + e])
+        ACTIVATIONS[activation].apply(z, np.empty(3))
+        second = gate.SECOND_DERIVATIVES[activation](a)
+        assert second == pytest.approx((z[0] - 2 * z[1] + z[2]) / e**2, abs=1e-6)
+        assert (second == 0) == (a == 0 and activation != "softplus")
+
+
+def test_the_gate_is_found_by_training(script):
+    gate = script("gate")
+    found = gate.trained()
+    assert gate.largest_error(found) < 0.02
+    signs = {
+        tuple(np.sign(W)): np.sign(out) for W, out in zip(found.W[0], found.W[1][0], strict=True)
+    }
+    assert signs == {(1, 1): 1, (-1, -1): 1, (1, -1): -1, (-1, 1): -1}
+
+
+def test_parameter_counts_of_the_lecture(script):
+    linear, network, error = script("parameter_efficiency").as_built()
+    assert linear.n_weights == 500_500
+    assert network.sizes == (1000, 40, 1)
+    assert network.n_weights == 40_040
+    assert network.theta.size == 40_081
+    assert error < 1e-3
+
+
+def test_a_network_beats_linear_regression_on_products(script):
+    efficiency = script("parameter_efficiency")
+    train, test = efficiency.problem(efficiency.N_EXAMPLES)
+    parameters, error = efficiency.by_network(12, train, test)
+    more_parameters, worse = efficiency.by_products(train, test)
+    assert (parameters, more_parameters) == (505, 821)
+    assert error < worse / 3
+
+
+def test_gates_in_layers(script):
+    deep = script("why_deep")
+    rows = deep.rows(6)
+    assert [(row.k, row.n) for row in rows] == [(k, 2**k) for k in range(1, 7)]
+    assert max(row.error for row in rows) < 1e-5
+    assert rows[1].parameters == 4 * 8 + 8 + 8 * 4 + 4 + 4 + 1
+    assert deep.log10_monomials(3) == pytest.approx(1)  # ten monomials of degree 3 in 3 variables
+    assert deep.log10_monomials(1000) == pytest.approx(600.0103, abs=1e-4)
+
+
+@pytest.mark.parametrize(
+    ("name", "said"),
+    [
+        ("gate", "found by training"),
+        ("gradient_descent", "too large"),
+        ("linear_regression", "least squares"),
+        ("parameter_efficiency", "500,500"),
+        ("softmax_safety", "naive"),
+        ("why_deep", "10^432.3954"),
+    ],
+)
+def test_a_script_prints_its_table(script, monkeypatch, capsys, name, said):
+    module = script(name)
+    if name == "parameter_efficiency":
+        monkeypatch.setattr(module, "TRAINING", module.TRAINING.model_copy(update={"epochs": 1}))
+    monkeypatch.setattr(sys, "argv", [f"{name}.py"])
+    module.main()
+    assert said in capsys.readouterr().out

@@ -1,0 +1,85 @@
+import numpy as np
+import pytest
+
+from nnmnist.data import synthetic
+from nnmnist.images.normalize import HEIGHT, WIDTH, normalize
+from nnmnist.model.network import Network
+
+SHAPE = (28, 28)
+
+
+def blob(width=3.6, height=5.3, lean=0.0, x=14.0, y=14.0, shape=SHAPE):
+    """Ink of these deviations in pixels, leaning to the right by `lean` for each pixel down."""
+    down, across = np.mgrid[: shape[0], : shape[1]].astype(float)
+    down, across = down - y, across - x
+    square = ((across - lean * down) / width) ** 2 + (down / height) ** 2
+    return np.maximum(1 - square / 6, 0).astype(np.float32).reshape(1, -1)
+
+
+@pytest.fixture(scope="module")
+def digits():
+    return synthetic.draw((np.arange(200) % 10).astype(np.uint8), np.random.default_rng(0))
+
+
+def test_a_normal_picture_stays_as_it_is():
+    assert normalize(blob(), SHAPE) == pytest.approx(blob(), abs=0.01)
+
+
+@pytest.mark.parametrize("lean", [-0.4, 0.3])
+@pytest.mark.parametrize(("width", "height"), [(3.6, 5.3), (2.6, 4.4), (3.8, 5.0)])
+def test_slant_size_and_place_are_taken_away(lean, width, height):
+    picture = blob(width, height, lean, x=13.5, y=14.2)
+    assert abs(picture - blob()).max() > 0.25
+    assert normalize(picture, SHAPE) == pytest.approx(blob(), abs=0.08)
+
+
+def test_a_slender_digit_stays_slender():
+    thin = normalize(blob(width=1.5), SHAPE)
+    assert thin == pytest.approx(blob(width=2.4), abs=0.1)
+
+
+def test_pictures_of_another_shape():
+    shape = (40, 20)
+    standard = blob(WIDTH * 20, HEIGHT * 40, x=10, y=20, shape=shape)
+    leaning = blob(WIDTH * 20, HEIGHT * 40 - 1, 0.15, x=10, y=20, shape=shape)
+    assert normalize(leaning, shape) == pytest.approx(standard, abs=0.08)
+
+
+def test_no_ink_and_one_pixel_of_ink():
+    pictures = np.zeros((2, 784), np.uint8)
+    pictures[1, 5 * 28 + 3] = 255
+    found = normalize(pictures, SHAPE)
+    assert not found[0].any()
+    assert found[1].reshape(SHAPE)[14, 14] == 255
+
+
+def test_bytes_stay_bytes_and_are_the_rounded_floats(digits):
+    as_bytes = normalize(digits, SHAPE)
+    assert as_bytes.dtype == np.uint8
+    as_floats = normalize(digits / np.float32(255), SHAPE)
+    assert as_floats.dtype == np.float32
+    assert abs(as_floats * 255 - as_bytes).max() <= 0.501
+
+
+def test_each_picture_alone_comes_out_as_among_others(digits):
+    together = normalize(digits, SHAPE)
+    np.testing.assert_array_equal(together[7:9], normalize(digits[7:9], SHAPE))
+
+
+def test_digits_lean_no_more(digits):
+    def leans(pictures):
+        y, x = np.mgrid[:28, :28].reshape(2, -1)
+        ink = pictures.astype(float) / pictures.sum(axis=1, keepdims=True, dtype=float)
+        dx, dy = (side - (ink @ side)[:, None] for side in (x, y))
+        return (ink * dx * dy).sum(axis=1) / (ink * dy * dy).sum(axis=1)
+
+    assert abs(leans(digits)).mean() > 0.1
+    assert abs(leans(normalize(digits, SHAPE))).mean() < 0.01
+
+
+def test_a_network_normalizes_what_it_predicts(digits):
+    plain, own = (Network((784, 5, 10), normalized_shape=shape) for shape in (None, SHAPE))
+    plain.theta[:] = own.theta[:] = np.random.default_rng(0).normal(0, 0.2, plain.theta.size)
+    x = digits / np.float32(255)
+    assert own.predict(x) == pytest.approx(plain.predict(normalize(x, SHAPE)), abs=1e-6)
+    assert abs(own.predict(x) - plain.predict(x)).max() > 0.1

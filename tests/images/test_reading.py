@@ -1,0 +1,150 @@
+import io
+
+import numpy as np
+import pytest
+from PIL import Image, ImageDraw, ImageOps
+
+from nnmnist.data import mnist
+from nnmnist.errors import DataError
+from nnmnist.images import reading
+
+
+@pytest.fixture
+def digit():
+    """Noise with a black border."""
+    return np.pad(np.random.default_rng(0).integers(0, 256, (26, 26)).astype(np.uint8), 1)
+
+
+@pytest.mark.parametrize("ending", ["png", "bmp", "gif", "pgm", "tiff", "webp"])
+def test_lossless_formats_are_read_to_the_bit(digit, tmp_path, ending):
+    path = tmp_path / f"digit.{ending}"
+    Image.fromarray(digit).save(path, **({"lossless": True} if ending == "webp" else {}))
+    assert reading.read(path, "x").tolist() == digit.reshape(-1).tolist()
+
+
+def test_colour_becomes_grey(digit, tmp_path):
+    Image.fromarray(digit).convert("RGB").save(tmp_path / "colour.png")
+    assert reading.read(tmp_path / "colour.png", "x").tolist() == digit.reshape(-1).tolist()
+
+
+def test_an_open_file(digit):
+    buffer = io.BytesIO()
+    Image.fromarray(digit).save(buffer, "PNG")
+    buffer.seek(0)
+    assert reading.read(buffer, "-").tolist() == digit.reshape(-1).tolist()
+
+
+def drawing():
+    """A 7 in black ink on white paper, 120 x 160."""
+    picture = Image.new("L", (120, 160), 255)
+    ImageDraw.Draw(picture).line([(30, 30), (90, 30), (55, 130)], fill=0, width=9)
+    return picture
+
+
+def test_any_size_and_polarity_becomes_the_digit(tmp_path):
+    picture = drawing()
+    picture.save(tmp_path / "black.png")
+    ImageOps.invert(picture).save(tmp_path / "white.png")
+    seven = reading.read(tmp_path / "black.png", "x").reshape(28, 28)
+    assert seven.max() > 200
+    assert not seven[:3].any()
+    assert 3 < (seven > 127).sum(axis=1).argmax() < 12  # the bar of the 7 is on top
+    other = reading.read(tmp_path / "white.png", "x").reshape(28, 28)
+    assert np.corrcoef(seven.reshape(-1), other.reshape(-1))[0, 1] > 0.95
+
+
+@pytest.mark.parametrize("ink", ["black", "white"])
+def test_ink_on_a_transparent_sheet(tmp_path, ink):
+    sheet = Image.new("RGBA", (120, 160))
+    sheet.paste(ink, mask=ImageOps.invert(drawing()))
+    sheet.save(tmp_path / "sheet.png")
+    drawing().save(tmp_path / "paper.png")
+    found, expected = (
+        reading.read(tmp_path / name, "x").astype(float) for name in ("sheet.png", "paper.png")
+    )
+    assert np.corrcoef(found, expected)[0, 1] > 0.95
+
+
+def test_dark_on_light_of_the_networks_own_size(tmp_path):
+    drawing().resize((28, 28)).save(tmp_path / "small.png")
+    seven = reading.read(tmp_path / "small.png", "x").reshape(28, 28)
+    assert not seven[0].any()
+    assert seven.max() > 200
+
+
+@pytest.mark.parametrize("paper", [110, 150, 199, 240])
+def test_dark_ink_on_grey_paper_of_the_networks_own_size(tmp_path, paper):
+    small = np.asarray(drawing().resize((28, 28)), float) / 255
+    Image.fromarray((20 + (paper - 20) * small).astype(np.uint8)).save(tmp_path / "grey.png")
+    Image.fromarray((255 * small).astype(np.uint8)).save(tmp_path / "white.png")
+    grey, white = (
+        reading.read(tmp_path / name, "x").astype(float) for name in ("grey.png", "white.png")
+    )
+    assert np.corrcoef(grey, white)[0, 1] > 0.95
+
+
+def test_mnist_passes_unchanged(real_mnist):
+    """Each of 200 test images, to the bit."""
+    for digit in mnist.load(real_mnist).test[0][:200]:
+        file = io.BytesIO()
+        Image.fromarray(digit.reshape(28, 28)).save(file, "PNG")
+        file.seek(0)
+        assert (reading.read(file, "x") == digit).all()
+
+
+@pytest.mark.parametrize("level", [0, 128, 199, 255])
+def test_a_blank_picture_of_the_networks_own_size(tmp_path, level):
+    Image.new("L", (28, 28), level).save(tmp_path / "blank.png")
+    with pytest.raises(DataError, match="blank: no ink found"):
+        reading.read(tmp_path / "blank.png", "blank")
+
+
+def test_pictures_of_another_networks_size_are_taken_as_they_are(tmp_path):
+    light = np.full((6, 5), 230, np.uint8)
+    Image.fromarray(light).save(tmp_path / "light.png")
+    assert (reading.read(tmp_path / "light.png", "light", (6, 5)) == 230).all()
+
+
+def test_a_blank_sheet(tmp_path):
+    Image.new("L", (300, 200), 255).save(tmp_path / "blank.png")
+    with pytest.raises(DataError, match="blank: no ink found"):
+        reading.read(tmp_path / "blank.png", "blank")
+
+
+def test_another_size_for_another_network(tmp_path):
+    Image.new("L", (30, 20)).save(tmp_path / "wide.png")
+    with pytest.raises(DataError, match="wide: is 30x20 pixels; the network takes 5x6"):
+        reading.read(tmp_path / "wide.png", "wide", (6, 5))
+
+
+@pytest.mark.parametrize(
+    ("side", "said"),
+    [
+        (10_000, "is 10000x10000 pixels, more than the 64,000,000"),
+        (20_000, "has more than 64,000,000 pixels"),
+    ],
+)
+def test_far_too_many_pixels(side, said):
+    """Past 89 million Pillow warns, and past twice that it raises an error of its own."""
+    with pytest.raises(DataError, match=f"huge: {said}"):
+        reading.read(io.BytesIO(f"P5 {side} {side} 255\n".encode()), "huge")
+
+
+def test_a_truncated_image(digit, tmp_path):
+    path = tmp_path / "cut.png"
+    Image.fromarray(digit).save(path)
+    path.write_bytes(path.read_bytes()[:300])
+    with pytest.raises(DataError, match="cut: not an image that can be read"):
+        reading.read(path, "cut")
+
+
+@pytest.mark.parametrize("content", [b"", b"hello", b"<svg/>"])
+def test_no_image(tmp_path, content):
+    (tmp_path / "x.png").write_bytes(content)
+    with pytest.raises(DataError, match="x: not an image that can be read; give a PNG"):
+        reading.read(tmp_path / "x.png", "x")
+
+
+def test_a_missing_file(tmp_path):
+    with pytest.raises(DataError, match="cannot be read: No such file"):
+        reading.read(tmp_path / "none.png", "none")

@@ -1,0 +1,143 @@
+import numpy as np
+import pytest
+
+from nnmnist.data import synthetic
+from nnmnist.images.prepare import NoInk, prepare
+from nnmnist.images.segment import join, line_up, segment
+
+from .photos import faint_on_dark_rules, page
+
+
+def likeness(a, b):
+    return np.corrcoef(a.reshape(-1).astype(float), b.reshape(-1).astype(float))[0, 1]
+
+
+def digits(labels, seed=0):
+    labels = np.asarray(labels, np.uint8)
+    return synthetic.draw(labels, np.random.default_rng(seed)).reshape(-1, 28, 28)
+
+
+def sheet(*places, shape=(300, 700)):
+    """Dark ink on white: digits (label, left, top), five times as large as MNIST's."""
+    picture = np.full(shape, 255, np.uint8)
+    for (_, left, top), digit in zip(places, digits([label for label, *_ in places]), strict=True):
+        picture[top : top + 140, left : left + 140] -= np.kron(digit, np.ones((5, 5), np.uint8))
+    return picture
+
+
+def test_lines_are_read_from_the_top_and_digits_from_the_left():
+    picture = sheet((3, 400, 10), (7, 20, 150), (0, 230, 20), (2, 50, 5), (4, 300, 155))
+    found = segment(picture)
+    assert [len(line) for line in found] == [3, 2]
+    assert [line[0].box[1] < 150 for line in found] == [True, False]
+    for line in found:
+        lefts = [digit.box[0] for digit in line]
+        assert lefts == sorted(lefts)
+
+
+def test_each_digit_is_what_it_is_alone():
+    places = [(2, 20, 20), (8, 200, 30), (5, 400, 25)]
+    [line] = segment(sheet(*places))
+    for digit, (_, left, _) in zip(line, places, strict=True):
+        x, y, width, height = digit.box
+        assert left <= x < x + width <= left + 140
+        around = sheet(*places)[max(y - 20, 0) : y + height + 20, max(x - 20, 0) : x + width + 20]
+        assert likeness(digit.image, prepare(around)) > 0.97
+
+
+def test_boxes_are_in_pixels_of_a_large_picture():
+    picture = np.full((2000, 4000), 255, np.uint8)
+    picture[600:1400, 1000:1100] = picture[600:1400, 3000:3100] = 0
+    [line] = segment(picture)
+    assert (
+        np.abs(
+            np.array([digit.box for digit in line]) - [[1000, 600, 100, 800], [3000, 600, 100, 800]]
+        ).max()
+        <= 5
+    )
+
+
+def test_one_short_line_on_a_large_sheet():
+    small = sheet((4, 0, 0), (2, 140, 0))[::4, ::4]
+    picture = np.pad(small, ((400, 300), (200, 400)), constant_values=255)
+    [line] = segment(picture)
+    assert len(line) == 2
+
+
+def test_faint_writing_on_darkly_ruled_paper():
+    for digit in digits(range(10)):
+        [[found]] = segment(faint_on_dark_rules(digit, 140))
+        assert likeness(found.image, digit) > 0.3
+
+
+def test_photo_like_pages():
+    """Rows of 5 to 10 synthetic digits, tilted, on ruled paper or beside a table: nearly all rows are found whole."""
+    rng = np.random.default_rng(3)
+    whole = total = 0
+    for seed in range(3):
+        rows = [digits(rng.integers(0, 10, rng.integers(5, 11)), [seed, n]) for n in range(6)]
+        picture, boxes = page(rows, rng)
+        found = segment(picture)
+        assert len(found) == 6
+        for line, true in zip(found, boxes, strict=True):
+            middles = [
+                (x + width / 2, y + height / 2)
+                for x, y, width, height in (digit.box for digit in line)
+            ]
+            total += 1
+            whole += len(line) == len(true) and all(
+                left < x < right and top < y < bottom
+                for (x, y), (left, top, right, bottom) in zip(middles, true, strict=True)
+            )
+    assert whole >= 0.85 * total
+
+
+def boxes_of(*boxes):
+    boxes = np.array(boxes)
+    pixels = [np.argwhere(np.ones((r - l, b - t))) + np.array((l, t)) for l, t, r, b in boxes]
+    return boxes, pixels
+
+
+@pytest.mark.parametrize(
+    ("parts", "groups"),
+    [
+        ([(0, 0, 50, 100), (70, 0, 120, 100)], [[0], [1]]),
+        ([(0, 30, 50, 100), (20, 0, 90, 20)], [[0, 1]]),  # a 5 and its bar
+        # broken beside: too low for a digit of its own
+        ([(0, 0, 50, 100), (58, 60, 90, 100)], [[0, 1]]),
+        ([(0, 0, 50, 100), (80, 60, 110, 100)], [[0], [1]]),
+        ([(0, 0, 50, 100), (0, 130, 50, 230)], [[0], [1]]),  # two lines
+        ([(0, 0, 50, 100), (80, 45, 120, 55)], [[0]]),  # a dash
+        ([(0, 0, 50, 100), (80, 92, 87, 100)], [[0]]),  # a dot
+        ([(0, 50, 20, 100), (5, 0, 25, 45), (70, 0, 120, 100)], [[0, 1], [2]]),
+    ],
+)
+def test_parts_that_make_a_digit(parts, groups):
+    assert sorted(sorted(group) for group in join(*boxes_of(*parts))) == groups
+
+
+@pytest.mark.parametrize("tilt", [-0.1, 0, 0.1])
+def test_tilted_lines_keep_their_order(tilt):
+    """The second begins so far to the right that the tilt puts its beginning above or below the first's."""
+    left = np.array([0, 60, 120, 180, 240, 800, 860, 920])
+    line = np.array([1, 1, 1, 1, 1, 0, 0, 0])
+    top = 60 * line + tilt * left
+    boxes = np.stack([left, top, left + 30, top + 40], axis=1)
+    assert line_up(boxes) == [[5, 6, 7], [0, 1, 2, 3, 4]]
+
+
+def test_a_blank_page_and_noise():
+    with pytest.raises(NoInk):
+        segment(np.full((400, 300), 240, np.uint8))
+    noise = np.random.default_rng(0).normal(200, 5, (500, 500))
+    with pytest.raises(NoInk):
+        segment(noise.astype(np.uint8))
+
+
+def test_a_page_full_of_specks_is_answered():
+    rng = np.random.default_rng(0)
+    picture = np.where(rng.random((100, 100)) < 0.05, 0, 255).astype(np.uint8)
+    assert all(digit.image.shape == (28, 28) for line in segment(picture) for digit in line)
+    picture = np.where(rng.random((900, 900)) < 0.05, 0, 255).astype(np.uint8)
+    with pytest.raises(NoInk, match="no digits found among"):
+        segment(picture)

@@ -1,0 +1,283 @@
+import sys
+from itertools import pairwise
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from nnmnist.data.examples import Examples
+from nnmnist.errors import MissingLibrary, PlotError
+from nnmnist.model.network import Network
+from nnmnist.plots import figures
+from nnmnist.runs.history import History, Series
+
+
+def series(*cost, accuracy=np.nan, start=1):
+    cost = np.array(cost, float)
+    return Series(
+        np.arange(start, start + len(cost), dtype=float), cost, np.full(len(cost), accuracy)
+    )
+
+
+def history(name="run", **splits):
+    return History(name, splits)
+
+
+def examples(n_inputs, n_classes=0, n=30):
+    rng = np.random.default_rng(0)
+    x = rng.uniform(-1, 1, (n, n_inputs)).astype(np.float32)
+    y = np.arange(n, dtype=np.uint8) % n_classes if n_classes else x.sum(axis=1, keepdims=True)
+    return Examples(x, y, np.arange(n), n_classes)
+
+
+def texts(figure):
+    from matplotlib.text import Text
+
+    figure.draw_without_rendering()
+    return [text for text in figure.findobj(Text) if text.get_visible() and text.get_text()]
+
+
+def words(figure):
+    return " | ".join(text.get_text() for text in texts(figure))
+
+
+def pictures():
+    learned = history(
+        training=series(3, 1, 0.5, accuracy=0.9), validation=series(2, 1.5, 1, accuracy=0.8)
+    )
+    three = Network((2, 3))
+    three.W[0][:] = [[1, 0], [-1, 1], [0, -1]]
+    return {
+        "curves": figures.curves([learned]),
+        "overlaid": figures.curves([learned, history("other", training=series(2, 1))]),
+        "weights": figures.weights(np.arange(60.0).reshape(10, 6) - 30, (2, 3), list("0123456789")),
+        "confusion": figures.confusion(np.array([[5, 1], [0, 7]]), ["no", "yes"]),
+        "mistakes": figures.mistakes(
+            np.arange(90, dtype=np.uint8).reshape(3, 6, 5), ["7\n0, read as 2"] * 3, 3
+        ),
+        "boundary": figures.boundary(three, examples(2, 3), ["red", "green", "blue"]),
+        "fit": figures.fit({"one": Network((1, 1), output="linear")}, examples(1)),
+    }
+
+
+@pytest.mark.parametrize("ending", ["png", "svg"])
+def test_every_picture_is_written_in_both_formats_and_twice_the_same(ending, tmp_path):
+    for name, figure in pictures().items():
+        figures.save(figure, tmp_path / f"{name}.{ending}")
+    for name, figure in pictures().items():
+        again = tmp_path / f"again.{ending}"
+        figures.save(figure, again)
+        data = again.read_bytes()
+        assert data == (tmp_path / f"{name}.{ending}").read_bytes(), name
+        assert data.startswith(b"\x89PNG" if ending == "png" else b"<?xml")
+        assert len(data) > 3000
+
+
+def test_text_can_be_read_at_half_size():
+    for name, figure in pictures().items():
+        assert max(figure.get_size_inches()) <= 12, name
+        for text in texts(figure):
+            assert text.get_fontsize() >= 11, (name, text.get_text())
+
+
+def test_no_window_is_opened():
+    pictures()
+    assert "matplotlib.pyplot" not in sys.modules
+
+
+def test_the_style_stays_inside():
+    import matplotlib
+
+    before = dict(matplotlib.rcParams)
+    pictures()
+    assert dict(matplotlib.rcParams) == before
+
+
+def test_without_matplotlib_one_line_says_how_to_have_it(monkeypatch):
+    monkeypatch.setitem(sys.modules, "matplotlib", None)
+    with pytest.raises(MissingLibrary, match=r"pip install 'nnmnist\[plot\]'"):
+        figures.confusion(np.eye(2, dtype=int), ["0", "1"])
+
+
+@pytest.mark.parametrize("name", ["curves.pdf", "curves", "curves.png.txt"])
+def test_another_format_is_refused(name, tmp_path):
+    with pytest.raises(PlotError, match=r"written as \.png or \.svg"):
+        figures.save(figures.confusion(np.eye(2, dtype=int), ["0", "1"]), tmp_path / name)
+    assert list(tmp_path.iterdir()) == [Path(tmp_path / "work")]
+
+
+def test_colours_are_apart_for_the_colour_blind():
+    """Simulated by Machado, Oliveira and Fernandes (2009), measured as distance in CIE L*a*b*."""
+    simulated = {
+        "normal": np.eye(3),
+        "protanopia": [[0.1523, 1.0526, -0.2049], [0.1145, 0.7863, 0.0992], [-0.0039, -0.0481, 1.0520]],
+        "deuteranopia": [[0.3673, 0.8606, -0.2280], [0.2801, 0.6725, 0.0474], [-0.0118, 0.0429, 0.9689]],
+    }  # fmt: skip
+    rgb = np.array(
+        [[int(colour[i : i + 2], 16) / 255 for i in (1, 3, 5)] for colour in figures.COLOURS]
+    )
+    linear = np.where(rgb <= 0.04045, rgb / 12.92, ((rgb + 0.055) / 1.055) ** 2.4)
+    for kind, matrix in simulated.items():
+        lab = cielab(np.clip(linear @ np.transpose(matrix), 0, 1))
+        apart = np.linalg.norm(lab[:, None] - lab, axis=2)[np.triu_indices(len(lab), 1)]
+        assert apart.min() > 10, kind
+        assert np.linalg.norm(lab[0] - lab[1]) > 40, kind  # the two that are used most
+
+
+def cielab(linear):
+    to_xyz = np.array(
+        [[0.4124, 0.3576, 0.1805], [0.2126, 0.7152, 0.0722], [0.0193, 0.1192, 0.9505]]
+    )
+    t = linear @ to_xyz.T / to_xyz.sum(axis=1)
+    f = np.where(t > 216 / 24389, np.cbrt(t), (24389 / 27 * t + 16) / 116)
+    return np.stack(
+        [116 * f[:, 1] - 16, 500 * (f[:, 0] - f[:, 1]), 200 * (f[:, 1] - f[:, 2])], axis=1
+    )
+
+
+def test_the_gap_is_drawn_measured_and_named():
+    figure = figures.curves(
+        [
+            history(
+                training=series(3, 1, 0.5, accuracy=0.9),
+                validation=series(2, 1.5, 1.25, accuracy=0.75),
+            )
+        ]
+    )
+    said = words(figure)
+    assert "generalization\nerror 0.750" in said
+    assert "generalization\nerror 15.0 points" in said
+    assert all(axes.collections for axes in figure.axes)  # the shade
+
+
+def test_the_figures_of_many_gaps_can_all_be_read():
+    """Nine trainings of nearly one end, also at the top, where the curves of accuracy are."""
+    figure = figures.curves(
+        [
+            history(
+                training=series(2, 0.1, accuracy=1),
+                validation=series(2, 0.2 + k / 1000, accuracy=0.99),
+            )
+            for k in range(9)
+        ]
+    )
+    figure.canvas.draw()
+    for axes in figure.axes:
+        boxes = [text.get_window_extent() for text in axes.texts if text.get_text()]
+        assert len(boxes) == 9
+        boxes.sort(key=lambda box: box.y0)
+        assert all(lower.y1 <= upper.y0 + 1 for lower, upper in pairwise(boxes))
+        assert boxes[-1].y1 <= axes.get_window_extent().y1 + boxes[-1].height
+
+
+def test_no_gap_is_claimed_where_training_is_no_better():
+    figure = figures.curves([history(training=series(3, 2), validation=series(2, 1))])
+    assert "\nerror" not in words(figure)
+
+
+def test_without_accuracy_there_is_one_panel():
+    assert len(figures.curves([history(training=series(3, 1))]).axes) == 1
+    assert len(figures.curves([history(training=series(3, 1, accuracy=0.5))]).axes) == 2
+
+
+def test_several_trainings_are_named_and_coloured():
+    runs = [history(f"run {k}", training=series(3, k), test=series(2, start=2)) for k in range(3)]
+    figure = figures.curves(runs, x_label="iteration")
+    assert all(
+        name in words(figure)
+        for name in ("run 0", "run 1", "run 2", "iteration", "training", "test")
+    )
+    colours = {line.get_color() for line in figure.axes[0].lines if len(line.get_xdata())}
+    assert colours == set(figures.COLOURS[:3])
+
+
+def test_no_two_of_many_trainings_have_one_colour():
+    figure = figures.curves([history(f"run {k}", training=series(3, k)) for k in range(12)])
+    assert (
+        len({tuple(line.get_color()) for line in figure.axes[0].lines if len(line.get_xdata())})
+        == 12
+    )
+
+
+def test_a_name_is_no_formula():
+    name = r"$\frac$"  # as a formula it would be wrong
+    figures.curves(
+        [history(name, training=series(3, k)) for k in range(2)]
+    ).draw_without_rendering()
+
+
+@pytest.mark.parametrize("n", [2, 5, 9])
+def test_long_names_stay_inside_the_picture(n):
+    names = [f"a-long-name-20261123-1645{k:02}" for k in range(n)]
+    line = Network((1, 1), output="linear")
+    for figure in (
+        figures.curves([history(name, training=series(3, 1)) for name in names]),
+        figures.fit(dict.fromkeys(names, line), examples(1)),
+    ):
+        figure.draw_without_rendering()
+        (legend,) = figure.legends
+        box = legend.get_window_extent()
+        assert box.x0 >= 0
+        assert box.x1 <= figure.bbox.width
+
+
+def test_weights_are_centred_on_zero():
+    figure = figures.weights(np.array([[-1.0, 0, 0, 0.5]]), (2, 2))
+    (image,) = figure.axes[0].images
+    assert image.norm.vmin == -image.norm.vmax < 0
+    assert image.get_array().tolist() == [[-1, 0], [0, 0.5]]
+
+
+def test_of_many_units_the_first_are_drawn():
+    figure = figures.weights(np.ones((100, 4)), (2, 2))
+    assert sum(len(axes.images) for axes in figure.axes) == figures.MOST_UNITS
+    assert "the first 64 of 100 units" in words(figure)
+
+
+def test_weights_that_are_all_zero():
+    figures.weights(np.zeros((3, 4)), (2, 2)).draw_without_rendering()
+
+
+def test_confusion_shows_every_count():
+    said = words(figures.confusion(np.array([[512, 13], [0, 77]]), ["no", "yes"])).split(" | ")
+    assert {"512", "13", "77", "no", "yes"} <= set(said)
+    assert "589 of 602 right (97.84%)" in said
+
+
+def test_mistakes_have_captions_and_tell_how_many_there_are():
+    images = np.random.default_rng(0).integers(0, 256, (12, 6, 5)).astype(np.uint8)
+    figure = figures.mistakes(images, [f"test {i}" for i in range(12)], 34)
+    said = words(figure).split(" | ")
+    assert {f"test {i}" for i in range(12)} <= set(said)
+    assert "the surest 12 of 34 mistakes" in said
+    for axes, image in zip(figure.axes, images, strict=False):
+        np.testing.assert_array_equal(axes.images[0].get_array(), image)
+
+
+def test_boundary_shows_the_class_of_each_point():
+    network = Network((2, 1), output="logistic")
+    network.W[0][:] = [[1, 0]]  # class 1 where x1 > 0
+    figure = figures.boundary(network, examples(2, 2), ["0", "1"])
+    (region,) = [item for item in figure.axes[0].collections if item.get_array() is not None]
+    seen = np.asarray(region.get_array()).reshape(300, 300)
+    assert set(seen[:, :100].ravel()) == {0}
+    assert set(seen[:, -100:].ravel()) == {1}
+
+
+@pytest.mark.parametrize(
+    ("sizes", "classes", "message"),
+    [((3, 2), ["0", "1"], "this network takes 3"), ((2, 1), [], "this network is a regression")],
+)
+def test_boundary_needs_a_plane_and_classes(sizes, classes, message):
+    with pytest.raises(PlotError, match=message):
+        figures.boundary(Network(sizes), examples(sizes[0], len(classes)), classes)
+
+
+def test_fit_draws_what_the_network_predicts():
+    network = Network((1, 1), output="linear")
+    network.W[0][:], network.b[0][:] = 2, 1
+    figure = figures.fit({"y = 2x + 1": network}, examples(1))
+    (line,) = figure.axes[0].lines
+    assert line.get_ydata().ravel() == pytest.approx(2 * line.get_xdata().ravel() + 1, abs=1e-5)
+    with pytest.raises(PlotError, match="this network has 1 and 2"):
+        figures.fit({"plane": Network((2, 1), output="linear")}, examples(2))

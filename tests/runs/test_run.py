@@ -1,0 +1,340 @@
+import csv
+import json
+from itertools import pairwise
+
+import numpy as np
+import pytest
+
+from nnmnist.config.loading import load_config, parse_config
+from nnmnist.training.setup import load_data
+from nnmnist.runs.run import create_run, finished_summary, reopen_run
+from nnmnist import checkpoint
+from nnmnist.errors import CheckpointError, ConfigError, RunHeld, TrainingError
+from nnmnist.evaluation.evaluate import evaluate
+from nnmnist.runs.directory import FAILURE, FILES
+
+
+@pytest.fixture
+def settings(tiny_config):
+    return load_config(tiny_config)
+
+
+@pytest.fixture
+def splits(settings):
+    return load_data(settings.data, settings.seed)
+
+
+def changed(settings, **training):
+    return settings.model_copy(update={"training": settings.training.model_copy(update=training)})
+
+
+def rows(run):
+    with open(run.path("metrics.csv"), newline="") as file:
+        return list(csv.DictReader(file))
+
+
+def finished(settings, splits, name="tiny"):
+    run = create_run(settings, name)
+    list(run.train(splits))
+    return run, run.finish(splits)
+
+
+def test_a_finished_directory(settings, splits):
+    run, summary = finished(settings, splits)
+    assert sorted(file.name for file in run.directory.iterdir()) == sorted(FILES)
+    assert run.directory.parent.name == "runs"
+    assert run.directory.name.startswith("tiny-")
+    assert json.loads(run.path("summary.json").read_text()) == summary
+    assert load_config(run.path("config.yaml")) == settings
+    assert "# numpy: " + np.__version__ in run.path("config.yaml").read_text()
+    assert [row["epoch"] for row in rows(run)] == ["1", "2", "3", "4"]
+    assert summary["epochs"] == 4
+    assert summary["data"] == splits.name
+
+
+def test_the_summary_is_of_the_saved_network(settings, splits):
+    _, summary = finished(settings, splits)
+    best = checkpoint.load(summary["checkpoint"])
+    test = evaluate(best.network, splits.test)
+    assert summary["test"] == {"cost": test.cost, "accuracy": test.accuracy}
+    validation = evaluate(best.network, splits.validation)
+    assert summary["validation"]["accuracy"] == validation.accuracy
+    assert best.classes == ("0", "1", "2")
+    assert best.document["image_shape"] == [6, 5]
+
+
+def test_the_best_epoch_is_the_first_of_the_most_accurate(settings, splits):
+    run, summary = finished(changed(settings, epochs=8), splits)
+    by_epoch = [(-float(row["validation_accuracy"]), float(row["validation_cost"])) for row in rows(run)]
+    best = checkpoint.load(summary["checkpoint"]).document["epoch"]
+    assert best == 1 + by_epoch.index(min(by_epoch))
+
+
+def test_without_validation_the_last_epoch_is_kept(settings, splits):
+    settings = settings.model_copy(update={"data": settings.data.model_copy(update={"validation": 0})})
+    splits = load_data(settings.data)
+    assert (len(splits.train), len(splits.validation)) == (300, 0)
+    run, summary = finished(settings, splits)
+    assert summary["validation"] is None
+    assert checkpoint.load(run.path("best.npz")).document["epoch"] == 4
+
+
+def test_same_config_same_weights(settings, splits):
+    thetas = {
+        checkpoint.load(finished(settings, splits)[0].path("last.npz")).network.theta.tobytes()
+        for _ in range(2)
+    }
+    assert len(thetas) == 1
+
+
+def test_two_runs_in_the_same_second_have_two_directories(settings):
+    names = {create_run(settings, "tiny").directory for _ in range(5)}
+    assert len(names) == 5
+
+
+def test_patience_stops_early(settings, splits):
+    patient = changed(settings, epochs=50, patience=2, learning_rate=1e-30)  # nothing gets better
+    run, summary = finished(patient, splits)
+    assert checkpoint.load(summary["checkpoint"]).document["epoch"] == 1
+    assert summary["epochs"] == 3
+    again = reopen_run(run.directory, patient)
+    assert list(again.train(splits)) == []
+    assert again.finish(splits) == summary
+
+
+def test_tolerance_stops_when_the_cost_stands_still(settings, splits):
+    patient = changed(settings, epochs=100, batch_size="full", schedule="constant", tolerance=1e-3)
+    run, summary = finished(patient, splits)
+    costs = [float(row["train_cost"]) for row in rows(run)]
+    changes = [abs(after - before) for before, after in pairwise(costs)]
+    assert summary["epochs"] < 100
+    assert all(change > 1e-3 for change in changes[:-1])
+    assert changes[-1] <= 1e-3
+    again = reopen_run(run.directory, patient)
+    assert list(again.train(splits)) == []
+    assert again.finish(splits) == summary
+    closer = reopen_run(run.directory, changed(patient, tolerance=1e-4))
+    assert next(closer.train(splits)).number == summary["epochs"] + 1
+
+
+def test_a_run_stopped_just_before_it_converged_does_the_last_epoch(settings, splits):
+    patient = changed(settings, epochs=100, batch_size="full", schedule="constant", tolerance=1e-3)
+    _, summary = finished(patient, splits)
+    run = create_run(patient, "stopped")
+    for epoch in run.train(splits):
+        if epoch.number == summary["epochs"] - 1:
+            break
+    assert [epoch.number for epoch in reopen_run(run.directory, patient).train(splits)] == [
+        summary["epochs"]
+    ]
+
+
+def test_values_are_learnt_and_the_best_epoch_is_that_of_the_least_cost():
+    settings = parse_config(
+        "data: {name: curve, validation: 50}\nmodel: {hidden: [5], output: linear}\n"
+        "training: {epochs: 6, learning_rate: 0.05}",
+        "curve",
+    )
+    splits = load_data(settings.data)
+    run, summary = finished(settings, splits)
+    costs = [float(row["validation_cost"]) for row in rows(run)]
+    best = checkpoint.load(summary["checkpoint"])
+    assert best.document["epoch"] == 1 + costs.index(min(costs))
+    assert best.classes == ()
+    assert summary["test"] == {
+        "cost": evaluate(best.network, splits.test).cost,
+        "accuracy": None,
+        "r2": evaluate(best.network, splits.test).r2,
+    }
+
+
+def test_least_squares_leaves_a_run_with_nothing_to_resume():
+    settings = parse_config(
+        "data: {name: line, validation: 20}\nmodel: {hidden: [], output: linear}\n"
+        "training: {optimizer: least_squares}",
+        "line",
+    )
+    splits = load_data(settings.data)
+    run, summary = finished(settings, splits)
+    assert summary["epochs"] == 1
+    assert summary["validation"]["r2"] > 0.85
+    assert list(reopen_run(run.directory, settings).train(splits)) == []
+
+
+def stopped(settings, splits, epochs):
+    """The directory of a run that was left after so many epochs."""
+    run = create_run(settings, "stopped")
+    for epoch in run.train(splits) if epochs else ():
+        if epoch.number == epochs:
+            break
+    return run.directory
+
+
+@pytest.mark.parametrize("stop", [0, 1, 2, 3, 4])
+@pytest.mark.parametrize("optimizer", ["sgd", "adam"])
+def test_resuming_ends_in_the_same_bits(settings, splits, stop, optimizer):
+    settings = changed(settings, optimizer=optimizer, learning_rate=0.01)
+    whole, _ = finished(settings, splits)
+    directory = stopped(settings, splits, stop)
+    again = reopen_run(directory, settings)
+    assert [epoch.number for epoch in again.train(splits)] == list(range(stop + 1, 5))
+    for name in ("best.npz", "last.npz"):
+        theta = checkpoint.load(again.path(name)).network.theta
+        assert theta.tobytes() == checkpoint.load(whole.path(name)).network.theta.tobytes()
+    assert [row["train_cost"] for row in rows(again)] == [row["train_cost"] for row in rows(whole)]
+
+
+def test_rows_written_too_early_or_cut_are_dropped(settings, splits):
+    run = create_run(settings, "tiny")
+    for epoch in run.train(splits):
+        if epoch.number == 2:
+            break
+    with open(run.path("metrics.csv"), "a") as file:
+        file.write("3,0.1,0.9,0.1,0.9,0.1,1.0\n4,0.0")
+    again = reopen_run(run.directory, settings)
+    list(again.train(splits))
+    assert [row["epoch"] for row in rows(again)] == ["1", "2", "3", "4"]
+    assert rows(again)[2]["train_cost"] != "0.1"
+
+
+def test_more_epochs_than_planned(settings, splits):
+    run, _ = finished(settings, splits)
+    longer = changed(settings, epochs=6)
+    again = reopen_run(run.directory, longer)
+    assert [epoch.number for epoch in again.train(splits)] == [5, 6]
+    assert load_config(run.path("config.yaml")) == longer
+
+
+def test_another_config_is_refused_with_the_difference(settings, splits):
+    run, _ = finished(settings, splits)
+    with pytest.raises(ConfigError, match=r"training.learning_rate: 0.05 there, 0.5 now"):
+        reopen_run(run.directory, changed(settings, learning_rate=0.5))
+
+
+def test_other_data_is_refused(settings, splits, tmp_path):
+    run, _ = finished(settings, splits)
+    other = type(splits)(**{**vars(splits), "identity": {**splits.identity, "sha256": {}}})
+    with pytest.raises(CheckpointError, match="these examples are others"):
+        list(reopen_run(run.directory, settings).train(other))
+
+
+def test_data_may_have_moved(settings, splits, tmp_path):
+    run, _ = finished(settings, splits)
+    moved = type(splits)(**{**vars(splits), "identity": {**splits.identity, "folder": "elsewhere"}})
+    assert list(reopen_run(run.directory, settings).train(moved)) == []
+
+
+def test_a_run_without_its_best_network_is_not_finished(settings, splits):
+    run, _ = finished(settings, splits)
+    assert finished_summary(run.directory, settings)
+    run.path("best.npz").unlink()
+    assert finished_summary(run.directory, settings) is None
+    again = reopen_run(run.directory, settings)
+    list(again.train(splits))
+    with pytest.raises(CheckpointError, match=r"best\.npz: does not exist"):
+        again.finish(splits)
+
+
+def test_no_run_there(settings, tmp_path):
+    with pytest.raises(ConfigError, match="holds no run"):
+        reopen_run(tmp_path, settings)
+
+
+def test_output_is_never_overwritten_but_by_force(settings, splits, tmp_path):
+    output = tmp_path / "mine"
+    list(create_run(settings, "x", output).train(splits))
+    (output / "notes.txt").write_text("mine")
+    before = output.joinpath("last.npz").read_bytes()
+    with pytest.raises(ConfigError, match="exists; go on with it by --resume"):
+        create_run(settings, "x", output)
+    assert output.joinpath("last.npz").read_bytes() == before
+    create_run(settings, "x", output, force=True)
+    assert sorted(file.name for file in output.iterdir()) == [".lock", "config.yaml", "notes.txt"]
+
+
+def test_a_run_is_held_until_it_is_finished(settings, splits, tmp_path):
+    run = create_run(settings, "tiny")
+    with pytest.raises(RunHeld, match="another process is training this run"):
+        reopen_run(run.directory, settings)
+    list(run.train(splits))
+    before = sorted(run.directory.iterdir())
+    with pytest.raises(RunHeld):
+        create_run(settings, "tiny", run.directory, force=True)
+    assert sorted(run.directory.iterdir()) == before
+    run.finish(splits)
+    assert list(reopen_run(run.directory, settings).train(splits)) == []
+
+
+def test_what_refuses_to_go_on_with_a_run_does_not_hold_it(settings, splits):
+    run, _ = finished(settings, splits)
+    with pytest.raises(ConfigError) as error:
+        reopen_run(run.directory, changed(settings, learning_rate=0.5))
+    assert error.value.__traceback__ is not None  # which keeps everything alive that it has seen
+    assert list(reopen_run(run.directory, settings).train(splits)) == []
+    assert not run.path(FAILURE).exists()
+
+
+def test_a_failure_leaves_its_reason_until_the_run_goes_on(settings, splits):
+    wild = changed(settings, learning_rate=1e30)
+    run = create_run(wild, "tiny")
+    with pytest.raises(TrainingError) as error:
+        list(run.train(splits))
+    assert run.path(FAILURE).read_text() == f"{error.value}\n"
+    again = reopen_run(run.directory, wild)
+    epochs = again.train(splits, progress=lambda *step: seen.append(run.path(FAILURE).exists()))
+    seen = []
+    with pytest.raises(TrainingError):
+        list(epochs)
+    assert seen[0] is False
+    assert run.path(FAILURE).exists()
+    create_run(settings, "tiny", run.directory, force=True)
+    assert not run.path(FAILURE).exists()
+
+
+def test_an_error_that_is_none_of_ours_is_told_by_its_kind(settings, splits):
+    def fail(*step):
+        raise MemoryError("Unable to allocate 3 GiB")
+
+    run = create_run(settings, "tiny")
+    with pytest.raises(MemoryError):
+        list(run.train(splits, progress=fail))
+    assert run.path(FAILURE).read_text() == "MemoryError: Unable to allocate 3 GiB\n"
+
+
+def test_finished_is_told_for_the_same_config_alone(settings, splits):
+    run, summary = finished(settings, splits)
+    assert finished_summary(run.directory, settings) == summary
+    assert finished_summary(run.directory, changed(settings, epochs=5)) is None
+    assert finished_summary(run.directory / "nowhere", settings) is None
+    # whatever it says, the network was trained as its checkpoint says
+    run.path("config.yaml").write_text("")
+    assert finished_summary(run.directory, settings) == summary
+    moved = run.directory.rename("moved")
+    assert finished_summary(moved, settings)["checkpoint"] == str(moved / "best.npz")
+
+
+@pytest.mark.parametrize("name", ["summary.json", "last.npz"])
+@pytest.mark.parametrize("content", [None, b"", b"[]", b"{"])
+def test_what_is_damaged_is_not_finished(settings, splits, name, content):
+    run, _ = finished(settings, splits)
+    run.path(name).unlink()
+    if content is not None:
+        run.path(name).write_bytes(content)
+    assert finished_summary(run.directory, settings) is None
+
+
+def test_an_interrupt_leaves_the_best_checkpoint(settings, splits):
+    run = create_run(settings, "tiny")
+    epochs = run.train(splits)
+    next(epochs)
+    kept = run.path("best.npz").read_bytes()
+    epochs.close()
+    broken = reopen_run(run.directory, settings)
+    with pytest.raises(KeyboardInterrupt):
+        for _ in broken.train(splits, progress=_interrupt):
+            pass
+    assert run.path("best.npz").read_bytes() == kept
+
+
+def _interrupt(*step):
+    raise KeyboardInterrupt

@@ -1,0 +1,226 @@
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+
+from nnmnist.data import synthetic
+from nnmnist.data.examples import Examples
+from nnmnist.errors import TrainingError
+from nnmnist.evaluation.evaluate import evaluate
+from nnmnist.images.normalize import normalize
+from nnmnist.model.network import Network
+from nnmnist.training.fit import fit
+from nnmnist.training.setup import make_optimizer
+
+
+def settings(**changes):
+    defaults = {
+        "epochs": 3, "batch_size": 16, "optimizer": "sgd", "learning_rate": 0.1,
+        "momentum": 0.9, "schedule": "constant", "weight_decay": 0.0, "label_smoothing": 0.0, "adversarial": 0.0,
+    }  # fmt: skip
+    return SimpleNamespace(**{**defaults, **changes})
+
+
+def clusters(n=200, seed=0):
+    """Three clouds in the plane that a line separates."""
+    rng = np.random.default_rng(seed)
+    y = rng.integers(0, 3, n).astype(np.uint8)
+    x = (np.array([[0, 3], [3, 0], [-3, -3]])[y] + rng.normal(0, 0.5, (n, 2))).astype(np.float32)
+    rows = np.arange(n)
+    return Examples(x, y, rows[50:], 3), Examples(x, y, rows[:50], 3)
+
+
+def trained(dropout=0.0, epochs_seen=None, **changes):
+    network = Network((2, 8, 3), dropout=dropout)
+    network.initialize(np.random.default_rng(0))
+    train, validation = clusters()
+    epochs = []
+    for epoch in fit(network, train, validation, settings(**changes), seed=5):
+        epochs.append(epoch)
+        if epoch.number == epochs_seen:
+            break
+    return network, epochs
+
+
+@pytest.mark.parametrize("optimizer", ["sgd", "adam"])
+@pytest.mark.parametrize("batch_size", [16, 1, "full"])
+def test_it_learns(optimizer, batch_size):
+    rate = 0.01 if optimizer == "adam" else 0.05
+    epochs = 60 if batch_size == "full" else 3
+    _, records = trained(
+        optimizer=optimizer, batch_size=batch_size, learning_rate=rate, epochs=epochs
+    )
+    assert [record.number for record in records] == list(range(1, epochs + 1))
+    assert records[-1].cost < records[0].cost / 2
+    assert records[-1].validation.accuracy > 0.95
+
+
+def test_a_record_says_what_happened():
+    _, [first, *_] = trained(schedule="cosine")
+    assert first.validation.n == 50
+    assert 0 < first.accuracy <= 1
+    assert 0 < first.learning_rate < 0.1
+    assert first.seconds > 0
+    assert first.examples_per_second > 0
+
+
+def test_same_seed_same_bytes():
+    assert trained(dropout=0.3)[0].theta.tobytes() == trained(dropout=0.3)[0].theta.tobytes()
+
+
+@pytest.mark.parametrize("optimizer", ["sgd", "adam"])
+def test_going_on_ends_in_the_same_bits(optimizer):
+    whole, _ = trained(dropout=0.3, optimizer=optimizer, schedule="one_cycle")
+    train, validation = clusters()
+    network = Network((2, 8, 3), dropout=0.3)
+    network.initialize(np.random.default_rng(0))
+    changed = settings(optimizer=optimizer, schedule="one_cycle")
+    first = make_optimizer(network, changed)
+    next(fit(network, train, validation, changed, seed=5, optimizer=first))
+    second = make_optimizer(network, changed)
+    for name, array in first.state.items():
+        second.state[name][...] = array
+    records = list(
+        fit(network, train, validation, changed, seed=5, optimizer=second, epochs_done=1)
+    )
+    assert [record.number for record in records] == [2, 3]
+    assert network.theta.tobytes() == whole.theta.tobytes()
+
+
+def test_the_steps_of_an_epoch_are_counted():
+    seen = []
+    train, validation = clusters()
+    network = Network((2, 3))
+    for _ in fit(
+        network, train, validation, settings(epochs=1), progress=lambda *step: seen.append(step)
+    ):
+        pass
+    # 150 examples in 9 batches of 16 and one of 6
+    assert [step for step, *_ in seen] == list(range(1, 11))
+    assert {steps for _, steps, *_ in seen} == {10}
+
+
+def test_the_epochs_cost_is_the_mean_of_all_examples():
+    """Without steps that change anything, the running cost is the cost."""
+    train, validation = clusters()
+    network = Network((2, 3))
+    network.theta[:] = np.random.default_rng(0).normal(0, 0.3, network.theta.size)
+    whole = evaluate(network, train)
+    [record] = fit(network, train, validation, settings(epochs=1, learning_rate=1e-30))
+    assert record.cost == pytest.approx(whole.cost, rel=1e-6)
+    assert record.accuracy == whole.accuracy
+
+
+def test_a_network_that_normalizes_learns_from_normalized_pictures():
+    labels = (np.arange(60) % 3).astype(np.uint8)
+    pictures = synthetic.draw(labels, np.random.default_rng(0))
+    rows = np.arange(60)
+
+    def theta(inputs, shape):
+        network = Network((784, 5, 3), normalized_shape=shape)
+        network.initialize(np.random.default_rng(0))
+        train, validation = (
+            Examples(inputs, labels, rows[:40], 3),
+            Examples(inputs, labels, rows[40:], 3),
+        )
+        *_, last = fit(network, train, validation, settings(), seed=5)
+        assert last.validation.cost == evaluate(network, validation).cost
+        return network.theta
+
+    theirs = theta(normalize(pictures, (28, 28)), None)
+    np.testing.assert_array_equal(theta(pictures, (28, 28)), theirs)
+    assert not np.array_equal(theta(pictures, None), theirs)
+
+
+def test_without_validation():
+    train, _ = clusters()
+    none = Examples(train.inputs, train.targets, np.arange(0), 3)
+    records = list(fit(Network((2, 3)), train, none, settings()))
+    assert [record.validation for record in records] == [None] * 3
+
+
+def test_divergence_names_epoch_step_and_rate():
+    with pytest.raises(
+        TrainingError,
+        match=r"epoch 1, step \d+ of 10; the learning rate was 1e\+30, lower training.learning_rate",
+    ):
+        trained(learning_rate=1e30)
+
+
+def test_weights_that_break_in_the_last_step_are_named():
+    train, validation = clusters()
+    huge = Examples(train.inputs * np.float32(1e4), train.targets, train.rows, 3)
+    one_step = settings(learning_rate=1e38, momentum=0.0, batch_size="full", epochs=1)
+    with pytest.raises(
+        TrainingError, match="W1 is no longer finite after the last step of epoch 1"
+    ):
+        list(fit(Network((2, 3)), huge, validation, one_step))
+
+
+def test_validation_alone_may_break():
+    train, validation = clusters()
+    inputs = train.inputs.copy()
+    inputs[validation.rows[0]] = np.nan
+    broken = Examples(inputs, train.targets, validation.rows, 3)
+    with pytest.raises(TrainingError, match="validation cost is no longer finite after epoch 1"):
+        list(fit(Network((2, 3)), train, broken, settings()))
+
+
+def test_regression():
+    rng = np.random.default_rng(0)
+    x = rng.normal(size=(100, 2)).astype(np.float32)
+    y = (x @ [[1.0], [-2.0]] + 0.5).astype(np.float32)
+    network = Network((2, 1), output="linear")
+    rows = np.arange(100)
+    *_, last = fit(
+        network,
+        Examples(x, y, rows[20:], 0),
+        Examples(x, y, rows[:20], 0),
+        settings(epochs=100, learning_rate=0.01),
+    )
+    assert last.accuracy is None
+    assert last.validation.cost < 1e-6
+    np.testing.assert_allclose(network.theta, [1, -2, 0.5], atol=1e-3)
+
+
+def values(n=100):
+    """Values of a plane with noise, and their examples."""
+    rng = np.random.default_rng(0)
+    x = rng.normal(size=(n, 2)).astype(np.float32)
+    y = (x @ [[1.0], [-2.0]] + 0.5 + 0.1 * rng.normal(size=(n, 1))).astype(np.float32)
+    return Examples(x, y, np.arange(n), 0)
+
+
+def test_the_records_r2_is_that_of_its_cost():
+    data = values()
+    [record] = fit(
+        Network((2, 1), output="linear"), data, data, settings(epochs=1, learning_rate=1e-30)
+    )
+    variance = data.y.var(dtype=np.float64)
+    assert record.r2 == pytest.approx(1 - record.cost / variance, rel=1e-5)
+    assert record.validation.r2 == pytest.approx(record.r2, rel=1e-5)
+
+
+@pytest.mark.parametrize("batch_size", [16, "full"])
+def test_least_squares_is_done_in_one_epoch(batch_size):
+    data = values()
+    network = Network((2, 1), output="linear")
+    steps = settings(optimizer="least_squares", epochs=7, batch_size=batch_size)
+    [record] = fit(network, data, data, steps)
+    assert record.number == 1
+    assert record.learning_rate == 0
+    assert record.cost == pytest.approx(record.validation.cost, rel=1e-6)
+    assert list(fit(network, data, data, steps, epochs_done=1)) == []
+    perfect = network.theta.copy()
+    network.gradient(data.x, data.y.T)
+    assert np.abs(network.grad).max() < 1e-6
+    assert network.theta.tobytes() == perfect.tobytes()
+
+
+def test_least_squares_of_labels_has_an_accuracy():
+    train, validation = clusters()
+    [record] = fit(
+        Network((2, 3), output="linear"), train, validation, settings(optimizer="least_squares")
+    )
+    assert record.accuracy > 0.95
+    assert record.r2 is None
