@@ -66,7 +66,7 @@ def step_parts(splits: Splits, hidden: tuple[int, ...], batch: int) -> dict[str,
 def timed_steps(part: Part, batches: Batches, steps: int) -> dict[str, float]:
     spent: dict[str, float] = defaultdict(float)
     network, clock = part.network, time.perf_counter
-    drawn = batches.draw(np.random.default_rng(0))
+    drawn = batches.epoch(np.random.default_rng(0))
     network.gradient(*next(drawn)[:2])
     buffers = network._buffers[batches.size]
     for _ in range(steps):

@@ -46,7 +46,7 @@ def follow(name: str, settings: Config, splits: Splits, every: int) -> History:
                 seen[split].append((iteration, found.cost, found.accuracy or np.nan))
 
     for _ in fit(
-        network, splits.train, splits.validation, settings.training, settings.seed, progress=look
+        network, splits.train, splits.validation, settings.training, settings.seed, on_progress=look
     ):
         pass
     return History(name, {split: Series(*np.array(rows).T) for split, rows in seen.items()})

@@ -47,7 +47,7 @@ def descend(points: Examples, rate: float, steps: int, batch_size: int | None = 
     settings = TrainingConfig(
         epochs=steps, batch_size=batch_size or "full", learning_rate=rate, momentum=0
     )
-    for _ in fit(network, points, _none(points), settings, progress=record):
+    for _ in fit(network, points, _none(points), settings, on_progress=record):
         if len(path) > steps:
             break
     return np.array(path[: steps + 1])

@@ -12,7 +12,7 @@ import click
 
 from nnmnist import checkpoint
 from nnmnist.cli.options import notice
-from nnmnist.cli.sitting import How, sit
+from nnmnist.cli.training import RunOptions, train_and_report
 from nnmnist.config.loading import DEFAULT_RECIPE, Override, find_config, load_config
 from nnmnist.data.examples import Splits
 from nnmnist.errors import DataError
@@ -25,7 +25,11 @@ NAMES = {"accuracy": "accuracy", "r2": "R^2", "cost": "cost"}
 
 
 def train_seeds(
-    text: str, file: str | None, overrides: Sequence[str | Override], output: Path | None, how: How
+    text: str,
+    file: str | None,
+    overrides: Sequence[str | Override],
+    output: Path | None,
+    options: RunOptions,
 ) -> dict[str, Any]:
     """Train a run for each seed that `text` names, in `output`/seed-N or in a new directory, and report on them.
 
@@ -41,10 +45,12 @@ def train_seeds(
     try:
         for seed, wanted in settings.items():
             home = folder / f"seed-{seed}"
-            begun = not (how.force or is_unstarted(home))
-            summaries.append(sit(wanted, home.name, home if begun else None, home, how)[0])
+            begun = not (options.force or is_unstarted(home))
+            summaries.append(
+                train_and_report(wanted, home.name, home if begun else None, home, options)[0]
+            )
     except (KeyboardInterrupt, SystemExit, OSError):
-        without = ", without --force" if how.force else ""
+        without = ", without --force" if options.force else ""
         notice(f"or with all seeds: the same command again, with --output {folder}{without}")
         raise
     finally:
@@ -56,7 +62,7 @@ def train_seeds(
             "train them all anew by --force, or set data.fallback to null"
         )
     first = next(iter(settings.values()))
-    splits = load_data(first.data, first.seed, how.data_dir, notice)
+    splits = load_data(first.data, first.seed, options.data_dir, notice)
     return {"seeds": list(settings), **report(summaries, splits), "runs": summaries}
 
 

@@ -71,7 +71,7 @@ class Batches:
     def __len__(self) -> int:
         return -(-len(self.examples) // self.size)
 
-    def draw(self, rng: np.random.Generator | None = None) -> Iterator[Batch]:
+    def epoch(self, rng: np.random.Generator | None = None) -> Iterator[Batch]:
         """All examples once, in an order drawn from `rng`, distorted where they are to be.
 
         None keeps their own order and leaves them as they are.
@@ -105,7 +105,7 @@ class Batches:
         if self._pixels is None:
             return np.take(self.examples.inputs, rows, axis=0, out=x, mode="clip")
         if self.distortion and draw:
-            maps = self.distortion.draw(self.examples.targets[rows], draw)
+            maps = self.distortion.sample(self.examples.targets[rows], draw)
             own = self.team.own(len(rows)) if self.team else slice(0, len(rows))
             self.distortion.warp(self._take(rows[own]), maps[:, own], x[own])
             if self.team:

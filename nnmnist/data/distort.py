@@ -68,9 +68,9 @@ class Distortion:
             images: (n, rows * columns) uint8, 0 the background.
             labels: (n,) their classes.
         """
-        return self.warp(images, self.draw(labels, rng), out)
+        return self.warp(images, self.sample(labels, rng), out)
 
-    def draw(self, labels: Array, rng: np.random.Generator) -> Array:
+    def sample(self, labels: Array, rng: np.random.Generator) -> Array:
         """Random maps (2, n, 3 + k): how far right of, and below, the centre each pixel's source lies, in `basis`."""
         n = len(labels)
         turn, lean, wide, high, right, down = rng.uniform(-1, 1, (6, n))

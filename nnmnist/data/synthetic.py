@@ -58,7 +58,7 @@ def load(seed: int, n_train: int = 60_000, n_test: int = 10_000) -> Source:
     for part, n in enumerate((n_train, n_test)):
         rng = generator(seed, "synthetic", part)
         labels = rng.permutation(np.arange(n) % len(STYLES)).astype(np.uint8)
-        parts.append((draw(labels, rng), labels))
+        parts.append((render(labels, rng), labels))
         for array in parts[-1]:
             digest.update(array.data)
     identity = {
@@ -72,7 +72,7 @@ def load(seed: int, n_train: int = 60_000, n_test: int = 10_000) -> Source:
     return Source("synthetic", parts[0], parts[1], classes, (SIDE, SIDE), identity)
 
 
-def draw(labels: Array, rng: np.random.Generator) -> Array:
+def render(labels: Array, rng: np.random.Generator) -> Array:
     """Images (n, 784) uint8, white ink on black, of the digits `labels` (n,) uint8, each style equally likely.
 
     Raises:

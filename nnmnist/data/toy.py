@@ -89,7 +89,7 @@ class Problem(NamedTuple):
     """How examples are drawn, and how many."""
 
     # inputs (n, n_inputs), labels or values
-    draw: Callable[[np.random.Generator, int], tuple[Array, Array]]
+    sample: Callable[[np.random.Generator, int], tuple[Array, Array]]
     n: int  # of the training part, and of the test part
     classes: tuple[str, ...] = ()  # the name of each label; none where the targets are values
 
@@ -123,7 +123,7 @@ def load(name: str, seed: int) -> Source:
     digest = hashlib.sha256()
     parts = []
     for part in range(2):
-        x, y = problem.draw(generator(seed, "toy", part), problem.n)
+        x, y = problem.sample(generator(seed, "toy", part), problem.n)
         parts.append((x.astype(np.float32), y.astype(np.uint8 if problem.classes else np.float32)))
         for array in parts[-1]:
             digest.update(array.tobytes())

@@ -85,7 +85,7 @@ def evaluate(network: Network | Sequence[Network], examples: Examples) -> Evalua
     confusion = np.zeros((n_classes, n_classes), np.int64) if n_classes else None
     # of a network that diverged: its cost says so
     with np.errstate(over="ignore", invalid="ignore"):
-        for x, y, labels, _ in Batches(examples, CHUNK, codes(members[0], n_classes)).draw():
+        for x, y, labels, _ in Batches(examples, CHUNK, codes(members[0], n_classes)).epoch():
             z = _logits(members, x)
             total += float(output.cost(z, y, np.empty_like(z)).sum(dtype=np.float64))
             if confusion is not None and labels is not None:
@@ -108,7 +108,7 @@ def probabilities(network: Network | Sequence[Network], examples: Examples) -> A
     members = _members(network)
     parts = []
     with np.errstate(over="ignore", invalid="ignore"):  # as in `evaluate`
-        for batch in Batches(examples, CHUNK, codes(members[0], examples.n_classes)).draw():
+        for batch in Batches(examples, CHUNK, codes(members[0], examples.n_classes)).epoch():
             p = _logits(members, batch.x)
             members[0].output.predict(p)
             # one unit: p of class 1

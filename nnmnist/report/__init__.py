@@ -54,7 +54,7 @@ def _summary(subject: Subject) -> str:
     if result.r2 is not None:
         tiles.insert(0, ("<i>R</i><sup>2</sup>", f"{result.r2:.4f}"))
     tiles.append(("parameters", f"{network.theta.size:,}"))
-    tiles.append(("of training", _seconds(subject.standing.seconds)))
+    tiles.append(("of training", _seconds(subject.progress.seconds)))
     lines = [f"<li><b>{value}</b> {label}" for label, value in tiles]
     shape = "-".join(map(str, network.sizes))
     said = (
@@ -63,7 +63,7 @@ def _summary(subject: Subject) -> str:
         else shape
     )
     judged = f"{subject.splits.name}, {subject.split} split, {result.n:,} examples"
-    best = f"the best epoch, {subject.standing.best.epoch} of {subject.standing.epoch}"
+    best = f"the best epoch, {subject.progress.best.epoch} of {subject.progress.epoch}"
     return (
         f"<header>\n<h1>{escape(subject.name)}</h1>\n<p>{escape(said)}: {best}, judged by {escape(judged)}\n"
         "<ul class=tiles>\n" + "\n".join(lines) + "\n</ul>\n</header>"
@@ -232,16 +232,16 @@ def _weights(subject: Subject) -> str:
 
 
 def _making(subject: Subject) -> str:
-    standing = subject.standing
+    progress = subject.progress
     sizes = [len(getattr(subject.splits, name)) for name in ("train", "validation", "test")]
     facts = {
-        "training": f"{_seconds(standing.seconds)}, {_seconds(standing.seconds / standing.epoch)} an epoch",
+        "training": f"{_seconds(progress.seconds)}, {_seconds(progress.seconds / progress.epoch)} an epoch",
         "data": "{}: {:,} training, {:,} validation, {:,} test examples".format(
             subject.splits.name, *sizes
         ),
-        **{key.replace("_", " "): str(value) for key, value in standing.versions.items()},
+        **{key.replace("_", " "): str(value) for key, value in progress.versions.items()},
     }
-    text = escape(dump_config(standing.config))
+    text = escape(dump_config(progress.config))
     return (
         _section("Time and machine", _table(facts))
         + "\n"

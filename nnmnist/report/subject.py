@@ -12,7 +12,7 @@ from nnmnist.data.examples import Examples, Splits
 from nnmnist.evaluation.evaluate import Evaluation, evaluate, most_confident_mistakes, probabilities
 from nnmnist.report.pictures import Sheet
 from nnmnist.runs.history import History
-from nnmnist.runs.resume import Standing
+from nnmnist.runs.resume import RunProgress
 from nnmnist.types import Array
 
 MOST_IN_CELL = 100  # pictures of a cell of the confusion matrix
@@ -25,7 +25,7 @@ class Subject:
 
     name: str
     best: Checkpoint  # the network of the best epoch
-    standing: Standing  # how far the run has come
+    progress: RunProgress  # how far the run has come
     history: History
     splits: Splits
     split: str  # the one to be judged by: test, validation or train

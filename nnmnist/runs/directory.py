@@ -50,7 +50,7 @@ class RunDirectory:
         return self.directory / name
 
     @contextmanager
-    def sitting(self) -> Iterator[None]:
+    def session(self) -> Iterator[None]:
         """Whatever ends the block early unlocks the run for others; a failure leaves its reason."""
         try:
             yield

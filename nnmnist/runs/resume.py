@@ -37,7 +37,7 @@ class Best:
 
 
 @dataclass(frozen=True)
-class Standing:
+class RunProgress:
     """How far a run has come, as the document of its `last.npz` says."""
 
     config: Config
@@ -47,14 +47,14 @@ class Standing:
     versions: dict[str, str | int]
 
 
-def read_standing(last: Checkpoint, path: Path) -> Standing:
-    """The standing that the checkpoint `last`, from the file `path`, holds.
+def read_progress(last: Checkpoint, path: Path) -> RunProgress:
+    """The progress that the checkpoint `last`, from the file `path`, holds.
 
     Raises:
         CheckpointError: it holds none, or not one of this version.
     """
     try:
-        return TypeAdapter(Standing).validate_python(last.document)
+        return TypeAdapter(RunProgress).validate_python(last.document)
     except ValidationError:
         raise CheckpointError(
             f"{path}: does not say how far a run has come, as this version of nnmnist does; start a new run"

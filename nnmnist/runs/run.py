@@ -5,7 +5,7 @@
     best.npz      the network of the best epoch by validation
     last.npz      the last epoch, with the optimizer's state, from which `--resume` goes on
     summary.json  written at the end: the run is finished where it exists
-    failure.txt   why the last sitting failed; it goes with the next
+    failure.txt   why the last session failed; it goes with the next
     .lock         held by the process that trains the run (lock.py)
 
 An epoch is recorded in the order metrics, best, last. A run killed at any moment goes on from `last.npz`, does
@@ -40,9 +40,9 @@ from nnmnist.model.network import Network
 from nnmnist.model.outputs import OUTPUTS
 from nnmnist.randomness import generator
 from nnmnist.runs.directory import FAILURE, RunDirectory
-from nnmnist.runs.resume import Best, Standing, read_standing, require_extension
+from nnmnist.runs.resume import Best, RunProgress, read_progress, require_extension
 from nnmnist.training.threads import blas_threads, cores
-from nnmnist.training.fit import Epoch, Progress, fit
+from nnmnist.training.fit import Epoch, OnProgress, fit
 from nnmnist.training.setup import build_network, make_optimizer
 
 
@@ -60,7 +60,7 @@ def create_run(settings: Config, name: str, output: Path | None = None, force: b
         output.mkdir(parents=True, exist_ok=True)
         directory = output
     run = Run(directory, settings)
-    with run.sitting():
+    with run.session():
         _require_free(directory, force)  # for another process may just have finished there
         run.clear()
         run.write_config()
@@ -84,13 +84,13 @@ def reopen_run(directory: Path, settings: Config) -> Run:
     """
     stored = stored_config(directory)
     run = Run(directory, settings)
-    with run.sitting():
+    with run.session():
         run.sweep()
         if run.path("last.npz").exists():
             run.last = checkpoint.load(run.path("last.npz"))
-            run.standing = read_standing(run.last, run.path("last.npz"))
-            stored = run.standing.config  # config.yaml may have been edited since
-        require_extension(directory, stored, settings, run.standing.epoch if run.standing else 0)
+            run.progress = read_progress(run.last, run.path("last.npz"))
+            stored = run.progress.config  # config.yaml may have been edited since
+        require_extension(directory, stored, settings, run.progress.epoch if run.progress else 0)
         if stored != settings:
             run.write_config()
     return run
@@ -101,7 +101,7 @@ def finished_summary(directory: Path, settings: Config) -> dict[str, Any] | None
     last = directory / "last.npz"
     try:
         summary = json.loads((directory / "summary.json").read_text(encoding="utf-8"))
-        trained = read_standing(checkpoint.load(last), last).config
+        trained = read_progress(checkpoint.load(last), last).config
     except (OSError, ValueError, CheckpointError):
         return None
     if trained != settings or not isinstance(summary, dict) or not (directory / "best.npz").is_file():
@@ -129,18 +129,18 @@ class Run(RunDirectory):
     def __init__(self, directory: Path, settings: Config) -> None:
         super().__init__(directory)
         self.config = settings
-        # where an earlier sitting ended, until this one has taken it up
+        # where an earlier session ended, until this one has taken it up
         self.last: Checkpoint | None = None
-        self.standing: Standing | None = None
+        self.progress: RunProgress | None = None
         self.best: Best | None = None
-        self.seconds = 0.0  # of training, in this and all earlier sittings
+        self.seconds = 0.0  # of training, in this and all earlier sessions
         self.epochs_done = 0
         self.costs: list[float] = []  # of training, an epoch each
         self.versions = versions()  # with the threads there are before a team has taken them
 
     def changes(self) -> dict[str, tuple[str | int, str | int]]:
-        """Versions and threads that were others in the last sitting: (then, now)."""
-        then = self.standing.versions if self.standing else {}
+        """Versions and threads that were others in the last session: (then, now)."""
+        then = self.progress.versions if self.progress else {}
         return {key: (then[key], now) for key, now in self.versions.items() if then.get(key, now) != now}
 
     def write_config(self) -> None:
@@ -148,22 +148,22 @@ class Run(RunDirectory):
         head = "".join(f"# {name}: {value}\n" for name, value in self.versions.items())
         write_atomic(self.path("config.yaml"), (head + dump_config(self.config)).encode())
 
-    def train(self, splits: Splits, progress: Progress | None = None) -> Iterator[Epoch]:
+    def train(self, splits: Splits, on_progress: OnProgress | None = None) -> Iterator[Epoch]:
         """Train, from the last recorded epoch on, recording each epoch before it is yielded.
 
         Raises:
             TrainingError: the cost is no longer finite.
             CheckpointError: the run cannot be gone on with.
         """
-        with self.sitting():
-            yield from self._epochs(splits, progress)
+        with self.session():
+            yield from self._epochs(splits, on_progress)
 
-    def _epochs(self, splits: Splits, progress: Progress | None) -> Iterator[Epoch]:
+    def _epochs(self, splits: Splits, on_progress: OnProgress | None) -> Iterator[Epoch]:
         settings = self.config.training
         network = build_network(self.config, splits)
         optimizer = make_optimizer(network, settings)
-        if self.last and self.standing:
-            self._restore(self.last, self.standing, network, optimizer.state if optimizer else {}, splits)
+        if self.last and self.progress:
+            self._restore(self.last, self.progress, network, optimizer.state if optimizer else {}, splits)
             self.last = None
         self.costs = metrics.rewrite(self.path("metrics.csv"), self.epochs_done)
         for name in ("summary.json", FAILURE):
@@ -172,7 +172,7 @@ class Run(RunDirectory):
             return
         fitting = fit(
             network, splits.train, splits.validation, settings,
-            self.config.seed, optimizer, self.epochs_done, progress, cores(),
+            self.config.seed, optimizer, self.epochs_done, on_progress, cores(),
         )  # fmt: skip
         with closing(fitting) as epochs:
             for epoch in epochs:
@@ -193,7 +193,7 @@ class Run(RunDirectory):
 
     def finish(self, splits: Splits) -> dict[str, Any]:
         """Look at the test set, once, with the best network; write and return the summary."""
-        with self.sitting():
+        with self.session():
             best = checkpoint.load(self.path("best.npz"))
             summary = {
                 "run": str(self.directory),
@@ -241,7 +241,7 @@ class Run(RunDirectory):
         }
 
     def _restore(
-        self, saved: Checkpoint, standing: Standing,
+        self, saved: Checkpoint, progress: RunProgress,
         network: Network, state: dict[str, np.ndarray[Any, Any]], splits: Splits,
     ) -> None:  # fmt: skip
         """Take up network, optimizer and best epoch where `last.npz` left them."""
@@ -258,7 +258,7 @@ class Run(RunDirectory):
         network.theta[:] = saved.network.theta
         for name, array in state.items():
             array[...] = saved.optimizer[name]
-        self.epochs_done, self.seconds, self.best = standing.epoch, standing.seconds, standing.best
+        self.epochs_done, self.seconds, self.best = progress.epoch, progress.seconds, progress.best
 
 
 def versions() -> dict[str, str | int]:

@@ -144,7 +144,7 @@ def read(directory: Path, folder: Path) -> Entry:
     return Entry(name, directory, settings, state, len(rows), seconds, _best(rows), None, reason)
 
 
-def fold(entries: Iterable[Entry]) -> list[Row]:
+def group_by_seed(entries: Iterable[Entry]) -> list[Row]:
     """Rows of the runs that differ in their seeds alone; of two with the same seed each is in a row of its own."""
     groups: dict[tuple[str, str, int], list[Entry]] = defaultdict(list)
     seen: dict[str, int] = defaultdict(int)

@@ -55,7 +55,7 @@ class Descent(NamedTuple):
 
 
 # step within the epoch, steps an epoch, and the epoch's mean cost and accuracy so far
-Progress = Callable[[int, int, float, float | None], None]
+OnProgress = Callable[[int, int, float, float | None], None]
 
 
 def fit(
@@ -66,7 +66,7 @@ def fit(
     seed: int = 0,
     optimizer: Optimizer | None = None,
     epochs_done: int = 0,
-    progress: Progress | None = None,
+    on_progress: OnProgress | None = None,
     cores: int = 1,
 ) -> Generator[Epoch, None, None]:
     """Train `network` in place, yielding a record after each epoch. A solver is done after the first.
@@ -75,7 +75,7 @@ def fit(
         seed: draws the order of the examples and the dropped units, anew for each epoch.
         optimizer: with the state of the epochs done; None starts a new one.
         epochs_done: epochs that `network` and `optimizer` have behind them.
-        progress: called after each step.
+        on_progress: called after each step.
         cores: how many there are; where steps are large enough, a process on each takes its part of them, see
             `nnmnist.team`. BLAS then has one thread until the last epoch, and `network.theta`, `W` and `b` are
             other arrays from then on: take them from the network afterwards.
@@ -101,7 +101,7 @@ def fit(
         y_codes += settings.label_smoothing * (1 / len(y_codes) - y_codes)
 
     def work(part: Part) -> Callable[[int], Descent]:
-        shown = progress if part.team.rank == 0 else None
+        shown = on_progress if part.team.rank == 0 else None
         own = Batches(train, size, y_codes, part.team)
         return partial(_descend, part.network, part.optimizer, own, settings, seed, shown)
 
@@ -115,7 +115,7 @@ def fit(
             run = stack.enter_context(Team(workers, network, optimizer, size, work)).run
         else:
             batches = Batches(train, size, y_codes)
-            run = partial(_descend, network, optimizer, batches, settings, seed, progress)
+            run = partial(_descend, network, optimizer, batches, settings, seed, on_progress)
         for epoch in range(epochs_done + 1, (settings.epochs if optimizer else 1) + 1):
             started = time.perf_counter()
             cost, accuracy, rate, broken = run(epoch)
@@ -151,7 +151,7 @@ def _descend(
     batches: Batches,
     settings: TrainingConfig,
     seed: int,
-    progress: Progress | None,
+    on_progress: OnProgress | None,
     epoch: int,
 ) -> Descent:
     """One epoch of steps, as far as the cost is finite."""
@@ -159,7 +159,7 @@ def _descend(
     dropout = generator(seed, "dropout", epoch)
     total, correct, seen, accuracy, rate = 0.0, 0, 0, None, 0.0
     with np.errstate(over="ignore", invalid="ignore"):  # told as one error by `fit`
-        for step, (x, y, labels, rows) in enumerate(batches.draw(generator(seed, "order", epoch))):
+        for step, (x, y, labels, rows) in enumerate(batches.epoch(generator(seed, "order", epoch))):
             rate = settings.learning_rate * schedule(
                 ((epoch - 1) * steps + step + 0.5) / (settings.epochs * steps)
             )
@@ -174,8 +174,8 @@ def _descend(
                 correct += int(np.count_nonzero(network.output.label(p) == labels))
                 accuracy = correct / seen
             optimizer.step(network.theta, network.grad, rate)
-            if progress:
-                progress(step + 1, steps, total / seen, accuracy)
+            if on_progress:
+                on_progress(step + 1, steps, total / seen, accuracy)
     return Descent(total / seen, accuracy, rate)
 
 
@@ -183,7 +183,7 @@ def _solve(
     network: Network, batches: Batches, solver: Callable[[Network, Array, Array], None], epoch: int
 ) -> Descent:
     """All examples at once: the cost and accuracy of the solution, and no learning rate."""
-    [(x, y, labels, _)] = batches.draw()
+    [(x, y, labels, _)] = batches.epoch()
     solver(network, x, y)
     costs, p = network.gradient(x, y)
     accuracy = None if labels is None else float(np.mean(network.output.label(p) == labels))

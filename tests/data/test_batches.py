@@ -17,7 +17,7 @@ def drawn(batches, rng=None):
     """The batches with their arrays copied: they are valid only until the next one."""
     return [
         (x.copy(), y.copy(), None if labels is None else labels.copy())
-        for x, y, labels, _ in batches.draw(rng)
+        for x, y, labels, _ in batches.epoch(rng)
     ]
 
 
@@ -68,7 +68,7 @@ def test_values_for_regression():
 
 def test_each_batch_knows_its_rows():
     examples = Examples(pixels().inputs, pixels().targets, np.array([7, 2, 9]), 3)
-    assert [rows.tolist() for *_, rows in Batches(examples, 2, CODES).draw()] == [[7, 2], [9]]
+    assert [rows.tolist() for *_, rows in Batches(examples, 2, CODES).epoch()] == [[7, 2], [9]]
 
 
 def pictures(distort, n=100):
@@ -139,7 +139,7 @@ def test_a_thread_that_prepares_the_next_batch_changes_nothing():
 
 def test_a_batch_is_valid_until_the_next_is_drawn():
     examples = pictures(DistortConfig(rotation=0, shear=0, scale=0, shift=0, alpha=0))
-    for x, y, labels, rows in Batches(examples, 16, CODES).draw(np.random.default_rng(0)):
+    for x, y, labels, rows in Batches(examples, 16, CODES).epoch(np.random.default_rng(0)):
         np.testing.assert_array_equal(x, examples.inputs[rows] * np.float32(1 / 255))
         np.testing.assert_array_equal(labels, examples.targets[rows])
         np.testing.assert_array_equal(y, CODES[:, labels])

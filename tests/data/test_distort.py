@@ -13,7 +13,7 @@ NOTHING = DistortConfig(rotation=0, shear=0, scale=0, shift=0, alpha=0)
 @pytest.fixture(scope="module")
 def digits():
     labels = (np.arange(2 * BLOCK + 7) % 10).astype(np.uint8)
-    return synthetic.draw(labels, np.random.default_rng(0)), labels
+    return synthetic.render(labels, np.random.default_rng(0)), labels
 
 
 def distorted(digits, settings, seed=0):
@@ -43,7 +43,7 @@ def test_a_shift_by_whole_pixels_is_a_roll(digits, shape, right, down):
     images = images.copy().reshape(-1, *shape)
     images[:, :3] = images[:, -3:] = images[:, :, :3] = images[:, :, -3:] = 0
     distortion = Distortion(shape, **NOTHING.model_dump())
-    maps = distortion.draw(labels, np.random.default_rng(0))
+    maps = distortion.sample(labels, np.random.default_rng(0))
     maps[0, :, 0] -= right
     maps[1, :, 0] -= down
     out = distortion.warp(
@@ -58,7 +58,7 @@ def test_outside_the_image_is_background(digits, step):
     """An image that is white up to its border, moved to the right and down."""
     white = np.full((1, 784), 255, np.uint8)
     distortion = Distortion(SHAPE, **NOTHING.model_dump())
-    maps = distortion.draw(np.zeros(1), np.random.default_rng(0))
+    maps = distortion.sample(np.zeros(1), np.random.default_rng(0))
     maps[:, :, 0] -= step
     found = distortion.warp(white, maps, np.empty((1, 784), np.float32)).reshape(SHAPE)
     covered = np.clip(28 - np.abs(np.arange(28) - step + 0.5 - 14) - 13.5, 0, 1)
@@ -69,7 +69,7 @@ def test_between_pixels_it_is_bilinear(digits):
     settings = DistortConfig()
     images, labels = digits
     distortion = Distortion(SHAPE, **settings.model_dump())
-    maps = distortion.draw(labels, np.random.default_rng(5))
+    maps = distortion.sample(labels, np.random.default_rng(5))
     found = distortion.warp(images, maps, np.empty(images.shape, np.float32))
     x, y = np.einsum("ank,kp->anp", maps.astype(np.float64), distortion.basis) + 13.5
     padded = np.pad(images.reshape(-1, *SHAPE) / 255, ((0, 0), (2, 2), (2, 2)))
@@ -89,7 +89,7 @@ def test_between_pixels_it_is_bilinear(digits):
 
 def test_the_mean_intensity_is_kept():
     labels = (np.arange(2000) % 10).astype(np.uint8)
-    images = synthetic.draw(labels, np.random.default_rng(1))
+    images = synthetic.render(labels, np.random.default_rng(1))
     found = distorted((images, labels), DistortConfig())
     assert found.mean() == pytest.approx(scaled(images).mean(), rel=0.05)
     assert np.abs(found - scaled(images)).mean() > 0.05  # and yet they are others
@@ -103,7 +103,7 @@ def blur(images):
 
 def test_sharpening_takes_the_blur_of_interpolation_back():
     labels = (np.arange(2000) % 10).astype(np.uint8)
-    images = synthetic.draw(labels, np.random.default_rng(1))
+    images = synthetic.render(labels, np.random.default_rng(1))
     moved, sharp = (
         distorted((images, labels), only(shift=3, sharpen=sharpen)) for sharpen in (False, True)
     )
@@ -139,7 +139,7 @@ def test_a_part_comes_out_as_in_the_whole(digits):
     images, labels = digits
     whole = distorted(digits, DistortConfig())
     distortion = Distortion(SHAPE, **DistortConfig().model_dump())
-    maps = distortion.draw(labels, np.random.default_rng(0))
+    maps = distortion.sample(labels, np.random.default_rng(0))
     part = distortion.warp(images[3:90], maps[:, 3:90], np.empty((87, 784), np.float32))
     np.testing.assert_array_equal(part, whole[3:90])
 
@@ -148,7 +148,7 @@ def angles(settings, label, n=2000):
     """How far, in degrees, the horizontal and the vertical of n digits are turned."""
     maps = (
         Distortion(SHAPE, **settings.model_dump())
-        .draw(np.full(n, label), np.random.default_rng(0))
+        .sample(np.full(n, label), np.random.default_rng(0))
         .astype(float)
     )
     horizontal = np.arctan2(maps[1, :, 1], maps[0, :, 1])
@@ -167,7 +167,7 @@ def test_ones_and_sevens_are_tilted_half_as_far(label, share):
 
 
 def test_scale_and_shift_stay_in_their_bounds():
-    maps = Distortion(SHAPE, **only(scale=0.2, shift=3).model_dump()).draw(
+    maps = Distortion(SHAPE, **only(scale=0.2, shift=3).model_dump()).sample(
         np.zeros(2000), np.random.default_rng(0)
     )
     for scale in (1 / maps[0, :, 1], 1 / maps[1, :, 2]):
@@ -183,7 +183,7 @@ def test_elastic_fields_are_smoothed_uniform_noise(sigma):
     """Against the definition: noise in every pixel, and both of its axes convolved with the Gaussian."""
     rng = np.random.default_rng(0)
     distortion = Distortion(SHAPE, **only(alpha=30, sigma=sigma).model_dump())
-    maps = distortion.draw(np.zeros(4000), rng)
+    maps = distortion.sample(np.zeros(4000), rng)
     found = (maps[0, :, 3:] @ distortion.basis[3:]).reshape(-1, *SHAPE)
     distance = np.subtract.outer(np.arange(28), np.arange(28))
     gaussian = np.exp(-0.5 * (distance / sigma) ** 2) / (sigma * np.sqrt(2 * np.pi))

@@ -14,7 +14,7 @@ from nnmnist.errors import DataError
 def digits(n: int, seed: int = 0) -> tuple[Array, Array]:
     """n images and their labels, every digit as often as any other."""
     labels = np.arange(n, dtype=np.uint8) % 10
-    return synthetic.draw(labels, np.random.default_rng(seed)), labels
+    return synthetic.render(labels, np.random.default_rng(seed)), labels
 
 
 @pytest.fixture(scope="module")
@@ -107,13 +107,13 @@ def test_every_style_of_every_digit_is_drawn(monkeypatch: pytest.MonkeyPatch) ->
 
 def test_any_order_and_number_of_labels() -> None:
     rng = np.random.default_rng(0)
-    assert synthetic.draw(np.array([], np.uint8), rng).shape == (0, 784)
-    assert synthetic.draw(np.full(3 * synthetic.CHUNK, 1, np.uint8), rng).any(1).all()
+    assert synthetic.render(np.array([], np.uint8), rng).shape == (0, 784)
+    assert synthetic.render(np.full(3 * synthetic.CHUNK, 1, np.uint8), rng).any(1).all()
 
 
 def test_a_label_that_is_no_digit_is_refused() -> None:
     with pytest.raises(DataError, match="cannot draw the label 10"):
-        synthetic.draw(np.array([3, 10], np.uint8), np.random.default_rng(0))
+        synthetic.render(np.array([3, 10], np.uint8), np.random.default_rng(0))
 
 
 def test_a_spline_reaches_its_ends_and_touches_its_legs_and_corners() -> None:

@@ -18,7 +18,7 @@ def blob(width=3.6, height=5.3, lean=0.0, x=14.0, y=14.0, shape=SHAPE):
 
 @pytest.fixture(scope="module")
 def digits():
-    return synthetic.draw((np.arange(200) % 10).astype(np.uint8), np.random.default_rng(0))
+    return synthetic.render((np.arange(200) % 10).astype(np.uint8), np.random.default_rng(0))
 
 
 def test_a_normal_picture_stays_as_it_is():

@@ -13,7 +13,7 @@ from .photos import faint_on_dark_rules, photo
 
 def digits(n=40, seed=0):
     rng = np.random.default_rng(seed)
-    return synthetic.draw((np.arange(n) % 10).astype(np.uint8), rng).reshape(n, 28, 28), rng
+    return synthetic.render((np.arange(n) % 10).astype(np.uint8), rng).reshape(n, 28, 28), rng
 
 
 def likeness(a, b):

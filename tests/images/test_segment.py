@@ -14,7 +14,7 @@ def likeness(a, b):
 
 def digits(labels, seed=0):
     labels = np.asarray(labels, np.uint8)
-    return synthetic.draw(labels, np.random.default_rng(seed)).reshape(-1, 28, 28)
+    return synthetic.render(labels, np.random.default_rng(seed)).reshape(-1, 28, 28)
 
 
 def sheet(*places, shape=(300, 700)):

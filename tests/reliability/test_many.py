@@ -75,10 +75,12 @@ def test_many_that_go_on_with_one_run_at_once(tiny_config, count):
 LONG = """
 import os, sys
 from pathlib import Path
-from nnmnist import config, data, runs
-settings = config.load(Path(sys.argv[1]), ["training.epochs=" + sys.argv[2]])
-splits = data.load(settings.data, settings.seed)
-for epoch in runs.create(settings, "long", Path("long")).train(splits):
+from nnmnist.config.loading import load_config
+from nnmnist.runs.run import create_run
+from nnmnist.training.setup import load_data
+settings = load_config(Path(sys.argv[1]), ["training.epochs=" + sys.argv[2]])
+splits = load_data(settings.data, settings.seed)
+for epoch in create_run(settings, "long", Path("long")).train(splits):
     if epoch.number % 50 == 0:
         print(int(Path("/proc/self/statm").read_text().split()[1]), len(os.listdir("/proc/self/fd")))
 """

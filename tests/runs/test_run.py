@@ -281,7 +281,7 @@ def test_a_failure_leaves_its_reason_until_the_run_goes_on(settings, splits):
         list(run.train(splits))
     assert run.path(FAILURE).read_text() == f"{error.value}\n"
     again = reopen_run(run.directory, wild)
-    epochs = again.train(splits, progress=lambda *step: seen.append(run.path(FAILURE).exists()))
+    epochs = again.train(splits, on_progress=lambda *step: seen.append(run.path(FAILURE).exists()))
     seen = []
     with pytest.raises(TrainingError):
         list(epochs)
@@ -297,7 +297,7 @@ def test_an_error_that_is_none_of_ours_is_told_by_its_kind(settings, splits):
 
     run = create_run(settings, "tiny")
     with pytest.raises(MemoryError):
-        list(run.train(splits, progress=fail))
+        list(run.train(splits, on_progress=fail))
     assert run.path(FAILURE).read_text() == "MemoryError: Unable to allocate 3 GiB\n"
 
 
@@ -331,7 +331,7 @@ def test_an_interrupt_leaves_the_best_checkpoint(settings, splits):
     epochs.close()
     broken = reopen_run(run.directory, settings)
     with pytest.raises(KeyboardInterrupt):
-        for _ in broken.train(splits, progress=_interrupt):
+        for _ in broken.train(splits, on_progress=_interrupt):
             pass
     assert run.path("best.npz").read_bytes() == kept
 

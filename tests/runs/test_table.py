@@ -115,7 +115,7 @@ def test_seeds_are_folded_into_mean_and_deviation(settings, splits):
         finish(changed(settings, seed, learning_rate=1e-3), splits, f"seed-{seed}-slow") for seed in (0, 1, 2)
     ]
     finish(settings, splits, "other")
-    other, seeds = table.fold(listed())
+    other, seeds = table.group_by_seed(listed())
     assert (other.name, other.seeds, other.test["sd"]) == ("other", [0], None)
     assert (seeds.name, seeds.seeds) == ("seed-*-slow", [0, 1, 2])
     accuracies = [summary["test"]["accuracy"] for summary in found]
@@ -133,7 +133,7 @@ def test_what_differs_in_state_or_is_the_same_seed_again_is_not_folded(settings,
     finish(settings, splits, "same")
     finish(changed(settings, 1), splits, "b")
     begin(changed(settings, 2), "c")
-    assert [(row.name, row.seeds) for row in table.fold(listed())] == [
+    assert [(row.name, row.seeds) for row in table.group_by_seed(listed())] == [
         ("*", [0, 1]),
         ("c", [2]),
         ("same", [0]),

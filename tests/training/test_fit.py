@@ -92,7 +92,7 @@ def test_the_steps_of_an_epoch_are_counted():
     train, validation = clusters()
     network = Network((2, 3))
     for _ in fit(
-        network, train, validation, settings(epochs=1), progress=lambda *step: seen.append(step)
+        network, train, validation, settings(epochs=1), on_progress=lambda *step: seen.append(step)
     ):
         pass
     # 150 examples in 9 batches of 16 and one of 6
@@ -113,7 +113,7 @@ def test_the_epochs_cost_is_the_mean_of_all_examples():
 
 def test_a_network_that_normalizes_learns_from_normalized_pictures():
     labels = (np.arange(60) % 3).astype(np.uint8)
-    pictures = synthetic.draw(labels, np.random.default_rng(0))
+    pictures = synthetic.render(labels, np.random.default_rng(0))
     rows = np.arange(60)
 
     def theta(inputs, shape):

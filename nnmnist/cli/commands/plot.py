@@ -136,7 +136,7 @@ def _sweep(runs: Sequence[Subject]) -> Figure:
             f"{folder.directory}: its runs differ in {len(swept)} keys ({', '.join(swept)}); "
             "choose one or two of them by --key"
         )
-    rows = [(row, row.validation) for row in table.fold(finished)]
+    rows = [(row, row.validation) for row in table.group_by_seed(finished)]
     points = [
         (tuple(row.settings.get(key) for key in keys), *_scored(figures))
         for row, figures in rows

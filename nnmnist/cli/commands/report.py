@@ -12,7 +12,7 @@ from nnmnist.cli.options import data_dir_option, require_output
 from nnmnist.files import write_atomic
 from nnmnist.report import Subject, page
 from nnmnist.runs import history
-from nnmnist.runs.resume import read_standing
+from nnmnist.runs.resume import read_progress
 
 
 @click.command()
@@ -36,10 +36,10 @@ def report(run: Path, output: Path | None, split: str, force: bool, data_dir: Pa
     require_output(output, [".html"], force)
     curves = history.read(run)
     best, last = run / "best.npz", run / "last.npz"
-    member, standing = checkpoint.load(best), read_standing(checkpoint.load(last), last)
+    member, progress = checkpoint.load(best), read_progress(checkpoint.load(last), last)
     splits = load_splits(best, member, None, data_dir)
     examples_of(splits, split, best)
     write_atomic(
-        output, page(Subject(curves.name, member, standing, curves, splits, split)).encode()
+        output, page(Subject(curves.name, member, progress, curves, splits, split)).encode()
     )
     click.echo(output)

@@ -83,7 +83,7 @@ def runs(
             raise DataError(f"{folder}: no finished run with a validation accuracy")
         click.echo(best.path)
         return
-    rows = ordered(table.fold(chosen), by, keys_of(entries))
+    rows = ordered(table.group_by_seed(chosen), by, keys_of(entries))
     form = as_records if as_json else as_csv_text if as_csv else as_table
     click.echo(form(rows, table.changed(chosen)), nl=False)
 

@@ -21,7 +21,7 @@ from nnmnist.cli.options import (
     set_option,
 )
 from nnmnist.cli.seeds import as_text, train_seeds
-from nnmnist.cli.sitting import How, sit
+from nnmnist.cli.training import RunOptions, train_and_report
 from nnmnist.config.loading import DEFAULT_RECIPE, Override, dump_config, find_config, load_config
 from nnmnist.config.schema import Config
 from nnmnist.data.examples import Splits
@@ -96,7 +96,7 @@ def train(
     overrides += (
         Override(key, text, f"{flag} {text}") for key, text, flag in flags if text is not None
     )
-    how = How(force, data_dir, threads, quiet)
+    options = RunOptions(force, data_dir, threads, quiet)
     if several is not None:
         if seed is not None or resume is not None or with_chart or dry_run:
             raise click.UsageError(
@@ -106,7 +106,7 @@ def train(
             raise click.UsageError(
                 "--seeds: leave out --set seed=...; every run has a seed of its own"
             )
-        found = train_seeds(several, file, overrides, output, how)
+        found = train_seeds(several, file, overrides, output, options)
         click.echo(json.dumps(found) if as_json else as_text(found))
         return
     directory = _resumed(resume, output)
@@ -123,7 +123,9 @@ def train(
     if dry_run:
         click.echo(describe(wanted, load_data(wanted.data, wanted.seed, data_dir, notice)))
         return
-    summary, splits = sit(wanted, path.stem if path else DEFAULT_RECIPE, directory, output, how)
+    summary, splits = train_and_report(
+        wanted, path.stem if path else DEFAULT_RECIPE, directory, output, options
+    )
     show(summary, with_chart, as_json)
     if splits and not as_json and not quiet:
         best = shlex.quote(summary["checkpoint"])

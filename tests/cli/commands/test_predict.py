@@ -135,7 +135,7 @@ def test_one_logistic_unit_weighs_two_classes():
 def reader():
     """A network of 28x28 images that tells digits by their likeness to the mean of each class."""
     labels = np.repeat(np.arange(10, dtype=np.uint8), 60)
-    images = synthetic.draw(labels, np.random.default_rng(0)).reshape(10, 60, 784) / 255
+    images = synthetic.render(labels, np.random.default_rng(0)).reshape(10, 60, 784) / 255
     means = images.mean(axis=1)
     network = Network((784, 10))
     network.parameters()["W1"][:] = 2 * means
@@ -149,7 +149,7 @@ def page(*lines):
     rng = np.random.default_rng(4)
     rows = []
     for line in lines:
-        drawn = synthetic.draw(np.array(list(line), np.uint8), rng).reshape(-1, 28, 28)
+        drawn = synthetic.render(np.array(list(line), np.uint8), rng).reshape(-1, 28, 28)
         rows.append(np.hstack([*drawn, *[np.zeros((28, 28), np.uint8)] * (6 - len(line))]))
     return Image.fromarray(255 - np.kron(np.pad(np.vstack(rows), 6), np.ones((5, 5), np.uint8)))
 

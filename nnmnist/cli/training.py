@@ -13,11 +13,11 @@ from nnmnist.config.schema import Config
 from nnmnist.data.examples import Splits
 from nnmnist.evaluation.evaluate import Evaluation
 from nnmnist.runs.run import Run, create_run, finished_summary, reopen_run
-from nnmnist.training.fit import Epoch, Progress
+from nnmnist.training.fit import Epoch, OnProgress
 from nnmnist.training.setup import load_data
 
 
-class How(NamedTuple):
+class RunOptions(NamedTuple):
     """What the flags say of every run."""
 
     force: bool  # write over what is there
@@ -26,22 +26,24 @@ class How(NamedTuple):
     quiet: bool
 
 
-def sit(
-    wanted: Config, name: str, directory: Path | None, output: Path | None, how: How
+def train_and_report(
+    wanted: Config, name: str, directory: Path | None, output: Path | None, options: RunOptions
 ) -> tuple[dict[str, Any], Splits | None]:
     """Go on with the run in `directory`, or begin one in `output`.
 
     Returns:
         The summary, and the data it learnt from; None where the run was finished before.
     """
-    tell = _silent if how.quiet else notice
+    tell = _silent if options.quiet else notice
     here = directory or output
-    if here and not how.force and (summary := finished_summary(here, wanted)):
+    if here and not options.force and (summary := finished_summary(here, wanted)):
         tell(f"{here}: was finished before, with this config; nothing is left to do")
         return summary, None
-    splits = load_data(wanted.data, wanted.seed, how.data_dir, notice)
+    splits = load_data(wanted.data, wanted.seed, options.data_dir, notice)
     run = (
-        reopen_run(directory, wanted) if directory else create_run(wanted, name, output, how.force)
+        reopen_run(directory, wanted)
+        if directory
+        else create_run(wanted, name, output, options.force)
     )
     tell(f"{splits.name}: {len(splits.train):,} training, {len(splits.validation):,} validation, "
          f"{len(splits.test):,} test examples; run {run.directory}")  # fmt: skip
@@ -50,12 +52,12 @@ def sit(
             f"{key} was {then} so far and is {now} now: the last bits may differ from those of an unbroken run"
         )
     try:
-        _follow(run, splits, how.quiet)
+        _follow(run, splits, options.quiet)
         return run.finish(splits), splits
     except (KeyboardInterrupt, SystemExit, OSError):
         command = shlex.join([program(), "train", "--resume", str(run.directory),
-                              *(["--data-dir", str(how.data_dir)] if how.data_dir else []),
-                              *(["--threads", str(how.threads)] if how.threads else [])])  # fmt: skip
+                              *(["--data-dir", str(options.data_dir)] if options.data_dir else []),
+                              *(["--threads", str(options.threads)] if options.threads else [])])  # fmt: skip
         notice(
             f"stopped after {run.epochs_done} of {wanted.training.epochs} epochs; go on with: {command}"
         )
@@ -72,8 +74,8 @@ def _follow(run: Run, splits: Splits, quiet: bool) -> None:
         for _ in run.train(splits):
             pass
         return
-    with Bar(run.config.training.epochs, 1 + (run.standing.epoch if run.standing else 0)) as bar:
-        for number, epoch in enumerate(run.train(splits, bar.progress)):
+    with Bar(run.config.training.epochs, 1 + (run.progress.epoch if run.progress else 0)) as bar:
+        for number, epoch in enumerate(run.train(splits, bar.on_progress)):
             if number == 0:
                 bar.write(header(epoch))
             bar.write(line(epoch))
@@ -112,12 +114,12 @@ class Bar:
     def __init__(self, epochs: int, first: int = 1) -> None:
         self.epochs, self.first = epochs, first
         self.bar: Any = None
-        self.progress: Progress | None = None
+        self.on_progress: OnProgress | None = None
         if sys.stderr.isatty():
             from tqdm import tqdm
 
             self.bar = tqdm(leave=False, unit="step", dynamic_ncols=True)
-            self.progress = self._progress
+            self.on_progress = self._progress
 
     def _progress(self, step: int, steps: int, cost: float, accuracy: float | None) -> None:
         if step == 1:
