@@ -14,6 +14,7 @@ from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
+from nnmnist.training.team import Part, Team
 
 from nnmnist import checkpoint
 from nnmnist.config.schema import DataConfig, TrainingConfig
@@ -22,7 +23,6 @@ from nnmnist.data.examples import Splits
 from nnmnist.evaluation.evaluate import codes, evaluate
 from nnmnist.model.network import Network
 from nnmnist.training.setup import load_data, make_optimizer
-from nnmnist.training.team import Part, Team
 
 PARTS = ("gather", "forward", "cost", "backward", "update")
 NETWORKS = [((128,), 128), ((256,), 64), ((256,), 128), ((256,), 256), ((1024, 1024), 256)]

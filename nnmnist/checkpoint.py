@@ -25,6 +25,7 @@ from typing import Any
 import numpy as np
 
 from nnmnist.errors import CheckpointError
+from nnmnist.evaluation.predictor import NormalizedNetwork
 from nnmnist.files import write_atomic
 from nnmnist.model.activations import ACTIVATIONS
 from nnmnist.model.network import Network
@@ -87,12 +88,12 @@ def save(
         "output": network.output_name,
         "dropout": network.dropout,
         "input_dropout": network.input_dropout,
-        "normalize": network.normalized_shape is not None,
+        "normalize": isinstance(network, NormalizedNetwork),
         "dtype": network.dtype.name,
     }
     document = {"format": FORMAT, "model": model, "classes": list(classes), **(facts or {})}
-    if network.normalized_shape:
-        document["image_shape"] = list(network.normalized_shape)
+    if isinstance(network, NormalizedNetwork):
+        document["image_shape"] = list(network.image_shape)
     text = json.dumps(document, allow_nan=False)
     arrays["document"] = np.array(text)
     arrays["sha256"] = np.array(_digest(arrays))
@@ -235,13 +236,14 @@ def _rebuild(arrays: dict[str, Array]) -> Checkpoint:
     _check_facts(document, model, sizes)
     network = Network(
         sizes,
-        model["activation"],
-        model["output"],
-        float(model["dropout"]),
-        dtype,
-        float(model.get("input_dropout", 0.0)),
-        tuple(document["image_shape"]) if model.get("normalize") else None,
+        activation=model["activation"],
+        output=model["output"],
+        dropout=float(model["dropout"]),
+        input_dropout=float(model.get("input_dropout", 0.0)),
+        dtype=dtype,
     )
+    if model.get("normalize"):
+        network = NormalizedNetwork(network, tuple(document["image_shape"]))
     for name, array in network.parameters().items():
         array[...] = arrays[name]
     state = {
@@ -275,7 +277,7 @@ def _check_facts(document: dict[str, Any], model: dict[str, Any], sizes: tuple[i
     """What else a document says fits the model: names of classes, shape of images, config."""
     classes, image_shape = document["classes"], document.get("image_shape")
     if not all(isinstance(name, str) and name.isprintable() for name in classes) or (
-        classes and OUTPUTS[model["output"]].units(len(classes)) != sizes[-1]
+        classes and OUTPUTS[model["output"]].n_units(len(classes)) != sizes[-1]
     ):
         raise _Fault("damaged: its classes do not fit its outputs")
     if image_shape is None and model.get("normalize"):

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Literal
 
 from numpy.typing import NDArray
 
-# An array of any data type; docstrings give its shape.
-Array = NDArray[Any]
+Array = NDArray[Any]  # of any data type; docstrings give its shape
+Order = Literal[
+    "F", "C"
+]  # how an array (n, batch) lies in memory: example by example, or unit by unit

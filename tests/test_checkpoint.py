@@ -7,6 +7,7 @@ import pytest
 
 from nnmnist import checkpoint
 from nnmnist.errors import CheckpointError
+from nnmnist.evaluation.predictor import NormalizedNetwork
 from nnmnist.model.network import Network
 from nnmnist.model.optimizers import Adam
 
@@ -65,9 +66,11 @@ def test_what_is_dropped_in_training_is_kept(tmp_path):
 
 
 def test_a_network_that_normalizes_is_kept_with_the_shape_of_its_pictures(tmp_path):
-    network, path = Network((6, 5, 3), normalized_shape=(2, 3)), tmp_path / "net.npz"
+    network, path = NormalizedNetwork(Network((6, 5, 3)), (2, 3)), tmp_path / "net.npz"
     checkpoint.save(path, network, ["a", "b", "c"])
-    assert checkpoint.load(path).network.normalized_shape == (2, 3)
+    found = checkpoint.load(path).network
+    assert isinstance(found, NormalizedNetwork)
+    assert found.image_shape == (2, 3)
     assert checkpoint.load(path).document["image_shape"] == [2, 3]
 
 

@@ -50,7 +50,7 @@ def outward(lam: float, activation: str = "softplus") -> Array:
 
 def gate(lam: float, activation: str = "softplus") -> Network:
     """A network of two inputs, four hidden units and one output, which is about the product of the inputs."""
-    network = Network((2, 4, 1), activation, output="linear", dtype=np.float64)
+    network = Network((2, 4, 1), activation=activation, output="linear", dtype=np.float64)
     network.W[0][:] = lam * INWARD
     network.b[0][:] = POINTS[activation]
     network.W[1][:] = outward(lam, activation)

@@ -31,7 +31,7 @@ def sum_of_products(x: Array, pairs: NDArray[np.int64]) -> Array:
 
 def gates(n_inputs: int, pairs: NDArray[np.int64], lam: float = 2.0**-11) -> Network:
     """A network with a gate of four hidden units for each pair: about the sum of their products."""
-    network = Network((n_inputs, 4 * len(pairs), 1), "softplus", output="linear", dtype=np.float64)
+    network = Network((n_inputs, 4 * len(pairs), 1), activation="softplus", output="linear", dtype=np.float64)
     for k, pair in enumerate(pairs):
         network.W[0][4 * k : 4 * k + 4, pair] = lam * INWARD
         network.W[1][0, 4 * k : 4 * k + 4] = outward(lam)
@@ -87,7 +87,7 @@ def test_error(
 
 def by_network(width: int, train: Examples, test: Examples) -> tuple[int, float]:
     """Parameters and test error of a trained network of so many hidden units."""
-    network = Network((N_INPUTS, width, 1), "softplus", output="linear")
+    network = Network((N_INPUTS, width, 1), activation="softplus", output="linear")
     return network.theta.size, test_error(network, train, test, TRAINING)
 
 

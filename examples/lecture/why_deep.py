@@ -21,7 +21,7 @@ def product_network(k: int) -> Network:
     """
     n = 2**k
     sizes = [n, *(4 * n // 2**l for l in range(1, k + 1)), 1]
-    network = Network(sizes, "softplus", output="linear", dtype=np.float64)
+    network = Network(sizes, activation="softplus", output="linear", dtype=np.float64)
     out = outward(LAMBDA)[None, :]  # (1, 4)
     into = LAMBDA * INWARD  # (4, 2)
     network.W[0][:] = np.kron(np.eye(n // 2), into)

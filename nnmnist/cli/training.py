@@ -13,7 +13,8 @@ from nnmnist.config.schema import Config
 from nnmnist.data.examples import Splits
 from nnmnist.evaluation.evaluate import Evaluation
 from nnmnist.runs.run import Run, create_run, finished_summary, reopen_run
-from nnmnist.training.fit import Epoch, OnProgress
+from nnmnist.training.descent import OnProgress
+from nnmnist.training.fit import Epoch
 from nnmnist.training.setup import load_data
 
 

@@ -1,4 +1,4 @@
-"""How good a network is: cost, accuracy with its interval, confusion and mistakes; R^2 for regression."""
+"""How good a network is: cost, accuracy with its interval, confusion matrix; R^2 for regression."""
 
 from __future__ import annotations
 
@@ -9,50 +9,60 @@ import numpy as np
 
 from nnmnist.data.batches import Batches
 from nnmnist.data.examples import Examples
+from nnmnist.evaluation.predictor import as_predictor
 from nnmnist.model.network import CHUNK, Network
-from nnmnist.model.outputs import SquaredError
+from nnmnist.model.outputs import Output, SquaredError
 from nnmnist.types import Array
 
 
 @dataclass(frozen=True)
 class Evaluation:
-    """What a network made of `n` examples: of classes `confusion` and all that follows from it, of values `r2`."""
+    """The result of a network on n examples: a confusion matrix for classes, R^2 for values."""
 
     n: int
     cost: float  # mean of L_i
-    # (classes, classes) counts: row the true class, column the predicted one
+    # (n_classes, n_classes) counts: rows are the true classes, columns the predicted ones
     confusion: Array | None = None
     r2: float | None = None  # see `r_squared`
 
     @property
     def correct(self) -> int:
-        """How many examples were classified rightly."""
+        """The number of examples with the right class."""
         return 0 if self.confusion is None else int(self.confusion.trace())
 
     @property
     def accuracy(self) -> float | None:
-        """The fraction classified rightly."""
+        """The fraction of examples with the right class; None for regression."""
         return None if self.confusion is None else self.correct / self.n
 
     @property
     def interval(self) -> tuple[float, float] | None:
-        """The 95 % interval of the accuracy."""
+        """The 95 % interval of the accuracy; None for regression."""
         return None if self.confusion is None else wilson_interval(self.correct, self.n)
 
 
-def r_squared(cost: float, network: Network, examples: Examples) -> float | None:
-    """1 - (mean squared error `cost`) / (variance of the values): 1 is perfect, 0 no better than their mean.
+def r_squared(cost: float, output: Output, examples: Examples) -> float | None:
+    """R^2 = 1 - (mean squared error) / (variance of the values).
 
-    None for classes, for another cost than the squared error, and where all values are equal.
+    1 is perfect, and 0 no better than the mean of the values. It is None for classes, for a cost
+    other than the squared error, and where all values are equal.
+
+    Args:
+        cost: the mean squared error.
+        output: the output of the network.
+        examples: what the cost is about.
     """
-    if examples.n_classes or not isinstance(network.output, SquaredError):
+    if examples.n_classes or not isinstance(output, SquaredError):
         return None
     variance = examples.variance
     return 1 - cost / variance if variance else None
 
 
 def wilson_interval(correct: int, n: int, z: float = 1.959964) -> tuple[float, float]:
-    """The score interval of a proportion, right also near 0 and 1 (Wilson 1927); z = 1.96 gives 95 %."""
+    """The score interval of a proportion, right also near 0 and 1 (Wilson 1927).
+
+    z = 1.96 gives the interval of 95 %.
+    """
     p = correct / n
     centre = p + z * z / (2 * n)
     half = z * (p * (1 - p) / n + z * z / (4 * n * n)) ** 0.5
@@ -60,80 +70,61 @@ def wilson_interval(correct: int, n: int, z: float = 1.959964) -> tuple[float, f
     return max(0.0, (centre - half) / scale), min(1.0, (centre + half) / scale)
 
 
-def codes(network: Network, n_classes: int) -> Array | None:
-    """(M, n_classes): column k is the target vector of class k; None for regression (no classes)."""
-    if not n_classes:
-        return None
-    units = network.sizes[-1]
-    code: Array = (
-        np.eye(n_classes, dtype=network.dtype) if units > 1 else np.array([[0, 1]], network.dtype)
-    )
-    return code
+def targets(output: Output, examples: Examples) -> Array | None:
+    """(M, n_classes): column k is the target vector of class k; None for regression."""
+    return output.one_hot(examples.n_classes) if examples.n_classes else None
 
 
 def evaluate(network: Network | Sequence[Network], examples: Examples) -> Evaluation:
-    """Cost and confusion of a network on `examples`; of several, their averaged predictions.
+    """The cost and the confusion matrix, or R^2, of a network on some examples.
 
     Args:
-        network: one, or several that share inputs, outputs and kind of output.
-        examples: at least one.
+        network: one network, or several, whose predictions are then averaged. These have the same
+            inputs, outputs and kind of output.
+        examples: at least one example.
     """
-    n_classes = examples.n_classes
-    members = _members(network)
-    output = members[0].output
+    predictor, n_classes = as_predictor(network), examples.n_classes
+    output = predictor.output
     total = 0.0
     confusion = np.zeros((n_classes, n_classes), np.int64) if n_classes else None
-    # of a network that diverged: its cost says so
+    # The cost of a network that has diverged is not finite: that says enough.
     with np.errstate(over="ignore", invalid="ignore"):
-        for x, y, labels, _ in Batches(examples, CHUNK, codes(members[0], n_classes)).epoch():
-            z = _logits(members, x)
-            total += float(output.cost(z, y, np.empty_like(z)).sum(dtype=np.float64))
+        for x, y, labels, _ in Batches(examples, CHUNK, targets(output, examples)).epoch():
+            costs, p, _ = output.cost(predictor.logits(x), y)
+            total += float(costs.sum(dtype=np.float64))
             if confusion is not None and labels is not None:
-                pairs = labels.astype(np.intp) * n_classes + output.label(z)  # cost turned z into p
-                confusion += np.bincount(pairs, minlength=n_classes**2).reshape(
-                    n_classes, n_classes
-                )
+                pairs = labels.astype(np.intp) * n_classes + output.label(p)
+                confusion += np.bincount(pairs, minlength=n_classes**2).reshape(confusion.shape)
     cost = total / len(examples)
-    return Evaluation(len(examples), cost, confusion, r_squared(cost, members[0], examples))
+    return Evaluation(len(examples), cost, confusion, r_squared(cost, output, examples))
 
 
 def probabilities(network: Network | Sequence[Network], examples: Examples) -> Array:
-    """What a network, or several on the average, says of every class: (n, n_classes), in the order of `examples`.
+    """The probability of each class: (n, n_classes), in the order of `examples`.
 
-    Of a squared error these are its predictions of the one-hot code, which need not lie in [0, 1].
+    With a squared error these are predictions of the one-hot vectors, which may lie outside [0, 1].
 
     Args:
-        network: one, or several that share inputs, outputs and kind of output; trained to tell classes apart.
+        network: as in `evaluate`; a classifier.
+        examples: at least one example.
     """
-    members = _members(network)
+    predictor = as_predictor(network)
+    output = predictor.output
     parts = []
     with np.errstate(over="ignore", invalid="ignore"):  # as in `evaluate`
-        for batch in Batches(examples, CHUNK, codes(members[0], examples.n_classes)).epoch():
-            p = _logits(members, batch.x)
-            members[0].output.predict(p)
-            # one unit: p of class 1
-            parts.append(p.T if len(p) > 1 else np.stack([1 - p[0], p[0]], axis=1))
+        for batch in Batches(examples, CHUNK, targets(output, examples)).epoch():
+            p = output.predict(predictor.logits(batch.x))
+            parts.append(output.class_probabilities(p).T)
     return np.concatenate(parts)
 
 
 def most_confident_mistakes(p: Array, labels: Array) -> Array:
-    """The indices (wrong,) of the examples that p (n, classes) gets wrong, the surest of its answer first."""
-    said = p.argmax(axis=1)
-    wrong = np.flatnonzero(said != labels)
-    return wrong[np.argsort(-p[wrong, said[wrong]], kind="stable")]
+    """The indices (n_wrong,) of misclassified examples, the highest probability first.
 
-
-def _members(network: Network | Sequence[Network]) -> list[Network]:
-    return [network] if isinstance(network, Network) else list(network)
-
-
-def _logits(members: Sequence[Network], x: Array) -> Array:
-    """z (M, batch) of one network, or the z whose prediction is the mean of all their predictions."""
-    if len(members) == 1:
-        return members[0].logits(x)
-    mean = np.zeros((members[0].sizes[-1], len(x)))
-    for member in members:
-        z = member.logits(x).astype(np.float64)
-        member.output.predict(z)
-        mean += z
-    return members[0].output.inverse(mean / len(members))
+    Args:
+        p: (n, n_classes) probabilities.
+        labels: (n,) true classes.
+    """
+    predicted = p.argmax(axis=1)
+    wrong = np.flatnonzero(predicted != labels)
+    return wrong[np.argsort(-p[wrong, predicted[wrong]], kind="stable")]

@@ -18,6 +18,7 @@ import numpy as np
 
 from nnmnist.checkpoint import Checkpoint
 from nnmnist.errors import ExportError
+from nnmnist.evaluation.predictor import NormalizedNetwork
 from nnmnist.images.prepare import SIDE
 
 SCRIPTS = (
@@ -79,7 +80,7 @@ def _network(checkpoint: Checkpoint) -> dict[str, Any]:
         "activation": network.activation_name,
         "output": network.output_name,
         "is_probability": network.output.is_probability,
-        "normalize": network.normalized_shape is not None,
+        "normalize": isinstance(network, NormalizedNetwork),
         "classes": checkpoint.classes,
         "parameters": base64.b64encode(parameters).decode(),
     }
@@ -89,5 +90,5 @@ def _facts(checkpoint: Checkpoint) -> str:
     network = checkpoint.network
     sizes = "-".join(map(str, network.sizes))
     activation = f"{network.activation_name}, " if len(network.W) > 1 else ""
-    inputs = " for normalized pictures" if network.normalized_shape else ""
+    inputs = " for normalized pictures" if isinstance(network, NormalizedNetwork) else ""
     return f"A network of {sizes} units ({activation}{network.output_name}){inputs}, trained by nnmnist."

@@ -10,6 +10,7 @@ from nnmnist._version import __version__
 from nnmnist.checkpoint import Checkpoint
 from nnmnist.data.examples import PIXEL
 from nnmnist.errors import MissingLibrary
+from nnmnist.evaluation.predictor import NormalizedNetwork
 from nnmnist.export.card import card
 from nnmnist.images.normalize import HEIGHT, TALLER, THIN, WIDER, WIDTH
 
@@ -113,10 +114,10 @@ def _model(checkpoint: Checkpoint) -> ModelProto:
         parameters["pixel"] = np.array(PIXEL)
         then("Flatten", output="bytes")
         then("Cast", output="numbers", to=TensorProto.FLOAT)
-        then("Mul", "pixel", output="pictures" if network.normalized_shape else "h0")
-    if network.normalized_shape:
+        then("Mul", "pixel", output="pictures" if isinstance(network, NormalizedNetwork) else "h0")
+    if isinstance(network, NormalizedNetwork):
         nodes += parser.parse_graph(NORMALIZE).node
-        parameters |= _normalization(*network.normalized_shape)
+        parameters |= _normalization(*network.image_shape)
         value = "h0"
     last = len(network.W)
     for l in range(1, last + 1):

@@ -1,5 +1,4 @@
-"""The numerical core: arrays in, arrays out. No files, no clock, no printing, no global state; NumPy alone.
+"""The numerical core, in NumPy alone: arrays in, arrays out; no files, no printing, no globals.
 
-Inside, as in the lecture, one column is one example: h(l) is (n_l, batch) and h(l) = sigma(W(l) h(l-1) + b(l)).
-Public arrays hold one example a row; a transposed view leads from one to the other and copies nothing.
+One column is one example inside, as in the lecture; public arrays hold one example per row.
 """

@@ -1,31 +1,48 @@
-"""Activation functions sigma and their derivatives, written in place.
+"""Activation functions sigma, and the layer that applies one of them.
 
-The derivative is expressed by h = sigma(z), which the forward pass holds already, so that z need not be kept.
-A new activation is one `Activation` and one line in `ACTIVATIONS`.
+A derivative is written in terms of h = sigma(z), which the forward pass holds already, so that z
+need not be kept. A new activation is one `Activation` and one line in `ACTIVATIONS`.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
+from numpy.typing import DTypeLike
 
+from nnmnist.model.layers import Layer
 from nnmnist.types import Array
 
 
-@dataclass(frozen=True)
-class Activation:
-    """`apply(z, scratch)` turns z into h = sigma(z); `derivative(h, out)` writes sigma'(z).
+class Activation(NamedTuple):
+    """A function sigma of arrays (n, batch)."""
 
-    All arrays have one shape, (n_l, batch). `derivative` is None where sigma' = 1.
-    `weight_variance(n_in, n_out)` is the variance of the initial weights that keeps the size of signals and
-    gradients from layer to layer.
-    """
-
-    apply: Callable[[Array, Array], object]
-    derivative: Callable[[Array, Array], object] | None
+    apply: Callable[[Array, Array], object]  # (z, scratch): turn z into h = sigma(z)
+    slope: Callable[[Array, Array], object]  # (h, out): write sigma'(z)
+    # (n_in, n_out): the initial variance that keeps signals and gradients as large in each layer
     weight_variance: Callable[[int, int], float]
+
+
+class ActivationLayer(Layer):
+    """h = sigma(z), unit by unit."""
+
+    def __init__(self, sigma: Activation, dtype: DTypeLike) -> None:
+        super().__init__(dtype)
+        self.sigma = sigma
+
+    def forward(self, z: Array, rng: np.random.Generator | None = None) -> Array:
+        h = z  # h takes the memory of z, which the derivative does not need
+        self.sigma.apply(h, self.buffer("scratch", *h.shape))
+        self.h = h
+        return h
+
+    def backward(self, delta: Array) -> Array:
+        slope = self.buffer("scratch", *delta.shape)
+        self.sigma.slope(self.h, slope)
+        delta *= slope  # dJ/dz = dJ/dh sigma'(z)
+        return delta
 
 
 def he(n_in: int, n_out: int) -> float:
@@ -46,13 +63,13 @@ def _sigmoid(z: Array, scratch: Array) -> None:
     z *= 0.5
 
 
-def _sigmoid_derivative(h: Array, out: Array) -> None:
+def _sigmoid_slope(h: Array, out: Array) -> None:
     """h (1 - h)"""
     np.subtract(1.0, h, out=out)
     out *= h
 
 
-def _tanh_derivative(h: Array, out: Array) -> None:
+def _tanh_slope(h: Array, out: Array) -> None:
     """1 - h^2"""
     np.multiply(h, h, out=out)
     np.subtract(1.0, out, out=out)
@@ -68,7 +85,7 @@ def _softplus(z: Array, scratch: Array) -> None:
     z += scratch
 
 
-def _softplus_derivative(h: Array, out: Array) -> None:
+def _softplus_slope(h: Array, out: Array) -> None:
     """The sigmoid of z, which is 1 - e^-h."""
     np.negative(h, out=out)
     np.expm1(out, out=out)
@@ -76,11 +93,11 @@ def _softplus_derivative(h: Array, out: Array) -> None:
 
 
 ACTIVATIONS = {
-    "identity": Activation(lambda z, _: z, None, glorot),
+    "identity": Activation(lambda z, _: z, lambda h, out: out.fill(1.0), glorot),
     "relu": Activation(
         lambda z, _: np.maximum(z, 0.0, out=z), lambda h, out: np.greater(h, 0.0, out=out), he
     ),
-    "sigmoid": Activation(_sigmoid, _sigmoid_derivative, glorot),
-    "softplus": Activation(_softplus, _softplus_derivative, he),
-    "tanh": Activation(lambda z, _: np.tanh(z, out=z), _tanh_derivative, glorot),
+    "sigmoid": Activation(_sigmoid, _sigmoid_slope, glorot),
+    "softplus": Activation(_softplus, _softplus_slope, he),
+    "tanh": Activation(lambda z, _: np.tanh(z, out=z), _tanh_slope, glorot),
 }

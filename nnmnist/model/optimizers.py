@@ -1,8 +1,8 @@
-"""Optimizers: how theta moves, given the gradient of the cost. In place, on the flat arrays.
+"""Optimizers move theta along the gradient of the cost, in place, on the flat arrays.
 
-Each is made with the number of parameters and its momentum and steps by `step(theta, grad, learning_rate)`, which
-uses `grad` as its working memory and leaves nothing of use in it. `state` names the arrays that a resumed run needs.
-A new optimizer is one class and one line in `OPTIMIZERS`.
+`step(theta, grad, learning_rate)` uses `grad` as working memory and leaves nothing of use in it.
+`state` holds the arrays that a resumed run needs. A new optimizer is one class and one line in
+`OPTIMIZERS`.
 """
 
 from __future__ import annotations
@@ -15,26 +15,24 @@ from numpy.typing import DTypeLike
 
 from nnmnist.types import Array
 
+BLOCK = 65_536  # parameters that are updated together: so many stay in the processor's cache
+FLUSH_EVERY = 64  # steps
+
 
 class Optimizer(Protocol):
-    """What `fit` asks of an optimizer."""
+    """What `fit` needs of an optimizer for parameters theta (n,)."""
 
     state: dict[str, Array]
 
     def step(self, theta: Array, grad: Array, learning_rate: float) -> None:
-        """Move `theta` (n,) by `grad` (n,) at `learning_rate`."""
-
-
-# parameters taken at a time: their arrays stay in the cache from one operation to the next
-BLOCK = 65_536
-FLUSH_EVERY = 64  # steps
+        """Move `theta` (n,) by its gradient `grad` (n,)."""
 
 
 class SGD:
-    """Gradient descent with momentum mu:  v <- mu v + g,  theta <- theta - eta v.
+    """Gradient descent with momentum mu: v <- mu v + g, theta <- theta - eta v.
 
-    This is the convention of PyTorch: the learning rate stands outside the velocity, so that a change of rate
-    takes effect at once (Sutskever, Martens, Dahl, Hinton 2013, have it inside).
+    The learning rate stands outside the velocity, as in PyTorch, so that a new rate takes effect at
+    once (in Sutskever, Martens, Dahl, Hinton 2013, it stands inside).
     """
 
     def __init__(self, size: int, momentum: float = 0.0, dtype: DTypeLike = np.float32) -> None:
@@ -44,23 +42,22 @@ class SGD:
             self.state = {"velocity": np.zeros(size, dtype), "t": np.zeros((), np.int64)}
 
     def step(self, theta: Array, grad: Array, learning_rate: float) -> None:
-        if self.momentum:
-            velocity = self.state["velocity"]
-            for part in _blocks(theta.size):
-                v, g = velocity[part], grad[part]
+        for block in _blocks(theta.size):
+            g = grad[block]
+            if self.momentum:
+                v = self.state["velocity"][block]
                 v *= self.momentum
                 v += g
                 np.multiply(v, learning_rate, out=g)
-                theta[part] -= g
-            _flush(self.state, "velocity")
-        else:
-            for part in _blocks(theta.size):
-                grad[part] *= learning_rate
-                theta[part] -= grad[part]
+            else:
+                g *= learning_rate
+            theta[block] -= g
+        if self.momentum:
+            _count_step(self.state, "velocity")
 
 
 class Adam:
-    """Adam (Kingma, Ba 2015), with beta1 = 0.9, beta2 = 0.999, epsilon = 1e-8.
+    """Adam (Kingma, Ba 2015), with beta1 = 0.9, beta2 = 0.999, epsilon = 1e-8; it has no momentum.
 
     m <- beta1 m + (1 - beta1) g,  v <- beta2 v + (1 - beta2) g^2,
     theta <- theta - eta (m / (1 - beta1^t)) / (sqrt(v / (1 - beta2^t)) + epsilon)
@@ -70,22 +67,17 @@ class Adam:
 
     def __init__(self, size: int, momentum: float = 0.0, dtype: DTypeLike = np.float32) -> None:
         self._scratch = np.empty(min(size, BLOCK), dtype)
-        self.state = {
-            "m": np.zeros(size, dtype),
-            "v": np.zeros(size, dtype),
-            "t": np.zeros((), np.int64),
-        }
+        self.state = {name: np.zeros(size, dtype) for name in "mv"} | {"t": np.zeros((), np.int64)}
 
     def step(self, theta: Array, grad: Array, learning_rate: float) -> None:
-        _flush(self.state, "m", "v")
+        _count_step(self.state, "m", "v")
         t = int(self.state["t"])
         rate = learning_rate / (1.0 - self.beta1**t)
-        for part in _blocks(theta.size):
-            m, v, g = self.state["m"][part], self.state["v"][part], grad[part]
+        for block in _blocks(theta.size):
+            m, v, g = self.state["m"][block], self.state["v"][block], grad[block]
             scratch = self._scratch[: g.size]
             m *= self.beta1
-            np.multiply(g, 1.0 - self.beta1, out=scratch)
-            m += scratch
+            m += np.multiply(g, 1.0 - self.beta1, out=scratch)
             v *= self.beta2
             g *= g
             g *= 1.0 - self.beta2
@@ -95,29 +87,26 @@ class Adam:
             scratch += self.epsilon
             np.divide(m, scratch, out=g)
             g *= rate
-            theta[part] -= g
+            theta[block] -= g
 
 
 def _blocks(size: int) -> Iterator[slice]:
     return (slice(start, start + BLOCK) for start in range(0, size, BLOCK))
 
 
-def _flush(state: dict[str, Array], *names: str) -> None:
-    """Count a step, and now and then set what has all but decayed to zero.
+def _count_step(state: dict[str, Array], *names: str) -> None:
+    """Count a step; every FLUSH_EVERY steps, set values to zero that have almost decayed to zero.
 
-    Averages of gradients that have become zero, such as those of pixels that are rarely inked, decay into subnormal
-    numbers, with which a processor is some hundred times slower: on MNIST they came to double the time of a step.
+    The average of gradients that have become zero, such as those of pixels that are rarely inked,
+    decays into subnormal numbers, which slow a processor down: on MNIST they doubled a step's time.
     """
     state["t"] += 1
     if int(state["t"]) % FLUSH_EVERY == 0:
         for name in names:
-            array = state[name]
-            tiny = float(np.finfo(array.dtype).tiny)
-            for part in _blocks(array.size):
-                np.copyto(array[part], 0.0, where=np.abs(array[part]) < tiny * 1e6)
+            for block in _blocks(state[name].size):
+                array = state[name][block]
+                tiny = float(np.finfo(array.dtype).tiny)
+                np.copyto(array, 0.0, where=np.abs(array) < tiny * 1e6)
 
 
-OPTIMIZERS: dict[str, Callable[[int, float, DTypeLike], Optimizer]] = {
-    "adam": Adam,
-    "sgd": SGD,
-}
+OPTIMIZERS: dict[str, Callable[[int, float, DTypeLike], Optimizer]] = {"adam": Adam, "sgd": SGD}

@@ -1,4 +1,4 @@
-"""Solvers: theta at once, from all examples, where the minimum of the cost is known without any descent.
+"""Solvers compute theta at once, where the minimum of the cost has a closed form.
 
 A new solver is one function and one line in `SOLVERS`.
 """
@@ -14,17 +14,14 @@ from nnmnist.types import Array
 
 
 def least_squares(network: Network, x: Array, y: Array) -> None:
-    """The W and b of a linear network that minimise sum_i ||y_i - W x_i - b||^2; of many, the smallest.
+    """Set W and b of a linear network to the minimum of sum_i ||y_i - W x_i - b||^2.
 
-    By the singular values of [x 1] in float64. The inverse in the textbook's (X^T X)^-1 X^T y would square its
-    condition number.
-
-    Args:
-        network: with output linear and no hidden layers.
-        x: (n, n_inputs) inputs. y: (M, n) targets.
+    Takes inputs x (n, n_inputs) and targets y (M, n). If there are many minima, it takes the
+    smallest one. It uses the singular values of [x 1] in float64: the inverse in the textbook's
+    (X^T X)^-1 X^T y would square the condition number.
 
     Raises:
-        ValueError: the network is another one.
+        ValueError: the network has hidden layers, or its output is not linear.
     """
     if len(network.W) > 1 or network.output_name != "linear":
         raise ValueError("least squares needs a network without hidden layers, and a linear output")

@@ -42,7 +42,8 @@ from nnmnist.randomness import generator
 from nnmnist.runs.directory import FAILURE, RunDirectory
 from nnmnist.runs.resume import Best, RunProgress, read_progress, require_extension
 from nnmnist.training.threads import blas_threads, cores
-from nnmnist.training.fit import Epoch, OnProgress, fit
+from nnmnist.training.fit import Epoch, fit
+from nnmnist.training.descent import OnProgress
 from nnmnist.training.setup import build_network, make_optimizer
 
 

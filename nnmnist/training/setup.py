@@ -1,4 +1,4 @@
-"""From a config and its data to the network and the optimizer that train on them."""
+"""From a config to the data, the network and the optimizer of a training."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from numpy.typing import DTypeLike
 from nnmnist.config.schema import Config, DataConfig, TrainingConfig
 from nnmnist.data.examples import Splits
 from nnmnist.data.sources import Notify, load_source, silent, split
+from nnmnist.evaluation.predictor import NormalizedNetwork
 from nnmnist.model.network import Network
 from nnmnist.model.optimizers import OPTIMIZERS, Optimizer
 from nnmnist.model.outputs import OUTPUTS
@@ -42,34 +43,40 @@ def load_data(
 
 
 def layer_sizes(settings: Config, splits: Splits) -> tuple[int, ...]:
-    """Inputs, hidden widths and outputs of the network that a config describes, for the data it is to learn."""
+    """The inputs, hidden widths and outputs of a config's network for the data it will train on."""
     n_classes = len(splits.classes)
-    n_outputs = (
-        OUTPUTS[settings.model.output].units(n_classes)
-        if n_classes
-        else splits.train.targets.shape[1]
-    )
+    if n_classes:
+        n_outputs = OUTPUTS[settings.model.output].n_units(n_classes)
+    else:
+        n_outputs = splits.train.targets.shape[1]
     return (splits.train.inputs.shape[1], *settings.model.hidden, n_outputs)
 
 
 def build_network(settings: Config, splits: Splits, dtype: DTypeLike = np.float32) -> Network:
-    """The untrained network that a config describes, for the data it is to learn."""
+    """The untrained network of a config, with initial weights, for the data it will train on.
+
+    Args:
+        settings: the config.
+        splits: the data, as `load_data` gives it.
+        dtype: float32 to train, float64 to check gradients.
+    """
     model = settings.model
     network = Network(
         layer_sizes(settings, splits),
-        model.activation,
-        model.output,
-        model.dropout,
-        dtype,
-        model.input_dropout,
-        splits.image_shape if model.normalize else None,
+        activation=model.activation,
+        output=model.output,
+        dropout=model.dropout,
+        input_dropout=model.input_dropout,
+        dtype=dtype,
     )
     network.initialize(generator(settings.seed, "weights"))
+    if model.normalize and splits.image_shape:
+        return NormalizedNetwork(network, splits.image_shape)
     return network
 
 
 def make_optimizer(network: Network, settings: TrainingConfig) -> Optimizer | None:
-    """The optimizer that `settings` names, for the parameters of `network`; None for a solver, which has no state."""
+    """The optimizer of a config for the parameters of a network; None where a solver is used."""
     if settings.optimizer in SOLVERS:
         return None
     return OPTIMIZERS[settings.optimizer](network.theta.size, settings.momentum, network.dtype)

@@ -2,10 +2,10 @@ import numpy as np
 import pytest
 
 from nnmnist.config.schema import DistortConfig
-from nnmnist.data.batches import Batches, ahead
+from nnmnist.data.batches import Batches, prefetch
 from nnmnist.data.examples import Examples
 
-CODES = np.eye(3, dtype=np.float32)
+ONE_HOT = np.eye(3, dtype=np.float32)
 
 
 def pixels(n=10):
@@ -13,7 +13,7 @@ def pixels(n=10):
     return Examples(inputs, (np.arange(n) % 3).astype(np.uint8), np.arange(n), 3)
 
 
-def drawn(batches, rng=None):
+def copied(batches, rng=None):
     """The batches with their arrays copied: they are valid only until the next one."""
     return [
         (x.copy(), y.copy(), None if labels is None else labels.copy())
@@ -22,29 +22,29 @@ def drawn(batches, rng=None):
 
 
 def test_the_last_batch_is_what_is_left():
-    batches = Batches(pixels(), 4, CODES)
+    batches = Batches(pixels(), 4, ONE_HOT)
     assert len(batches) == 3
-    assert [len(x) for x, _, _ in drawn(batches)] == [4, 4, 2]
+    assert [len(x) for x, _, _ in copied(batches)] == [4, 4, 2]
 
 
 def test_one_batch_of_all():
-    [(x, _, _)] = drawn(Batches(pixels(), None, CODES))
+    [(x, _, _)] = copied(Batches(pixels(), None, ONE_HOT))
     assert len(x) == 10
 
 
-def test_pixels_are_scaled_and_labels_coded():
-    for x, y, labels in drawn(Batches(pixels(), 4, CODES)):
+def test_pixels_are_scaled_and_labels_become_one_hot():
+    for x, y, labels in copied(Batches(pixels(), 4, ONE_HOT)):
         assert x.dtype == np.float32
         np.testing.assert_array_equal(np.round(x[:, 0] * 255) % 3, labels)
-        np.testing.assert_array_equal(y, CODES[:, labels])
+        np.testing.assert_array_equal(y, ONE_HOT[:, labels])
 
 
 def test_the_order_is_the_generators():
-    batches = Batches(pixels(), 4, CODES)
+    batches = Batches(pixels(), 4, ONE_HOT)
 
     def order(seed):
         return np.concatenate(
-            [x[:, 0] for x, _, _ in drawn(batches, np.random.default_rng(seed))]
+            [x[:, 0] for x, _, _ in copied(batches, np.random.default_rng(seed))]
         ).tolist()
 
     assert order(1) == order(1) != order(2)
@@ -53,7 +53,7 @@ def test_the_order_is_the_generators():
 
 def test_only_its_own_rows():
     examples = Examples(pixels().inputs, pixels().targets, np.array([7, 2]), 3)
-    [(x, _, labels)] = drawn(Batches(examples, 4, CODES))
+    [(x, _, labels)] = copied(Batches(examples, 4, ONE_HOT))
     np.testing.assert_allclose(x[:, 0] * 255, [7, 2], rtol=1e-6)
     assert labels.tolist() == [1, 2]
 
@@ -61,14 +61,14 @@ def test_only_its_own_rows():
 def test_values_for_regression():
     inputs = np.linspace(0, 1, 12, dtype=np.float32).reshape(6, 2)
     targets = inputs * 2
-    for x, y, labels in drawn(Batches(Examples(inputs, targets, np.arange(6), 0), 4, None)):
+    for x, y, labels in copied(Batches(Examples(inputs, targets, np.arange(6), 0), 4, None)):
         np.testing.assert_array_equal(y, 2 * x.T)
         assert labels is None
 
 
 def test_each_batch_knows_its_rows():
     examples = Examples(pixels().inputs, pixels().targets, np.array([7, 2, 9]), 3)
-    assert [rows.tolist() for *_, rows in Batches(examples, 2, CODES).epoch()] == [[7, 2], [9]]
+    assert [rows.tolist() for *_, rows in Batches(examples, 2, ONE_HOT).epoch()] == [[7, 2], [9]]
 
 
 def pictures(distort, n=100):
@@ -83,10 +83,10 @@ def pictures(distort, n=100):
 
 
 def test_distorted_batches_are_the_same_for_the_same_seed_and_others_in_the_next_epoch():
-    batches = Batches(pictures(DistortConfig()), 16, CODES)
+    batches = Batches(pictures(DistortConfig()), 16, ONE_HOT)
 
     def epoch(seed):
-        return np.concatenate([x for x, *_ in drawn(batches, np.random.default_rng(seed))])
+        return np.concatenate([x for x, *_ in copied(batches, np.random.default_rng(seed))])
 
     assert np.array_equal(epoch(1), epoch(1))
     assert np.abs(epoch(1) - epoch(2)).max() > 0.1
@@ -94,68 +94,36 @@ def test_distorted_batches_are_the_same_for_the_same_seed_and_others_in_the_next
     assert np.abs(one - other).max() > 0.1  # not the order alone
 
 
-class Rank:
-    """One of three workers, without the others."""
-
-    def __init__(self, rank):
-        self.rank, self.met = rank, 0
-        self.x = [np.zeros((16, 30), np.float32) for _ in range(2)]
-
-    def own(self, n):
-        return slice(n * self.rank // 3, n * (self.rank + 1) // 3)
-
-    def inputs(self, batch):
-        return [x[:batch] for x in self.x]
-
-    def meet(self):
-        self.met += 1
-
-
-def test_a_team_distorts_a_batch_in_parts():
-    examples, seed = pictures(DistortConfig()), 3
-    whole = drawn(Batches(examples, 16, CODES), np.random.default_rng(seed))
-    team = [Rank(rank) for rank in range(3)]
-    parts = [
-        drawn(Batches(examples, 16, CODES, rank), np.random.default_rng(seed)) for rank in team
-    ]
-    for (x, y, *_), *others in zip(whole, *parts, strict=True):
-        for rank, (part, its_y, *_) in zip(team, others, strict=True):
-            own = rank.own(len(x))
-            np.testing.assert_array_equal(part[own], x[own])
-            np.testing.assert_array_equal(its_y, y)
-    assert [rank.met for rank in team] == [len(whole)] * 3
-
-
 def test_a_thread_that_prepares_the_next_batch_changes_nothing():
     examples = pictures(DistortConfig())
-    ahead, at_once = Batches(examples, 16, CODES), Batches(examples, 16, CODES)
-    at_once._ahead = False
+    with_thread, without = Batches(examples, 16, ONE_HOT), Batches(examples, 16, ONE_HOT)
+    without.prepare_distorted = map
     for a, b in zip(
-        *(drawn(each, np.random.default_rng(3)) for each in (ahead, at_once)), strict=True
+        *(copied(each, np.random.default_rng(3)) for each in (with_thread, without)), strict=True
     ):
         for found, expected in zip(a, b, strict=True):
             np.testing.assert_array_equal(found, expected)
 
 
-def test_a_batch_is_valid_until_the_next_is_drawn():
+def test_a_batch_is_valid_until_the_next_is_copied():
     examples = pictures(DistortConfig(rotation=0, shear=0, scale=0, shift=0, alpha=0))
-    for x, y, labels, rows in Batches(examples, 16, CODES).epoch(np.random.default_rng(0)):
+    for x, y, labels, rows in Batches(examples, 16, ONE_HOT).epoch(np.random.default_rng(0)):
         np.testing.assert_array_equal(x, examples.inputs[rows] * np.float32(1 / 255))
         np.testing.assert_array_equal(labels, examples.targets[rows])
-        np.testing.assert_array_equal(y, CODES[:, labels])
+        np.testing.assert_array_equal(y, ONE_HOT[:, labels])
 
 
-def test_nothing_is_distorted_where_nothing_is_drawn():
+def test_nothing_is_distorted_where_nothing_is_copied():
     examples = pictures(DistortConfig())
-    [(x, *_)] = drawn(Batches(examples, None, CODES))
+    [(x, *_)] = copied(Batches(examples, None, ONE_HOT))
     np.testing.assert_array_equal(x, examples.x)
 
 
-def test_what_breaks_in_the_thread_breaks_here():
+def test_an_error_in_the_thread_is_raised_here():
     def prepare(number):
         return 1 / (2 - number)
 
-    numbers = ahead(prepare, range(4))
+    numbers = prefetch(prepare, range(4))
     assert [next(numbers), next(numbers)] == [0.5, 1]
     with pytest.raises(ZeroDivisionError):
         next(numbers)

@@ -11,6 +11,7 @@ from nnmnist import checkpoint
 from nnmnist.checkpoint import Checkpoint
 from nnmnist.cli.app import cli
 from nnmnist.config.loading import parse_config
+from nnmnist.evaluation.predictor import NormalizedNetwork
 from nnmnist.export.html import encode
 from nnmnist.model.activations import ACTIVATIONS
 from nnmnist.model.network import Network
@@ -57,8 +58,10 @@ def digits(reader):
 
 def network_of(activation, output, sizes=(784, 24, 16, 10), normalized_shape=None, **facts):
     """A checkpoint with weights drawn at random, so large that its predictions differ."""
-    network = Network(sizes, activation, output, normalized_shape=normalized_shape)
+    network = Network(sizes, activation=activation, output=output)
     network.theta[:] = np.random.default_rng(0).normal(0, 0.2, len(network.theta))
+    if normalized_shape:
+        network = NormalizedNetwork(network, normalized_shape)
     document = {"classes": [str(k) for k in range(max(2, sizes[-1]))], "image_shape": [28, 28]}
     return Checkpoint(network, {**document, **facts})
 

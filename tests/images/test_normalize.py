@@ -3,7 +3,6 @@ import pytest
 
 from nnmnist.data import synthetic
 from nnmnist.images.normalize import HEIGHT, WIDTH, normalize
-from nnmnist.model.network import Network
 
 SHAPE = (28, 28)
 
@@ -75,11 +74,3 @@ def test_digits_lean_no_more(digits):
 
     assert abs(leans(digits)).mean() > 0.1
     assert abs(leans(normalize(digits, SHAPE))).mean() < 0.01
-
-
-def test_a_network_normalizes_what_it_predicts(digits):
-    plain, own = (Network((784, 5, 10), normalized_shape=shape) for shape in (None, SHAPE))
-    plain.theta[:] = own.theta[:] = np.random.default_rng(0).normal(0, 0.2, plain.theta.size)
-    x = digits / np.float32(255)
-    assert own.predict(x) == pytest.approx(plain.predict(normalize(x, SHAPE)), abs=1e-6)
-    assert abs(own.predict(x) - plain.predict(x)).max() > 0.1

@@ -1,5 +1,5 @@
-import copy
 import tracemalloc
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
@@ -96,34 +96,6 @@ def test_gradient_with_dropped_inputs(sizes, dropout):
     assert max(check.error for check in checks) < 1e-7
 
 
-@pytest.mark.parametrize("sizes", [(7, 3), (7, 6, 3), (7, 6, 5, 3)])
-def test_adversarial_inputs_go_where_the_cost_rises(sizes):
-    network = random_network(sizes, activation="tanh")
-    x, y = problem()
-    before = x.copy()
-    moved = network.adversarial(x, y, 0.01)
-    np.testing.assert_array_equal(x, before)
-    step, slope = 1e-6, np.empty_like(x)
-    for i, pixel in np.ndindex(x.shape):
-        changed = x.copy()
-        changed[i, pixel] += step
-        ahead = network.gradient(changed, y)[0][i]
-        changed[i, pixel] -= 2 * step
-        slope[i, pixel] = (ahead - network.gradient(changed, y)[0][i]) / (2 * step)
-    steepest = slope / np.linalg.norm(slope, axis=1, keepdims=True)
-    np.testing.assert_allclose((moved - x) / 0.01, steepest, atol=1e-6)
-
-
-def test_adversarial_inputs_stay_where_the_cost_is_flat():
-    """A network that is sure of an answer leaves slopes that underflow: no direction, and no division by zero."""
-    network = Network((7, 3))
-    network.W[0][:] = 200 * np.eye(3, 7)
-    x = np.eye(3, 7, dtype=np.float32)
-    with np.errstate(divide="raise", invalid="raise", over="raise"):
-        moved = network.adversarial(x, np.eye(3, dtype=np.float32), 0.5)
-    np.testing.assert_array_equal(moved, x)
-
-
 def test_gradient_without_hidden_layers():
     x, y = problem()
     checks = gradcheck.check(random_network((7, 3)), x, y, weight_decay=0.01)
@@ -152,8 +124,8 @@ def test_dropout_drops_its_share_and_keeps_the_mean():
     network = random_network((4, 2000, 3), activation="softplus", dropout=0.25, dtype=np.float32)
     x, y = problem(50, 4, 3, np.float32)
     network.gradient(x, y, rng=np.random.default_rng(0))
-    buffers = network._buffers[50]
-    h, dropped = buffers.h[0], buffers.dropped[0]
+    _, activation, dropout, _ = network.layers
+    h, dropped = activation.h, dropout.buffer("dropped", *activation.h.shape)
     assert np.mean(dropped == 0) == pytest.approx(0.25, abs=0.01)
     assert dropped.mean() == pytest.approx(h.mean(), rel=0.02)
     assert network.predict(x).tolist() == network.predict(x).tolist()
@@ -180,7 +152,7 @@ def test_logits_are_the_same_in_chunks(monkeypatch):
 
 @pytest.mark.parametrize("activation", ACTIVATIONS)
 def test_initial_weights_fit_the_activation(activation):
-    network = Network((400, 300, 200, 10), activation)
+    network = Network((400, 300, 200, 10), activation=activation)
     network.initialize(np.random.default_rng(0))
     for W in network.W:
         n_out, n_in = W.shape
@@ -188,7 +160,7 @@ def test_initial_weights_fit_the_activation(activation):
             ACTIVATIONS[activation].weight_variance(n_in, n_out), rel=0.1
         )
     assert not network.theta[network.n_weights :].any()
-    again = Network((400, 300, 200, 10), activation)
+    again = Network((400, 300, 200, 10), activation=activation)
     again.initialize(np.random.default_rng(0))
     assert again.theta.tobytes() == network.theta.tobytes()
 
@@ -204,7 +176,7 @@ def test_without_hidden_layers_only_a_convex_cost_starts_at_zero(output):
 @pytest.mark.parametrize("dropout", [0.0, 0.5])
 @pytest.mark.parametrize("activation", ACTIVATIONS)
 def test_a_step_allocates_nothing_the_size_of_a_layer(activation, dropout):
-    network = Network((784, 300, 200, 10), activation, dropout=dropout)
+    network = Network((784, 300, 200, 10), activation=activation, dropout=dropout)
     network.initialize(np.random.default_rng(0))
     x, y = problem(128, 784, 10, np.float32)
     optimizer, rng = SGD(network.theta.size, 0.9), np.random.default_rng(0)
@@ -248,14 +220,12 @@ def test_a_gradient_that_vanishes_is_right_and_a_wrong_one_is_caught(monkeypatch
 
 def test_a_deliberately_wrong_gradient_is_caught(monkeypatch):
     """The checker itself is checked: one activation's derivative is a little off."""
-    wrong = copy.copy(ACTIVATIONS["tanh"])
 
-    def derivative(h, out):
+    def slope(h, out):
         np.multiply(h, h, out=out)
         np.subtract(1.001, out, out=out)
 
-    object.__setattr__(wrong, "derivative", derivative)
-    monkeypatch.setitem(ACTIVATIONS, "tanh", wrong)
+    monkeypatch.setitem(ACTIVATIONS, "tanh", ACTIVATIONS["tanh"]._replace(slope=slope))
     x, y = problem()
     checks = gradcheck.check(random_network(activation="tanh"), x, y)
     assert max(check.error for check in checks) > 1e-4
@@ -265,3 +235,45 @@ def test_a_gradient_check_in_float32_is_refused():
     x, y = problem()
     with pytest.raises(ValueError, match="float64"):
         gradcheck.check(random_network(dtype=np.float32), x, y)
+
+
+def test_unknown_names_and_wrong_sizes_are_refused():
+    with pytest.raises(ValueError, match="activation is 'rleu'; expected one of identity, relu, "):
+        Network((4, 3, 2), activation="rleu")
+    with pytest.raises(ValueError, match="output is 'sofmax'; expected one of linear, logistic, "):
+        Network((4, 3, 2), output="sofmax")
+    for sizes in ((4,), (), (4, 0, 2)):
+        with pytest.raises(ValueError, match="expected two or more numbers of units >= 1"):
+            Network(sizes)
+    with pytest.raises(TypeError):
+        Network((4, 3, 2), "relu")
+
+
+def test_arrays_of_a_wrong_shape_are_refused():
+    network = random_network()
+    x, y = problem()
+    with pytest.raises(ValueError, match=r"^x has the shape \(9, 6\); expected \(9, 7\)$"):
+        network.predict(x[:, :6])
+    with pytest.raises(ValueError, match=r"^x has the shape \(7,\); expected \(7, 7\)$"):
+        network.logits(x[0])
+    with pytest.raises(ValueError, match=r"^y has the shape \(9, 3\); expected \(3, 9\)$"):
+        network.gradient(x, y.T)
+    with pytest.raises(ValueError, match="^x has the shape"):
+        network.gradient(x[:, :5], y)
+
+
+def test_repr_names_sizes_activation_and_output():
+    network = Network((784, 256, 10), activation="tanh")
+    expected = "Network((784, 256, 10), activation='tanh', output='softmax', dtype='float32')"
+    assert repr(network) == expected
+
+
+def test_several_threads_may_predict_at_once():
+    network = random_network((30, 200, 100, 3), activation="tanh", dtype=np.float32)
+    rng = np.random.default_rng(0)
+    inputs = [rng.normal(size=(500, 30)).astype(np.float32) for _ in range(8)]
+    expected = [network.predict(x) for x in inputs]
+    with ThreadPoolExecutor(4) as threads:
+        for _ in range(20):
+            for found, p in zip(threads.map(network.predict, inputs), expected, strict=True):
+                np.testing.assert_array_equal(found, p)

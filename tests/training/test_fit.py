@@ -7,6 +7,7 @@ from nnmnist.data import synthetic
 from nnmnist.data.examples import Examples
 from nnmnist.errors import TrainingError
 from nnmnist.evaluation.evaluate import evaluate
+from nnmnist.evaluation.predictor import NormalizedNetwork
 from nnmnist.images.normalize import normalize
 from nnmnist.model.network import Network
 from nnmnist.training.fit import fit
@@ -117,8 +118,10 @@ def test_a_network_that_normalizes_learns_from_normalized_pictures():
     rows = np.arange(60)
 
     def theta(inputs, shape):
-        network = Network((784, 5, 3), normalized_shape=shape)
+        network = Network((784, 5, 3))
         network.initialize(np.random.default_rng(0))
+        if shape:
+            network = NormalizedNetwork(network, shape)
         train, validation = (
             Examples(inputs, labels, rows[:40], 3),
             Examples(inputs, labels, rows[40:], 3),

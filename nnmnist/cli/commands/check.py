@@ -13,7 +13,8 @@ from nnmnist.config.schema import Config
 from nnmnist.data import synthetic
 from nnmnist.data.examples import Source
 from nnmnist.data.sources import load_source, split
-from nnmnist.evaluation.evaluate import codes
+from nnmnist.evaluation.evaluate import targets
+from nnmnist.evaluation.predictor import skip_normalization
 from nnmnist.model import gradcheck
 from nnmnist.model.gradcheck import Check
 from nnmnist.training.setup import build_network
@@ -46,13 +47,13 @@ def check_gradient(settings: Config) -> list[Check]:
     for W, b in zip(network.W, network.b, strict=True):
         W[:] = rng.standard_normal(W.shape) / W.shape[1] ** 0.5
         b[:] = rng.standard_normal(b.shape)
-    x = network.normalized(splits.train.x[:EXAMPLES].astype(np.float64))
-    y = splits.train.y[:EXAMPLES]
-    code = codes(network, len(splits.classes))
+    network, train, _ = skip_normalization(network, splits.train, splits.validation)
+    x, y = train.x[:EXAMPLES].astype(np.float64), train.y[:EXAMPLES]
+    one_hot = targets(network.output, train)
     return gradcheck.check(
         network,
         x,
-        y.T.astype(np.float64) if code is None else code[:, y],
+        y.T.astype(np.float64) if one_hot is None else one_hot[:, y],
         settings.training.weight_decay,
         dropout_seed=settings.seed
         if settings.model.dropout or settings.model.input_dropout

@@ -8,6 +8,7 @@ from click.testing import CliRunner
 from nnmnist import checkpoint
 from nnmnist.cli.app import cli
 from nnmnist.data.readers import idx
+from nnmnist.evaluation.predictor import NormalizedNetwork
 from nnmnist.model.network import Network
 from nnmnist.training.setup import load_data
 
@@ -79,7 +80,7 @@ def test_an_ensemble_of_a_network_that_normalizes_and_one_that_does_not(trained,
     costs = [record["cost"] for record in records]
     assert costs[0] != costs[1]
     assert costs[2] <= np.mean(costs[:2])
-    assert checkpoint.load(straight).network.normalized_shape == (6, 5)
+    assert checkpoint.load(straight).network.image_shape == (6, 5)
 
 
 def test_other_data(trained, tiny, tmp_path):
@@ -140,7 +141,7 @@ def test_unknown_data(trained):
 
 def test_networks_that_do_not_fit_together(trained):
     checkpoint.save("odd.npz", Network((30, 2)), ["0", "1"])
-    checkpoint.save("turned.npz", Network((30, 3), normalized_shape=(5, 6)), ["0", "1", "2"])
+    checkpoint.save("turned.npz", NormalizedNetwork(Network((30, 3)), (5, 6)), ["0", "1", "2"])
     for path in ("odd.npz", "turned.npz"):
         result = nnmnist("evaluate", trained[0], path)
         assert result.exit_code == 1

@@ -1,0 +1,78 @@
+"""What predicts: a network, a network behind normalization, or an ensemble of networks."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+import numpy as np
+
+from nnmnist.data.examples import Examples
+from nnmnist.images.normalize import normalize
+from nnmnist.model.network import CHUNK, Network
+from nnmnist.types import Array
+
+
+class NormalizedNetwork(Network):
+    """A network that normalizes each image before its first layer.
+
+    It shares its layers and parameters with `network`, which takes images that are normalized
+    already, as in training.
+
+    Args:
+        network: what follows the normalization.
+        image_shape: (rows, columns) of an image.
+    """
+
+    def __init__(self, network: Network, image_shape: tuple[int, int]) -> None:
+        vars(self).update(vars(network))
+        self.network, self.image_shape = network, image_shape
+
+    def logits(self, x: Array) -> Array:
+        """z (M, n) for images x (n, rows * columns) that are not normalized yet."""
+        z = np.empty((self.sizes[-1], len(x)), self.dtype)
+        for start in range(0, len(x), CHUNK):
+            chunk = normalize(x[start : start + CHUNK], self.image_shape)
+            z[:, start : start + CHUNK] = self.network.logits(chunk)
+        return z
+
+
+class Ensemble:
+    """Several networks, whose predictions are averaged.
+
+    Args:
+        members: at least one network; all have the same inputs, outputs and kind of output.
+    """
+
+    def __init__(self, members: Sequence[Network]) -> None:
+        self.members = members
+        self.sizes, self.output, self.dtype = members[0].sizes, members[0].output, np.dtype(float)
+
+    def logits(self, x: Array) -> Array:
+        """The z (M, n) whose prediction is the mean of the members' predictions."""
+        mean = np.zeros((self.sizes[-1], len(x)))
+        for member in self.members:
+            mean += self.output.predict(member.logits(x).astype(np.float64))
+        return self.output.link(mean / len(self.members))
+
+
+def as_predictor(network: Network | Sequence[Network]) -> Network | Ensemble:
+    """A network as it is, several as an ensemble."""
+    if isinstance(network, Network):
+        return network
+    return network[0] if len(network) == 1 else Ensemble(network)
+
+
+def skip_normalization(
+    network: Network, train: Examples, validation: Examples
+) -> tuple[Network, Examples, Examples]:
+    """The network that follows the normalization, if there is one, and examples for it.
+
+    A training normalizes each image once, before any distortion, and not in every step.
+    """
+    if not isinstance(network, NormalizedNetwork):
+        return network, train, validation
+    train = replace(train, inputs=normalize(train.inputs, network.image_shape))
+    x, rows = normalize(validation.x, network.image_shape), np.arange(len(validation))
+    validation = replace(validation, inputs=x, targets=validation.y, rows=rows)
+    return network.network, train, validation

@@ -1,0 +1,100 @@
+"""One epoch of training: gradient descent in minibatches, or the closed form of a linear model."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
+
+from nnmnist.config.schema import TrainingConfig
+from nnmnist.data.batches import Batches
+from nnmnist.model.network import Network
+from nnmnist.model.optimizers import Optimizer
+from nnmnist.model.schedules import SCHEDULES
+from nnmnist.randomness import generator
+from nnmnist.training.adversarial import adversarial_examples
+from nnmnist.types import Array
+
+# Is called after each step with: step within the epoch, steps per epoch, and the epoch's mean cost
+# and accuracy so far (None for regression).
+OnProgress = Callable[[int, int, float, float | None], None]
+
+
+class Divergence(NamedTuple):
+    """The first step of an epoch whose cost is not finite."""
+
+    step: int  # 1, 2, ...
+    steps: int  # in an epoch
+    rows: Array  # (batch,) the rows of its examples
+
+
+class EpochResult(NamedTuple):
+    """What the steps of one epoch gave."""
+
+    cost: float  # mean over all examples, each before the step it is used in
+    accuracy: float | None  # the same; None for regression
+    learning_rate: float  # of the last step
+    divergence: Divergence | None = None
+
+
+@dataclass
+class Descent:
+    """Minibatch gradient descent on one network."""
+
+    network: Network
+    optimizer: Optimizer
+    batches: Batches
+    settings: TrainingConfig
+    seed: int  # seeds the order of the examples and the dropped units, for each epoch anew
+    on_progress: OnProgress | None = None
+
+    def epoch(self, number: int) -> EpochResult:
+        """All steps of epoch `number` = 1, 2, ..., as long as the cost is finite."""
+        network, settings, steps = self.network, self.settings, len(self.batches)
+        dropout = generator(self.seed, "dropout", number)
+        order = generator(self.seed, "order", number)
+        total, correct, seen, accuracy, rate = 0.0, 0, 0, None, 0.0
+        # `fit` reports a cost that is not finite as one error.
+        with np.errstate(over="ignore", invalid="ignore"):
+            for step, (x, y, labels, rows) in enumerate(self.batches.epoch(order)):
+                rate = self._learning_rate((number - 1) * steps + step)
+                if settings.adversarial:
+                    x = adversarial_examples(network, x, y, settings.adversarial)
+                costs, p = network.gradient(x, y, settings.weight_decay, dropout)
+                total += float(np.add.reduce(costs))
+                seen += len(x)
+                if not math.isfinite(total):
+                    return EpochResult(total, accuracy, rate, Divergence(step + 1, steps, rows))
+                if labels is not None:
+                    correct += int(np.count_nonzero(network.output.label(p) == labels))
+                    accuracy = correct / seen
+                self.optimizer.step(network.theta, network.grad, rate)
+                if self.on_progress:
+                    self.on_progress(step + 1, steps, total / seen, accuracy)
+        return EpochResult(total / seen, accuracy, rate)
+
+    def _learning_rate(self, steps_done: int) -> float:
+        all_steps = self.settings.epochs * len(self.batches)
+        schedule = SCHEDULES[self.settings.schedule]
+        return self.settings.learning_rate * schedule((steps_done + 0.5) / all_steps)
+
+
+@dataclass
+class ClosedForm:
+    """A solver, which finds the parameters from all examples at once, in one epoch."""
+
+    network: Network
+    solver: Callable[[Network, Array, Array], None]
+    batches: Batches  # one batch that holds all examples
+
+    def epoch(self, number: int) -> EpochResult:
+        """The cost and accuracy of the solution; there is no learning rate."""
+        [(x, y, labels, _)] = self.batches.epoch()
+        self.solver(self.network, x, y)
+        costs, p = self.network.gradient(x, y)
+        predicted = self.network.output.label(p)
+        accuracy = None if labels is None else float(np.mean(predicted == labels))
+        return EpochResult(float(costs.mean(dtype=np.float64)), accuracy, 0.0)

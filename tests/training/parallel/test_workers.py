@@ -1,0 +1,298 @@
+import os
+import signal
+from dataclasses import dataclass
+
+import numpy as np
+import pytest
+
+from nnmnist.config.schema import DistortConfig
+from nnmnist.data.batches import Batches
+from nnmnist.data.examples import Examples
+from nnmnist.errors import TrainingError
+from nnmnist.evaluation.predictor import NormalizedNetwork
+from nnmnist.model.activations import ACTIVATIONS
+from nnmnist.model.network import Network
+from nnmnist.model.optimizers import SGD
+from nnmnist.training import parallel
+from nnmnist.training.descent import Descent, EpochResult
+from nnmnist.training.fit import fit
+from nnmnist.training.parallel.group import ProcessGroup
+from nnmnist.training.parallel.layers import ShardedNetwork
+from nnmnist.training.parallel.workers import STOP_SIGNALS, Shard, Workers
+from nnmnist.training.setup import make_optimizer
+from nnmnist.training.threads import blas_threads
+
+pytestmark = pytest.mark.skipif(not parallel.AVAILABLE, reason="needs Linux on x86-64")
+
+
+@dataclass(frozen=True)
+class Settings:
+    epochs: int = 2
+    batch_size: int = 32
+    optimizer: str = "sgd"
+    learning_rate: float = 0.05
+    momentum: float = 0.9
+    schedule: str = "constant"
+    weight_decay: float = 0.0
+    label_smoothing: float = 0.0
+    adversarial: float = 0.0
+
+
+@pytest.fixture(autouse=True)
+def small_trainings_are_parallel(monkeypatch):
+    monkeypatch.setattr(parallel, "STEP", 0)
+    monkeypatch.setattr(parallel, "EPOCH", 0)
+    monkeypatch.setattr(parallel, "UNITS", 1)
+
+
+def examples(n=200, n_inputs=30, n_classes=4):
+    """One more batch than the size divides, of bytes."""
+    rng = np.random.default_rng(0)
+    labels = rng.integers(0, n_classes, n).astype(np.uint8)
+    pixels = rng.integers(0, 256, (n, n_inputs)).astype(np.uint8)
+    pixels[np.arange(n), labels] = 255
+    return Examples(pixels, labels, np.arange(n), n_classes)
+
+
+def trained(workers, sizes, settings, dtype=np.float64, activation="relu", **dropout):
+    data = examples(n_inputs=sizes[0], n_classes=sizes[-1])
+    network = Network(sizes, activation=activation, dtype=dtype, **dropout)
+    network.initialize(np.random.default_rng(1))
+    optimizer = make_optimizer(network, settings)
+    epochs = list(fit(network, data, data, settings, 0, optimizer, cores=workers))
+    return network, optimizer, epochs
+
+
+@pytest.mark.parametrize("workers", [2, 3])
+@pytest.mark.parametrize("sizes", [(30, 7, 4), (30, 8, 7, 4), (30, 9, 8, 7, 4)])
+@pytest.mark.parametrize("optimizer", ["sgd", "adam"])
+@pytest.mark.parametrize("activation", ACTIVATIONS)
+def test_several_processes_train_what_one_trains(workers, sizes, optimizer, activation):
+    settings = Settings(optimizer=optimizer, learning_rate=0.01, weight_decay=0.01, epochs=2)
+    one, one_optimizer, one_epochs = trained(1, sizes, settings, activation=activation)
+    several, optimizer, epochs = trained(workers, sizes, settings, activation=activation)
+    np.testing.assert_allclose(several.theta, one.theta, rtol=1e-9, atol=1e-12)
+    assert optimizer.state.keys() == one_optimizer.state.keys()
+    for name, array in optimizer.state.items():
+        np.testing.assert_allclose(array, one_optimizer.state[name], rtol=1e-8, atol=1e-12)
+    assert [epoch.accuracy for epoch in epochs] == [epoch.accuracy for epoch in one_epochs]
+    np.testing.assert_allclose([e.cost for e in epochs], [e.cost for e in one_epochs], rtol=1e-9)
+
+
+@pytest.mark.parametrize("sizes", [(30, 7, 4), (30, 9, 8, 4)])
+@pytest.mark.parametrize("workers", [2, 3])
+@pytest.mark.parametrize("dropout", [{"dropout": 0.3}, {"input_dropout": 0.2, "dropout": 0.5}, {}])
+def test_dropout_and_adversarial_examples_are_those_of_one_process(sizes, workers, dropout):
+    settings = Settings(label_smoothing=0.1, adversarial=0.05)
+    one, *_ = trained(1, sizes, settings, activation="tanh", **dropout)
+    several, *_ = trained(workers, sizes, settings, activation="tanh", **dropout)
+    np.testing.assert_allclose(several.theta, one.theta, rtol=1e-8, atol=1e-11)
+
+
+@pytest.mark.parametrize("shape", [None, (6, 5)])
+def test_distorted_images_are_those_of_one_process(shape):
+    """With and without normalization before."""
+    whole = examples(n_inputs=30)
+    distort = DistortConfig(rotation=20, shift=1).model_dump()
+    pictures = Examples(whole.inputs, whole.targets, whole.rows, 4, (6, 5), distort)
+    thetas = []
+    for cores in (1, 2):
+        network = Network((30, 8, 7, 4), dtype=np.float64)
+        network.initialize(np.random.default_rng(1))
+        if shape:
+            network = NormalizedNetwork(network, shape)
+        list(fit(network, pictures, pictures, Settings(), cores=cores))
+        thetas.append(network.theta)
+    np.testing.assert_allclose(thetas[1], thetas[0], rtol=1e-9, atol=1e-12)
+
+
+def test_the_same_training_gives_the_same_bits():
+    settings = Settings(epochs=3)
+    first = trained(2, (30, 40, 20, 4), settings, np.float32, dropout=0.3)
+    second = trained(2, (30, 40, 20, 4), settings, np.float32, dropout=0.3)
+    assert first[0].theta.tobytes() == second[0].theta.tobytes()
+    assert first[1].state["velocity"].tobytes() == second[1].state["velocity"].tobytes()
+
+
+@pytest.mark.parametrize("optimizer", ["sgd", "adam"])
+def test_a_resumed_training_ends_in_the_same_bits(optimizer):
+    settings = Settings(epochs=4, optimizer=optimizer, learning_rate=0.01)
+    whole, *_ = trained(2, (30, 9, 8, 4), settings, np.float32, dropout=0.3)
+    data = examples()
+    network = Network((30, 9, 8, 4), dropout=0.3)
+    network.initialize(np.random.default_rng(1))
+    state = make_optimizer(network, settings)
+    for epochs_done in range(4):  # new processes for each epoch
+        epochs = fit(network, data, data, settings, 0, state, epochs_done, cores=2)
+        assert next(epochs).number == epochs_done + 1
+        epochs.close()
+    assert network.theta.tobytes() == whole.theta.tobytes()
+
+
+@pytest.mark.parametrize("world_size", [2, 3])
+def test_shards_cover_every_weight_once(world_size):
+    network = Network((5, 7, 6, 3))
+    covered = np.zeros(network.theta.size)
+    for rank in range(world_size):
+        group = ProcessGroup(world_size)
+        group.rank = rank
+        shard = ShardedNetwork(network, group, max_batch=4)
+        shard.theta[:] = 1
+        for of_whole, of_shard in shard.pairs(network, covered, shard.theta):
+            of_whole += of_shard
+    weights, biases = covered[: network.n_weights], covered[network.n_weights :]
+    assert (weights == 1).all()
+    # all processes have the biases of the outputs
+    assert biases.tolist() == [1] * (7 + 6) + [world_size] * 3
+
+
+def test_the_number_of_blas_threads_is_restored():
+    before = blas_threads()
+    trained(2, (30, 8, 4), Settings())
+    assert blas_threads() == before
+
+
+def descent():
+    """The training of a small network."""
+    network, data = Network((30, 8, 4)), examples()
+    batches = Batches(data, 32, np.eye(4, dtype=np.float32))
+    return Descent(network, SGD(network.theta.size), batches, Settings(), seed=0)
+
+
+def replace_epoch(monkeypatch, epoch):
+    """Let each process call epoch(group), where it would train an epoch."""
+
+    def instead(shard, number):
+        epoch(shard.group)
+        shard.group.barrier()
+        return EpochResult(0.0, None, 0.0)
+
+    monkeypatch.setattr(Shard, "epoch", instead)
+
+
+def assert_ended(pids):
+    assert len(pids) == 1
+    with pytest.raises(ProcessLookupError):
+        os.kill(pids[0], 0)
+
+
+def test_a_killed_worker_is_reported(monkeypatch):
+    def epoch(group):
+        if group.rank == 1:
+            os.kill(os.getpid(), signal.SIGKILL)
+
+    replace_epoch(monkeypatch, epoch)
+    with (
+        Workers(descent(), 2) as workers,
+        pytest.raises(TrainingError, match=r"^a worker process, \d+, has ended .*--threads 1$"),
+    ):
+        workers.epoch(1)
+
+
+def test_a_worker_that_is_killed_between_two_epochs_is_reported():
+    with Workers(descent(), 2) as workers:
+        workers.epoch(1)
+        [worker] = workers._pids
+        os.kill(worker, signal.SIGKILL)
+        os.waitid(os.P_PID, worker, os.WEXITED | os.WNOWAIT)
+        with pytest.raises(TrainingError, match=r"^a worker process, \d+, has ended"):
+            workers.epoch(2)
+
+
+def test_a_start_that_fails_leaves_nothing_behind(monkeypatch):
+    before = blas_threads()
+    restore = signal.pthread_sigmask
+
+    def fail_after_the_fork(how, mask):
+        if how == signal.SIG_SETMASK and workers._pids:
+            raise KeyboardInterrupt
+        return restore(how, mask)
+
+    workers = Workers(descent(), 2)
+    monkeypatch.setattr(signal, "pthread_sigmask", fail_after_the_fork)
+    with pytest.raises(KeyboardInterrupt), workers:
+        pass
+    monkeypatch.undo()
+    restore(signal.SIG_UNBLOCK, STOP_SIGNALS)
+    assert blas_threads() == before
+    assert_ended(workers._pids)
+
+
+def test_afterwards_no_process_shares_the_network():
+    network, *_ = trained(2, (30, 8, 4), Settings())
+    expected = network.theta.copy()
+    pid = os.fork()
+    if not pid:
+        network.theta[:] = 0
+        os._exit(0)
+    os.waitpid(pid, 0)
+    np.testing.assert_array_equal(network.theta, expected)
+
+
+def test_the_parameters_are_the_same_arrays_as_before():
+    network = Network((30, 8, 4))
+    theta, data = network.theta, examples()
+    list(fit(network, data, data, Settings(), cores=2))
+    assert network.theta is theta
+    assert theta.any()
+
+
+def test_a_worker_ends_with_its_parent(monkeypatch):
+    """The parent ends while its worker waits for it at a barrier."""
+    read, write = os.pipe()
+
+    def epoch(group):
+        if group.rank == 0:
+            os.kill(os.getpid(), signal.SIGKILL)
+
+    replace_epoch(monkeypatch, epoch)
+    pid = os.fork()
+    if not pid:
+        os.close(read)
+        # a worker keeps the standard streams open: the pipe ends where the worker ends
+        os.dup2(write, 1)
+        os.close(write)
+        with Workers(descent(), 2) as workers:
+            workers.epoch(1)
+        os._exit(0)
+    os.close(write)
+    assert os.read(read, 1) == b""
+    assert os.waitpid(pid, 0)[1] == signal.SIGKILL
+    os.close(read)
+
+
+def test_divergence_is_reported_as_by_one_process():
+    settings = Settings(learning_rate=1e20)
+    with pytest.raises(TrainingError) as one:
+        trained(1, (30, 8, 4), settings, np.float32)
+    with pytest.raises(TrainingError) as several:
+        trained(2, (30, 8, 4), settings, np.float32)
+    assert str(several.value) == str(one.value)
+    assert "first value that is not finite: z" in str(one.value)
+
+
+def test_no_process_is_left_when_training_stops_early(monkeypatch):
+    data = examples()
+    forked, fork = [], os.fork
+    monkeypatch.setattr(os, "fork", lambda: forked.append(fork()) or forked[-1])
+    epochs = fit(Network((30, 8, 4)), data, data, Settings(epochs=5), cores=2)
+    next(epochs)
+    epochs.close()
+    assert_ended(forked)
+
+
+@pytest.mark.parametrize(
+    ("sizes", "batch", "examples", "cores", "workers"),
+    [
+        ((784, 256, 10), 64, 55_000, 2, 2),
+        ((784, 256, 10), 64, 55_000, 1, 1),
+        ((784, 128, 10), 64, 55_000, 8, 4),  # no fewer than 32 units for each
+        ((784, 256, 10), 64, 1_000, 2, 1),
+        ((784, 256, 10), 1, 55_000, 2, 1),
+        ((784, 10), 128, 1_000_000, 2, 1),
+        ((2, 8, 1), 4, 1_000_000, 2, 1),
+    ],
+)
+def test_there_are_as_many_workers_as_pay(monkeypatch, sizes, batch, examples, cores, workers):
+    monkeypatch.undo()
+    assert parallel.worker_count(Network(sizes), batch, examples, cores) == workers
