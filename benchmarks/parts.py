@@ -9,20 +9,20 @@ import tempfile
 import time
 from collections import defaultdict
 from collections.abc import Callable
-from functools import partial
 from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
-from nnmnist.training.team import Part, Team
 
 from nnmnist import checkpoint
 from nnmnist.config.schema import DataConfig, TrainingConfig
 from nnmnist.data.batches import Batches
 from nnmnist.data.examples import Splits
-from nnmnist.evaluation.evaluate import codes, evaluate
+from nnmnist.evaluation.evaluate import evaluate
 from nnmnist.model.network import Network
 from nnmnist.training.setup import load_data, make_optimizer
+from nnmnist.training.threads import limit_blas_threads
+from nnmnist.types import Array
 
 PARTS = ("gather", "forward", "cost", "backward", "update")
 NETWORKS = [((128,), 128), ((256,), 64), ((256,), 128), ((256,), 256), ((1024, 1024), 256)]
@@ -44,50 +44,46 @@ def process(*arguments: str) -> float:
 
 
 def step_parts(splits: Splits, hidden: tuple[int, ...], batch: int) -> dict[str, float]:
-    """Microseconds of each part of a step, mean over an epoch's first steps, in the first of two workers.
-
-    Forward includes what the workers wait for each other.
-    """
+    """Microseconds of each part of a step, the mean over an epoch's first steps, in one process."""
     network = Network((784, *hidden, 10))
     network.initialize(np.random.default_rng(0))
     optimizer = make_optimizer(network, TrainingConfig(batch_size=batch))
     assert optimizer
-
-    def prepare(part: Part) -> Callable[[int], dict[str, float]]:
-        return partial(
-            timed_steps, part, Batches(splits.train, batch, codes(network, 10), part.team)
-        )
-
-    with Team(2, network, optimizer, batch, prepare) as team:
-        result: dict[str, float] = team.run(min(200, len(splits.train) // batch - 1))
-        return result
-
-
-def timed_steps(part: Part, batches: Batches, steps: int) -> dict[str, float]:
+    batches = Batches(splits.train, batch, network.output.one_hot(10))
+    prepared = batches.epoch(np.random.default_rng(0))
+    network.gradient(*next(prepared)[:2])
+    steps = min(200, len(batches) - 2)
     spent: dict[str, float] = defaultdict(float)
-    network, clock = part.network, time.perf_counter
-    drawn = batches.epoch(np.random.default_rng(0))
-    network.gradient(*next(drawn)[:2])
-    buffers = network._buffers[batches.size]
+    clock = time.perf_counter
     for _ in range(steps):
         times = [clock()]
-        x, y, labels, _ = next(drawn)
+        x, y, labels, _ = next(prepared)
         times.append(clock())
-        z = network.forward(x, buffers)
+        z = network.forward(x)
         times.append(clock())
-        _, delta = network._cost(z, y, buffers)
-        np.count_nonzero(network.output.label(z) == labels)
+        _, p, delta = network.output.cost(z, y)
+        np.count_nonzero(network.output.label(p) == labels)
         times.append(clock())
-        network.backward(delta, buffers, dropping=False)
+        backward(network, delta)
         times.append(clock())
-        part.optimizer.step(network.theta, network.grad, 0.05)
+        optimizer.step(network.theta, network.grad, 0.05)
         times.append(clock())
         for name, (start, end) in zip(PARTS, pairwise(times), strict=True):
             spent[name] += (end - start) * 1e6 / steps
     return spent
 
 
+def backward(network: Network, delta: Array) -> None:
+    """The second loop of `Network.gradient`."""
+    for layer in reversed(network.layers):
+        layer.gradient(delta)
+        if layer is network.dense[0]:
+            break
+        delta = layer.backward(delta)
+
+
 def main() -> None:
+    limit_blas_threads(1)
     splits = load_data(DataConfig())
     network = Network((784, 256, 10))
     network.initialize(np.random.default_rng(0))

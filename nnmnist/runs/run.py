@@ -41,7 +41,7 @@ from nnmnist.model.outputs import OUTPUTS
 from nnmnist.randomness import generator
 from nnmnist.runs.directory import FAILURE, RunDirectory
 from nnmnist.runs.resume import Best, RunProgress, read_progress, require_extension
-from nnmnist.training.threads import blas_threads, cores
+from nnmnist.training.threads import blas_threads, training_cores
 from nnmnist.training.fit import Epoch, fit
 from nnmnist.training.descent import OnProgress
 from nnmnist.training.setup import build_network, make_optimizer
@@ -173,7 +173,7 @@ class Run(RunDirectory):
             return
         fitting = fit(
             network, splits.train, splits.validation, settings,
-            self.config.seed, optimizer, self.epochs_done, on_progress, cores(),
+            self.config.seed, optimizer, self.epochs_done, on_progress, training_cores(),
         )  # fmt: skip
         with closing(fitting) as epochs:
             for epoch in epochs:

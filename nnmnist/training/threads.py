@@ -1,12 +1,15 @@
-"""How many threads the matrix products use. The last bits of a result depend on it."""
+"""How many cores and threads a training uses. The last bits of its result depend on it."""
 
 from __future__ import annotations
 
 import os
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, suppress
 from functools import cache
+from pathlib import Path
 
 from threadpoolctl import ThreadpoolController
+
+CPU_QUOTA = Path("/sys/fs/cgroup/cpu.max")  # of a container on Linux (cgroup v2)
 
 
 @cache
@@ -16,16 +19,25 @@ def _blas() -> ThreadpoolController:
 
 
 def blas_threads() -> int:
-    """Threads of NumPy's BLAS; 1 where it is none that can be asked."""
+    """The number of threads of NumPy's BLAS; 1 if it is not known."""
     return max((int(pool["num_threads"]) for pool in _blas().info()), default=1)
 
 
-def cores() -> int:
-    """How many processes can train at once: one a thread, and no more than there are processors for this one."""
-    available = (
-        os.sched_getaffinity(0) if hasattr(os, "sched_getaffinity") else range(os.cpu_count() or 1)
-    )
-    return min(blas_threads(), len(available))
+def available_cores() -> int:
+    """The number of cores that this process may use, by its affinity and its container's quota."""
+    if hasattr(os, "sched_getaffinity"):
+        cores = len(os.sched_getaffinity(0))
+    else:
+        cores = os.cpu_count() or 1
+    with suppress(OSError, ValueError):
+        quota, period = CPU_QUOTA.read_text().split()
+        cores = min(cores, max(1, int(quota) // int(period)))  # ValueError for "max", no quota
+    return cores
+
+
+def training_cores() -> int:
+    """The number of cores that one training uses: one per BLAS thread, if there are as many."""
+    return min(blas_threads(), available_cores())
 
 
 def limit_blas_threads(n: int) -> None:
@@ -34,6 +46,6 @@ def limit_blas_threads(n: int) -> None:
 
 
 def blas_threads_of(n: int) -> AbstractContextManager[object]:
-    """A context in which `n` threads are used."""
+    """A context in which BLAS uses `n` threads."""
     limits: AbstractContextManager[object] = _blas().limit(limits=n)
     return limits

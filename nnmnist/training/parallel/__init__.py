@@ -1,14 +1,15 @@
 """Training with several processes, one per core, each of which holds a shard of every layer.
 
-NumPy can spread a matrix product over the cores, but a training step has dozens of other operations,
-each of which runs on one core, and parameters that one core has updated must travel to the cache of
-the other. Here each process holds some of the units of each hidden layer, and the next layer is a sum
-over the processes:
+NumPy can spread a matrix product over the cores, but a training step has dozens of other
+operations, each of which runs on one core, and parameters that one core has updated must travel to
+the cache of the other. Here each process holds some of the units of each hidden layer, and the next
+layer is a sum over the processes:
 
     z = W h + b = (sum over the processes of W[:, shard] h[shard]) + b
 
-This is tensor parallelism (Shoeybi et al. 2019, "Megatron-LM", arXiv:1909.08053). It works on Linux
-on x86-64. benchmarks/README.md says what it is worth.
+This is tensor parallelism (Shoeybi et al. 2019, "Megatron-LM", arXiv:1909.08053). It works on
+Linux on x86-64. Where other programs use the cores, one process computes the same numbers alone.
+benchmarks/README.md says what it is worth.
 """
 
 from __future__ import annotations
@@ -21,17 +22,17 @@ from nnmnist.model.network import Network
 from nnmnist.training.descent import Descent
 from nnmnist.training.parallel.workers import Workers
 
-# Processes that wait for each other watch counters in shared memory. These need stores that other
-# cores see in the order in which they were made, as on x86.
+# Processes that wait for each other watch counters in shared memory. Other cores must see stores in
+# the order in which they were made, as on x86.
 AVAILABLE = sys.platform == "linux" and platform.machine() == "x86_64"
-# Workers pay from these sizes on, measured on two cores: weights times examples of a step, and of an
-# epoch, and units of the first hidden layer per worker. The number of epochs does not count, so that
-# a run that is resumed has as many workers as before.
+# Workers pay from these sizes on, measured on two cores: weights times examples of a step, and of
+# an epoch, and units of the first hidden layer per worker. The number of epochs does not count, so
+# that a run that is resumed has as many workers as before.
 STEP, EPOCH, UNITS = 500_000, 2_000_000_000, 32
 
 
 def on_cores(descent: Descent, cores: int) -> AbstractContextManager[Descent | Workers]:
-    """A context with what trains one epoch after the other: workers where they pay, else `descent`."""
+    """A context with what trains one epoch after the other: workers where they pay."""
     batches = descent.batches
     count = worker_count(descent.network, batches.size, len(batches.examples), cores)
     return Workers(descent, count) if count > 1 else nullcontext(descent)

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import mmap
 import os
+import time
 from collections.abc import Callable
+from itertools import pairwise
 
 import numpy as np
 from numpy.typing import DTypeLike
@@ -12,8 +14,16 @@ from numpy.typing import DTypeLike
 from nnmnist.types import Array, Order
 
 LINE = 16  # numbers of 8 bytes between two counters: two cores never write to one cache line
-SPINS = 200  # looks at a counter, some 20 microseconds, before other processes may have the core
-CHECKS = 2_000  # looks between two checks that the other processes are alive
+# A process that waits looks at a counter some 10 million times per second. After so many looks it
+# lets other processes have the core, and after many more it sleeps between two looks.
+YIELD_AFTER, SLEEP_AFTER = 10_000, 100_000
+SLEEP = 0.001  # seconds
+
+
+def shards(n: int, world_size: int) -> list[slice]:
+    """Which of n units belong to each process."""
+    bounds = [n * rank // world_size for rank in range(world_size + 1)]
+    return [slice(start, stop) for start, stop in pairwise(bounds)]
 
 
 class ProcessGroup:
@@ -39,7 +49,7 @@ class ProcessGroup:
 
     def shard(self, n: int) -> slice:
         """Which of n units belong to this process."""
-        return slice(n * self.rank // self.world_size, n * (self.rank + 1) // self.world_size)
+        return shards(n, self.world_size)[self.rank]
 
     def shared_array(self, name: str, size: int, dtype: DTypeLike) -> Array:
         """The array (size,) of this name, in memory that all processes share."""
@@ -56,17 +66,19 @@ class ProcessGroup:
             looks = 0
             while self._reached[rank * LINE] < self.barriers:
                 looks += 1
-                if looks > SPINS:
+                if looks > SLEEP_AFTER:
+                    time.sleep(SLEEP)
+                    self.check_alive()
+                elif looks % YIELD_AFTER == 0:
                     os.sched_yield()
-                if looks % CHECKS == 0:
                     self.check_alive()
 
 
 class PartialSums:
     """Shared memory for the sums over all processes of arrays (n, batch).
 
-    There are two sets of send buffers, used in turns: no process writes to a buffer that others still
-    read for the last sum.
+    There are two sets of send buffers, used in turns: no process writes to a buffer that others
+    still read for the last sum.
     """
 
     def __init__(

@@ -134,7 +134,7 @@ class ShardedNetwork(Network):
         return layers
 
     def pairs(self, network: Network, whole: Array, own: Array) -> Iterator[tuple[Array, Array]]:
-        """Views of the same parameters in an array like the whole network's theta and in one like ours."""
+        """Views of the same parameters in arrays like the whole theta and like this theta."""
         weights, biases = network.views(whole)
         own_weights, own_biases = self.views(own)
         for l, layer in enumerate(self.dense):

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import os
+import re
 import signal
+import time
 import traceback
 import warnings
+from collections.abc import Iterator
 from contextlib import suppress
 from copy import copy
 from dataclasses import replace
+from pathlib import Path
 from types import TracebackType
 from typing import NoReturn
 
@@ -19,10 +23,41 @@ from nnmnist.training.descent import Descent, EpochResult
 from nnmnist.training.parallel.batches import ParallelBatches
 from nnmnist.training.parallel.group import ProcessGroup
 from nnmnist.training.parallel.layers import ShardedNetwork
+from nnmnist.training.parallel.split import SplitNetwork
 from nnmnist.training.threads import blas_threads_of
 from nnmnist.types import Array
 
+PROC_STAT = Path("/proc/stat")
+# Looks at the machine's load before each epoch, and the time between two. The least counts, so that
+# a process that runs for a moment does not.
+LOADS, LOAD_SECONDS = 3, 0.0005
 STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM)
+
+
+class SharedState:
+    """Theta and the optimizer's state of the whole network, in memory that all processes share.
+
+    Args:
+        descent: the training of the whole network.
+        group: the processes.
+    """
+
+    def __init__(self, descent: Descent, group: ProcessGroup) -> None:
+        self.arrays = {"theta": descent.network.theta, **descent.optimizer.state}
+        self.shared = {
+            name: group.shared_array(name, array.size, array.dtype).reshape(array.shape)
+            for name, array in self.arrays.items()
+        }
+
+    def publish(self) -> None:
+        """Copy the state of this process's whole network to the shared memory."""
+        for name, array in self.arrays.items():
+            self.shared[name][...] = array
+
+    def collect(self) -> None:
+        """Copy the shared memory to this process's whole network and optimizer."""
+        for name, array in self.arrays.items():
+            array[...] = self.shared[name]
 
 
 class Shard:
@@ -31,55 +66,46 @@ class Shard:
     Their arrays are the process's own, and stay in the cache of its core.
 
     Args:
-        descent: the training as one process would do it.
-        group: the processes; this is the process of rank `group.rank`.
+        descent: the training of the whole network.
+        group: the processes; this is the one of rank `group.rank`.
     """
 
     def __init__(self, descent: Descent, group: ProcessGroup) -> None:
-        self.whole, self.group = descent, group
-        self.network = ShardedNetwork(descent.network, group, descent.batches.size)
-        self.optimizer = copy(descent.optimizer)
-        self.optimizer.state = {
-            name: np.empty(self.network.theta.size, array.dtype) if array.ndim else array.copy()
-            for name, array in descent.optimizer.state.items()
+        self.whole, self.group = descent.network, group
+        self.state = SharedState(descent, group)
+        self.network = ShardedNetwork(self.whole, group, descent.batches.size)
+        optimizer = copy(descent.optimizer)
+        optimizer.state = {
+            name: np.empty(self.network.theta.shape if array.ndim else (), array.dtype)
+            for name, array in optimizer.state.items()
         }
-        for name, whole, own in self._arrays():
-            group.shared_array(name, whole.size, whole.dtype)
-            for of_whole, of_own in self.network.pairs(descent.network, whole, own):
-                of_own[...] = of_whole
+        self.own = {"theta": self.network.theta, **optimizer.state}
         self.descent = replace(
             descent,
             network=self.network,
-            optimizer=self.optimizer,
+            optimizer=optimizer,
             batches=ParallelBatches(descent.batches, group),
             on_progress=descent.on_progress if group.rank == 0 else None,
         )
 
     def epoch(self, number: int) -> EpochResult:
-        """Train one epoch together with the other processes."""
+        """Train one epoch, from the shared state on, together with the other processes."""
+        for shared, own in self._pairs():
+            own[...] = shared
         result = self.descent.epoch(number)
-        for name, whole, own in self._arrays():
-            shared = self.group.shared_array(name, whole.size, whole.dtype)
-            for of_shared, of_own in self.network.pairs(self.whole.network, shared, own):
-                of_shared[...] = of_own
+        for shared, own in self._pairs():
+            shared[...] = own
         self.group.barrier()
         return result
 
-    def collect(self) -> None:
-        """Bring the whole network and its optimizer up to date, with the shards of all processes."""
-        for name, whole, _ in self._arrays():
-            whole[...] = self.group.shared_array(name, whole.size, whole.dtype)
-        for name, array in self.optimizer.state.items():
-            if not array.ndim:
-                self.whole.optimizer.state[name][...] = array
-
-    def _arrays(self) -> list[tuple[str, Array, Array]]:
-        """The name, whole array and own array of theta and of each array of the optimizer's state."""
-        arrays = [("theta", self.whole.network.theta, self.network.theta)]
-        for name, own in self.optimizer.state.items():
+    def _pairs(self) -> Iterator[tuple[Array, Array]]:
+        """Views of the same values in the shared state and in this shard."""
+        for name, own in self.own.items():
+            shared = self.state.shared[name]
             if own.ndim:
-                arrays.append((f"optimizer.{name}", self.whole.optimizer.state[name], own))
-        return arrays
+                yield from self.network.pairs(self.whole, shared, own)
+            else:
+                yield shared, own
 
 
 class Workers:
@@ -97,18 +123,32 @@ class Workers:
         self._pids: list[int] = []
         self._pipes: list[int] = []  # each tells a child the number of the next epoch
         self._parent = os.getpid()
+        self._split: SplitNetwork | None = None
 
     def epoch(self, number: int) -> EpochResult:
-        """Train one epoch in all processes; then network and optimizer are up to date.
+        """Train one epoch in all processes, or in this one while the machine is busy.
+
+        Both give the same bits.
 
         Raises:
             TrainingError: a process has ended.
         """
+        if is_busy(self.group.world_size):
+            return self._epoch_in_one_process(number)
+        self.shard.state.publish()
         for pipe in self._pipes:
             with suppress(BrokenPipeError):  # the child has ended: the first barrier reports it
                 os.write(pipe, number.to_bytes(8, "little"))
         result = self.shard.epoch(number)
-        self.shard.collect()
+        self.shard.state.collect()
+        return result
+
+    def _epoch_in_one_process(self, number: int) -> EpochResult:
+        network = self.descent.network
+        self._split = self._split or SplitNetwork(network, self.group.world_size)
+        self._split.theta[:] = network.theta
+        result = replace(self.descent, network=self._split).epoch(number)
+        network.theta[:] = self._split.theta
         return result
 
     def __enter__(self) -> Workers:
@@ -147,7 +187,7 @@ class Workers:
     def _fork(self, rank: int, mask: set[int | signal.Signals]) -> None:
         read, write = os.pipe()
         with warnings.catch_warnings():
-            # Python warns of forks beside threads, which may hold locks; the child uses NumPy alone.
+            # Python warns of forks beside threads, which may hold locks; a child uses NumPy alone.
             warnings.simplefilter("ignore", DeprecationWarning)
             pid = os.fork()
         if not pid:
@@ -190,6 +230,19 @@ class Workers:
                     f"a worker process, {pid}, has ended before its work was done: killed, or out "
                     "of memory; train in one process with --threads 1"
                 )
+
+
+def is_busy(cores: int) -> bool:
+    """Whether other processes run on the cores that a group of this size needs.
+
+    Processes that wait for each other lose much of their time to a third one on the same cores.
+    """
+    running = []
+    for _ in range(LOADS):
+        time.sleep(LOAD_SECONDS)
+        found = re.search(r"^procs_running (\d+)$", PROC_STAT.read_text(), re.MULTILINE)
+        running.append(int(found[1]) - 1 if found else 0)  # without this process
+    return min(running) + cores > (os.cpu_count() or cores)
 
 
 def _close_files(keep: int) -> None:

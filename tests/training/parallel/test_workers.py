@@ -1,6 +1,7 @@
 import os
 import signal
 from dataclasses import dataclass
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -16,9 +17,10 @@ from nnmnist.model.optimizers import SGD
 from nnmnist.training import parallel
 from nnmnist.training.descent import Descent, EpochResult
 from nnmnist.training.fit import fit
+from nnmnist.training.parallel import workers as workers_module
 from nnmnist.training.parallel.group import ProcessGroup
 from nnmnist.training.parallel.layers import ShardedNetwork
-from nnmnist.training.parallel.workers import STOP_SIGNALS, Shard, Workers
+from nnmnist.training.parallel.workers import STOP_SIGNALS, Shard, Workers, is_busy
 from nnmnist.training.setup import make_optimizer
 from nnmnist.training.threads import blas_threads
 
@@ -43,6 +45,7 @@ def small_trainings_are_parallel(monkeypatch):
     monkeypatch.setattr(parallel, "STEP", 0)
     monkeypatch.setattr(parallel, "EPOCH", 0)
     monkeypatch.setattr(parallel, "UNITS", 1)
+    monkeypatch.setattr(workers_module, "is_busy", lambda cores: False)
 
 
 def examples(n=200, n_inputs=30, n_classes=4):
@@ -144,6 +147,42 @@ def test_shards_cover_every_weight_once(world_size):
     assert (weights == 1).all()
     # all processes have the biases of the outputs
     assert biases.tolist() == [1] * (7 + 6) + [world_size] * 3
+
+
+@pytest.mark.parametrize("dropout", [{"input_dropout": 0.2, "dropout": 0.5}, {}])
+@pytest.mark.parametrize("optimizer", ["sgd", "adam"])
+@pytest.mark.parametrize(
+    ("count", "sizes"), [(2, (30, 40, 4)), (2, (30, 40, 20, 4)), (3, (30, 33, 20, 17, 4))]
+)
+def test_one_process_gives_the_same_bits_on_a_busy_machine(
+    monkeypatch, count, sizes, optimizer, dropout
+):
+    """In all epochs, or in some."""
+    settings = Settings(optimizer=optimizer, learning_rate=0.01, adversarial=0.05, epochs=4)
+    expected = trained(count, sizes, settings, np.float32, **dropout)[0].theta
+    monkeypatch.setattr(workers_module, "is_busy", lambda cores: True)
+    assert (
+        trained(count, sizes, settings, np.float32, **dropout)[0].theta.tobytes()
+        == expected.tobytes()
+    )
+    load = iter([False, True, False, True])
+    monkeypatch.setattr(workers_module, "is_busy", lambda cores: next(load))
+    assert (
+        trained(count, sizes, settings, np.float32, **dropout)[0].theta.tobytes()
+        == expected.tobytes()
+    )
+
+
+@pytest.mark.parametrize(
+    ("running", "cores", "busy"),
+    [([1, 1, 1], 4, False), ([2, 3, 2], 4, True), ([5, 1, 5], 4, False), ([2, 2, 2], 3, False)],
+)
+def test_a_machine_is_busy_where_others_run_all_the_time(monkeypatch, running, cores, busy):
+    """With four cores; the numbers include this process."""
+    monkeypatch.setattr(os, "cpu_count", lambda: 4)
+    texts = iter(f"cpu  1 2 3\nctxt 5\nprocs_running {n}\nprocs_blocked 0\n" for n in running)
+    monkeypatch.setattr(workers_module, "PROC_STAT", SimpleNamespace(read_text=lambda: next(texts)))
+    assert is_busy(cores) is busy
 
 
 def test_the_number_of_blas_threads_is_restored():
