@@ -18,6 +18,7 @@ lint: .venv/installed-dev
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+	$(BIN)/codespell nnmnist configs tests examples benchmarks *.md
 
 # Every command, number and picture of examples/lecture/README.md, without the network.
 lecture: .venv/installed-dev

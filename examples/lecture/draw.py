@@ -13,7 +13,8 @@ import parameter_efficiency as efficiency
 import why_deep as deep
 from numpy.typing import NDArray
 
-from nnmnist.plots import figures
+from nnmnist.plots.boundary import MARKERS
+from nnmnist.plots.style import BLUE, COLOURS, GREY, RED, house_style, panels, save
 
 PICTURES = Path(__file__).resolve().parent / "pictures"
 Axes = Any  # matplotlib is imported only where it draws
@@ -22,7 +23,7 @@ Axes = Any  # matplotlib is imported only where it draws
 def gradient_descent() -> Any:
     """The cost surface over (b, w): the paths of three step lengths, and of three minibatch sizes."""
     points = descent.examples()
-    figure, (lengths, sizes) = figures.panels(2, height=4.7)
+    figure, (lengths, sizes) = panels(2, height=4.7)
     for (name, rate), steps in zip(descent.RATES.items(), (20, 20, 8), strict=True):
         _path(lengths, descent.descend(points, rate, steps), f"{name}, {rate:g}")
     for size, rate in ((1, 0.01), (10, 0.1), (100, descent.RATES["right"])):
@@ -54,28 +55,28 @@ def gradient_descent() -> Any:
 
 def _path(axes: Axes, path: NDArray[Any], label: str, every: int = 1) -> None:
     k = len(axes.lines)
-    look = {"color": figures.COLOURS[k], "linewidth": 1.3, "markersize": 5.5, "markevery": every}
-    axes.plot(*path.T, figures.MARKERS[k] + "-", label=label, **look)
+    look = {"color": COLOURS[k], "linewidth": 1.3, "markersize": 5.5, "markevery": every}
+    axes.plot(*path.T, MARKERS[k] + "-", label=label, **look)
 
 
 def gates() -> Any:
     """The largest error of the multiplication gate against lambda."""
-    figure, (axes,) = figures.panels(1, 6.5, 4.3)
+    figure, (axes,) = panels(1, 6.5, 4.3)
     for k, name in enumerate(gate.SECOND_DERIVATIVES):
         axes.loglog(
             gate.LAMBDAS,
             gate.errors(name),
-            figures.MARKERS[k] + "-",
-            color=figures.COLOURS[k],
+            MARKERS[k] + "-",
+            color=COLOURS[k],
             label=name,
         )
     lambdas = np.array([2.0**-10, 1.0])
-    axes.loglog(lambdas, 0.04 * lambdas**2, "--", color=figures.GREY, label=r"$\propto \lambda^2$")
+    axes.loglog(lambdas, 0.04 * lambdas**2, "--", color=GREY, label=r"$\propto \lambda^2$")
     axes.loglog(
         lambdas / 2**14,
         2e-17 / (lambdas / 2**14) ** 2,
         ":",
-        color=figures.GREY,
+        color=GREY,
         label=r"$\propto \lambda^{-2}$",
     )
     axes.set_xlabel(r"$\lambda$")
@@ -87,10 +88,10 @@ def gates() -> Any:
 def parameter_efficiency() -> Any:
     """Test error against parameters, at the same number of examples."""
     networks, products = efficiency.curves()
-    figure, (axes,) = figures.panels(1, 6.2, 4.3)
-    axes.semilogy(*networks.T, "o-", color=figures.BLUE, label="networks, by hidden units")
+    figure, (axes,) = panels(1, 6.2, 4.3)
+    axes.semilogy(*networks.T, "o-", color=BLUE, label="networks, by hidden units")
     axes.semilogy(
-        *products.T, "s", color=figures.RED, markersize=9, label="linear regression on all products"
+        *products.T, "s", color=RED, markersize=9, label="linear regression on all products"
     )
     for width, point in zip(efficiency.WIDTHS, networks, strict=True):
         axes.annotate(
@@ -99,7 +100,7 @@ def parameter_efficiency() -> Any:
             (-3, -19),
             textcoords="offset points",
             ha="center",
-            color=figures.BLUE,
+            color=BLUE,
         )
     ticks = [0.02, 0.05, 0.1, 0.2, 0.5, 1]
     axes.set_yticks(ticks, map(str, ticks))
@@ -121,9 +122,9 @@ def why_deep() -> Any:
         r"parameters of $\log_2 n$ layers": [row.parameters for row in rows],
         "of these not zero": [row.nonzero for row in rows],
     }
-    figure, (axes,) = figures.panels(1, 6.2, 4.6)
+    figure, (axes,) = panels(1, 6.2, 4.6)
     for k, (name, count) in enumerate(counts.items()):
-        axes.loglog(n, count, figures.MARKERS[k] + "-", color=figures.COLOURS[k], label=name)
+        axes.loglog(n, count, MARKERS[k] + "-", color=COLOURS[k], label=name)
     axes.set_xticks(n, [str(each) for each in n])
     axes.minorticks_off()
     axes.set_xlabel("numbers to multiply, $n$")
@@ -146,8 +147,8 @@ def main() -> None:
         "names", nargs="+", choices=DRAWINGS, metavar="NAME", help=", ".join(DRAWINGS)
     )
     for name in parser.parse_args().names:
-        with figures.house_style():
-            figures.save(DRAWINGS[name](), PICTURES / f"{name}.png")
+        with house_style():
+            save(DRAWINGS[name](), PICTURES / f"{name}.png")
 
 
 if __name__ == "__main__":

@@ -18,7 +18,8 @@ from nnmnist.config.loading import find_config, load_config
 from nnmnist.config.schema import Config
 from nnmnist.data.examples import Splits
 from nnmnist.evaluation.evaluate import evaluate
-from nnmnist.plots import figures
+from nnmnist.plots.curves import curves
+from nnmnist.plots.style import save
 from nnmnist.runs.history import History, Series
 from nnmnist.training.fit import fit
 from nnmnist.training.setup import build_network, load_data
@@ -86,7 +87,7 @@ def main() -> None:
         histories.append(follow(name, settings, splits, options.every))
         print(f"{name} on {splits.name}\n{table(histories[-1])}\n")
     if options.output:
-        figures.save(figures.curves(histories, x_label="iteration (minibatch)"), options.output)
+        save(curves(histories, x_label="iteration (minibatch)"), options.output)
 
 
 if __name__ == "__main__":

@@ -31,7 +31,9 @@ def sum_of_products(x: Array, pairs: NDArray[np.int64]) -> Array:
 
 def gates(n_inputs: int, pairs: NDArray[np.int64], lam: float = 2.0**-11) -> Network:
     """A network with a gate of four hidden units for each pair: about the sum of their products."""
-    network = Network((n_inputs, 4 * len(pairs), 1), activation="softplus", output="linear", dtype=np.float64)
+    network = Network(
+        (n_inputs, 4 * len(pairs), 1), activation="softplus", output="linear", dtype=np.float64
+    )
     for k, pair in enumerate(pairs):
         network.W[0][4 * k : 4 * k + 4, pair] = lam * INWARD
         network.W[1][0, 4 * k : 4 * k + 4] = outward(lam)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from nnmnist.plots.figures import BLUE, RED, house_style, panels
+from nnmnist.plots.style import BLUE, RED, house_style, panels
 from nnmnist.types import Array
 
 if TYPE_CHECKING:

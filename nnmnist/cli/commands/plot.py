@@ -17,7 +17,14 @@ from nnmnist.cli.options import data_dir_option, require_output
 from nnmnist.data.examples import Splits
 from nnmnist.errors import DataError, PlotError
 from nnmnist.evaluation.evaluate import evaluate, most_confident_mistakes, probabilities
-from nnmnist.plots import figures, sweep
+from nnmnist.plots import sweep
+from nnmnist.plots.boundary import boundary, require_plane
+from nnmnist.plots.confusion import confusion
+from nnmnist.plots.curves import curves
+from nnmnist.plots.fit import fit, require_line
+from nnmnist.plots.mistakes import MOST_MISTAKES, mistakes
+from nnmnist.plots.style import FORMATS, save
+from nnmnist.plots.weights import weights
 from nnmnist.runs import history, table
 from nnmnist.runs.history import History
 from nnmnist.runs.table import Figures
@@ -57,7 +64,7 @@ class Subject:
 
 
 def _curves(runs: Sequence[Subject]) -> Figure:
-    return figures.curves([run.history for run in runs])
+    return curves([run.history for run in runs])
 
 
 def _weights(runs: Sequence[Subject]) -> Figure:
@@ -69,7 +76,7 @@ def _weights(runs: Sequence[Subject]) -> Figure:
         )
     W = run.best.network.W
     names = run.best.classes if len(W) == 1 and len(W[0]) == len(run.best.classes) else ()
-    return figures.weights(W[0], tuple(shape), names)
+    return weights(W[0], tuple(shape), names)
 
 
 def _confusion(runs: Sequence[Subject]) -> Figure:
@@ -78,7 +85,7 @@ def _confusion(runs: Sequence[Subject]) -> Figure:
         raise PlotError(f"{run.directory}: a regression confuses no classes")
     matrix = evaluate(run.best.network, run.splits.test).confusion
     assert matrix is not None
-    return figures.confusion(matrix, run.best.classes)
+    return confusion(matrix, run.best.classes)
 
 
 def _mistakes(runs: Sequence[Subject]) -> Figure:
@@ -92,30 +99,30 @@ def _mistakes(runs: Sequence[Subject]) -> Figure:
     wrong = most_confident_mistakes(p, test.y)
     if not len(wrong):
         raise PlotError(f"{run.directory}: it gets nothing wrong")
-    shown = wrong[: figures.MOST_MISTAKES]
+    shown = wrong[: MOST_MISTAKES]
     captions = [
         f"{test.rows[i]}\n{classes[test.y[i]]}, read as {classes[p[i].argmax()]}" for i in shown
     ]
-    return figures.mistakes(
+    return mistakes(
         test.inputs[test.rows[shown]].reshape(-1, *test.image_shape), captions, len(wrong)
     )
 
 
 def _boundary(runs: Sequence[Subject]) -> Figure:
     run = _only(runs)
-    figures.require_plane(run.best.network, run.best.classes)  # before its data is looked for
-    return figures.boundary(run.best.network, run.splits.train, run.best.classes)
+    require_plane(run.best.network, run.best.classes)  # before its data is looked for
+    return boundary(run.best.network, run.splits.train, run.best.classes)
 
 
 def _fit(runs: Sequence[Subject]) -> Figure:
     first = runs[0]
     for run in runs:
-        figures.require_line(run.best.network)  # before its data is looked for
+        require_line(run.best.network)  # before its data is looked for
         if run.splits.identity != first.splits.identity:
             raise PlotError(
                 f"{run.directory}: was trained on other data than {first.directory}; draw them apart"
             )
-    return figures.fit({run.name: run.best.network for run in runs}, first.splits.train)
+    return fit({run.name: run.best.network for run in runs}, first.splits.train)
 
 
 def _sweep(runs: Sequence[Subject]) -> Figure:
@@ -222,7 +229,7 @@ def plot(
     if keys and kind != "sweep":
         raise click.UsageError("--key belongs to --kind sweep")
     if output is not None:
-        require_output(output, figures.FORMATS, force=True)
+        require_output(output, FORMATS, force=True)
     names = [run.resolve().name for run in runs]
     if len(set(names)) < len(runs):
         names = [str(run) for run in runs]
@@ -237,5 +244,5 @@ def plot(
                 raise
             continue  # this kind does not apply
         path = output or runs[0] / f"{each}{overlaid}.png"
-        figures.save(figure, path)
+        save(figure, path)
         click.echo(path)

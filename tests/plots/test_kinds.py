@@ -8,7 +8,14 @@ import pytest
 from nnmnist.data.examples import Examples
 from nnmnist.errors import MissingLibrary, PlotError
 from nnmnist.model.network import Network
-from nnmnist.plots import figures
+from nnmnist.plots.boundary import boundary as plot_boundary
+from nnmnist.plots.confusion import confusion as plot_confusion
+from nnmnist.plots.curves import curves as plot_curves
+from nnmnist.plots.fit import fit as plot_fit
+from nnmnist.plots.mistakes import mistakes as plot_mistakes
+from nnmnist.plots.style import COLOURS, save
+from nnmnist.plots.weights import MOST_UNITS
+from nnmnist.plots.weights import weights as plot_weights
 from nnmnist.runs.history import History, Series
 
 
@@ -48,25 +55,25 @@ def pictures():
     three = Network((2, 3))
     three.W[0][:] = [[1, 0], [-1, 1], [0, -1]]
     return {
-        "curves": figures.curves([learned]),
-        "overlaid": figures.curves([learned, history("other", training=series(2, 1))]),
-        "weights": figures.weights(np.arange(60.0).reshape(10, 6) - 30, (2, 3), list("0123456789")),
-        "confusion": figures.confusion(np.array([[5, 1], [0, 7]]), ["no", "yes"]),
-        "mistakes": figures.mistakes(
+        "curves": plot_curves([learned]),
+        "overlaid": plot_curves([learned, history("other", training=series(2, 1))]),
+        "weights": plot_weights(np.arange(60.0).reshape(10, 6) - 30, (2, 3), list("0123456789")),
+        "confusion": plot_confusion(np.array([[5, 1], [0, 7]]), ["no", "yes"]),
+        "mistakes": plot_mistakes(
             np.arange(90, dtype=np.uint8).reshape(3, 6, 5), ["7\n0, read as 2"] * 3, 3
         ),
-        "boundary": figures.boundary(three, examples(2, 3), ["red", "green", "blue"]),
-        "fit": figures.fit({"one": Network((1, 1), output="linear")}, examples(1)),
+        "boundary": plot_boundary(three, examples(2, 3), ["red", "green", "blue"]),
+        "fit": plot_fit({"one": Network((1, 1), output="linear")}, examples(1)),
     }
 
 
 @pytest.mark.parametrize("ending", ["png", "svg"])
 def test_every_picture_is_written_in_both_formats_and_twice_the_same(ending, tmp_path):
     for name, figure in pictures().items():
-        figures.save(figure, tmp_path / f"{name}.{ending}")
+        save(figure, tmp_path / f"{name}.{ending}")
     for name, figure in pictures().items():
         again = tmp_path / f"again.{ending}"
-        figures.save(figure, again)
+        save(figure, again)
         data = again.read_bytes()
         assert data == (tmp_path / f"{name}.{ending}").read_bytes(), name
         assert data.startswith(b"\x89PNG" if ending == "png" else b"<?xml")
@@ -96,13 +103,13 @@ def test_the_style_stays_inside():
 def test_without_matplotlib_one_line_says_how_to_have_it(monkeypatch):
     monkeypatch.setitem(sys.modules, "matplotlib", None)
     with pytest.raises(MissingLibrary, match=r"pip install 'nnmnist\[plot\]'"):
-        figures.confusion(np.eye(2, dtype=int), ["0", "1"])
+        plot_confusion(np.eye(2, dtype=int), ["0", "1"])
 
 
 @pytest.mark.parametrize("name", ["curves.pdf", "curves", "curves.png.txt"])
 def test_another_format_is_refused(name, tmp_path):
     with pytest.raises(PlotError, match=r"written as \.png or \.svg"):
-        figures.save(figures.confusion(np.eye(2, dtype=int), ["0", "1"]), tmp_path / name)
+        save(plot_confusion(np.eye(2, dtype=int), ["0", "1"]), tmp_path / name)
     assert list(tmp_path.iterdir()) == [Path(tmp_path / "work")]
 
 
@@ -113,9 +120,7 @@ def test_colours_are_apart_for_the_colour_blind():
         "protanopia": [[0.1523, 1.0526, -0.2049], [0.1145, 0.7863, 0.0992], [-0.0039, -0.0481, 1.0520]],
         "deuteranopia": [[0.3673, 0.8606, -0.2280], [0.2801, 0.6725, 0.0474], [-0.0118, 0.0429, 0.9689]],
     }  # fmt: skip
-    rgb = np.array(
-        [[int(colour[i : i + 2], 16) / 255 for i in (1, 3, 5)] for colour in figures.COLOURS]
-    )
+    rgb = np.array([[int(colour[i : i + 2], 16) / 255 for i in (1, 3, 5)] for colour in COLOURS])
     linear = np.where(rgb <= 0.04045, rgb / 12.92, ((rgb + 0.055) / 1.055) ** 2.4)
     for kind, matrix in simulated.items():
         lab = cielab(np.clip(linear @ np.transpose(matrix), 0, 1))
@@ -136,7 +141,7 @@ def cielab(linear):
 
 
 def test_the_gap_is_drawn_measured_and_named():
-    figure = figures.curves(
+    figure = plot_curves(
         [
             history(
                 training=series(3, 1, 0.5, accuracy=0.9),
@@ -152,7 +157,7 @@ def test_the_gap_is_drawn_measured_and_named():
 
 def test_the_figures_of_many_gaps_can_all_be_read():
     """Nine trainings of nearly one end, also at the top, where the curves of accuracy are."""
-    figure = figures.curves(
+    figure = plot_curves(
         [
             history(
                 training=series(2, 0.1, accuracy=1),
@@ -171,28 +176,28 @@ def test_the_figures_of_many_gaps_can_all_be_read():
 
 
 def test_no_gap_is_claimed_where_training_is_no_better():
-    figure = figures.curves([history(training=series(3, 2), validation=series(2, 1))])
+    figure = plot_curves([history(training=series(3, 2), validation=series(2, 1))])
     assert "\nerror" not in words(figure)
 
 
 def test_without_accuracy_there_is_one_panel():
-    assert len(figures.curves([history(training=series(3, 1))]).axes) == 1
-    assert len(figures.curves([history(training=series(3, 1, accuracy=0.5))]).axes) == 2
+    assert len(plot_curves([history(training=series(3, 1))]).axes) == 1
+    assert len(plot_curves([history(training=series(3, 1, accuracy=0.5))]).axes) == 2
 
 
 def test_several_trainings_are_named_and_coloured():
     runs = [history(f"run {k}", training=series(3, k), test=series(2, start=2)) for k in range(3)]
-    figure = figures.curves(runs, x_label="iteration")
+    figure = plot_curves(runs, x_label="iteration")
     assert all(
         name in words(figure)
         for name in ("run 0", "run 1", "run 2", "iteration", "training", "test")
     )
     colours = {line.get_color() for line in figure.axes[0].lines if len(line.get_xdata())}
-    assert colours == set(figures.COLOURS[:3])
+    assert colours == set(COLOURS[:3])
 
 
 def test_no_two_of_many_trainings_have_one_colour():
-    figure = figures.curves([history(f"run {k}", training=series(3, k)) for k in range(12)])
+    figure = plot_curves([history(f"run {k}", training=series(3, k)) for k in range(12)])
     assert (
         len({tuple(line.get_color()) for line in figure.axes[0].lines if len(line.get_xdata())})
         == 12
@@ -201,9 +206,7 @@ def test_no_two_of_many_trainings_have_one_colour():
 
 def test_a_name_is_no_formula():
     name = r"$\frac$"  # as a formula it would be wrong
-    figures.curves(
-        [history(name, training=series(3, k)) for k in range(2)]
-    ).draw_without_rendering()
+    plot_curves([history(name, training=series(3, k)) for k in range(2)]).draw_without_rendering()
 
 
 @pytest.mark.parametrize("n", [2, 5, 9])
@@ -211,8 +214,8 @@ def test_long_names_stay_inside_the_picture(n):
     names = [f"a-long-name-20261123-1645{k:02}" for k in range(n)]
     line = Network((1, 1), output="linear")
     for figure in (
-        figures.curves([history(name, training=series(3, 1)) for name in names]),
-        figures.fit(dict.fromkeys(names, line), examples(1)),
+        plot_curves([history(name, training=series(3, 1)) for name in names]),
+        plot_fit(dict.fromkeys(names, line), examples(1)),
     ):
         figure.draw_without_rendering()
         (legend,) = figure.legends
@@ -222,31 +225,31 @@ def test_long_names_stay_inside_the_picture(n):
 
 
 def test_weights_are_centred_on_zero():
-    figure = figures.weights(np.array([[-1.0, 0, 0, 0.5]]), (2, 2))
+    figure = plot_weights(np.array([[-1.0, 0, 0, 0.5]]), (2, 2))
     (image,) = figure.axes[0].images
     assert image.norm.vmin == -image.norm.vmax < 0
     assert image.get_array().tolist() == [[-1, 0], [0, 0.5]]
 
 
 def test_of_many_units_the_first_are_drawn():
-    figure = figures.weights(np.ones((100, 4)), (2, 2))
-    assert sum(len(axes.images) for axes in figure.axes) == figures.MOST_UNITS
+    figure = plot_weights(np.ones((100, 4)), (2, 2))
+    assert sum(len(axes.images) for axes in figure.axes) == MOST_UNITS
     assert "the first 64 of 100 units" in words(figure)
 
 
 def test_weights_that_are_all_zero():
-    figures.weights(np.zeros((3, 4)), (2, 2)).draw_without_rendering()
+    plot_weights(np.zeros((3, 4)), (2, 2)).draw_without_rendering()
 
 
 def test_confusion_shows_every_count():
-    said = words(figures.confusion(np.array([[512, 13], [0, 77]]), ["no", "yes"])).split(" | ")
+    said = words(plot_confusion(np.array([[512, 13], [0, 77]]), ["no", "yes"])).split(" | ")
     assert {"512", "13", "77", "no", "yes"} <= set(said)
     assert "589 of 602 right (97.84%)" in said
 
 
 def test_mistakes_have_captions_and_tell_how_many_there_are():
     images = np.random.default_rng(0).integers(0, 256, (12, 6, 5)).astype(np.uint8)
-    figure = figures.mistakes(images, [f"test {i}" for i in range(12)], 34)
+    figure = plot_mistakes(images, [f"test {i}" for i in range(12)], 34)
     said = words(figure).split(" | ")
     assert {f"test {i}" for i in range(12)} <= set(said)
     assert "the surest 12 of 34 mistakes" in said
@@ -257,7 +260,7 @@ def test_mistakes_have_captions_and_tell_how_many_there_are():
 def test_boundary_shows_the_class_of_each_point():
     network = Network((2, 1), output="logistic")
     network.W[0][:] = [[1, 0]]  # class 1 where x1 > 0
-    figure = figures.boundary(network, examples(2, 2), ["0", "1"])
+    figure = plot_boundary(network, examples(2, 2), ["0", "1"])
     (region,) = [item for item in figure.axes[0].collections if item.get_array() is not None]
     seen = np.asarray(region.get_array()).reshape(300, 300)
     assert set(seen[:, :100].ravel()) == {0}
@@ -270,14 +273,14 @@ def test_boundary_shows_the_class_of_each_point():
 )
 def test_boundary_needs_a_plane_and_classes(sizes, classes, message):
     with pytest.raises(PlotError, match=message):
-        figures.boundary(Network(sizes), examples(sizes[0], len(classes)), classes)
+        plot_boundary(Network(sizes), examples(sizes[0], len(classes)), classes)
 
 
 def test_fit_draws_what_the_network_predicts():
     network = Network((1, 1), output="linear")
     network.W[0][:], network.b[0][:] = 2, 1
-    figure = figures.fit({"y = 2x + 1": network}, examples(1))
+    figure = plot_fit({"y = 2x + 1": network}, examples(1))
     (line,) = figure.axes[0].lines
     assert line.get_ydata().ravel() == pytest.approx(2 * line.get_xdata().ravel() + 1, abs=1e-5)
     with pytest.raises(PlotError, match="this network has 1 and 2"):
-        figures.fit({"plane": Network((2, 1), output="linear")}, examples(2))
+        plot_fit({"plane": Network((2, 1), output="linear")}, examples(2))

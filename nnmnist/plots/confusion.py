@@ -1,0 +1,45 @@
+"""The confusion matrix."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from nnmnist.plots.style import house_style, panels
+from nnmnist.types import Array
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+
+@house_style()
+def confusion(matrix: Array, classes: Sequence[str]) -> Figure:
+    """The counts (classes, classes), row the true class, column the predicted one; mistakes are coloured."""
+    from matplotlib.ticker import MaxNLocator
+
+    n = len(classes)
+    figure, (axes,) = panels(1, max(5.0, 0.62 * n + 1), max(4.2, 0.5 * n + 0.9))
+    mistakes = matrix * (1 - np.eye(n, dtype=matrix.dtype))
+    most = max(1, mistakes.max())
+    image = axes.imshow(
+        np.ma.masked_equal(mistakes, 0), cmap="Oranges", vmin=0, vmax=most, aspect="auto"
+    )
+    for (i, k), count in np.ndenumerate(matrix):
+        if count and n <= 26:
+            dark = mistakes[i, k] > 0.6 * most
+            axes.text(
+                k, i, str(count), ha="center", va="center", fontsize="small",
+                color="white" if dark else "black", weight="bold" if i == k else "normal",
+            )  # fmt: skip
+    axes.set_xticks(range(n), classes)
+    axes.set_yticks(range(n), classes)
+    axes.tick_params(length=0)
+    axes.grid(visible=False)
+    axes.set_xlabel("predicted class")
+    axes.set_ylabel("true class")
+    figure.colorbar(image, label="mistakes (examples)").locator = MaxNLocator(integer=True)
+    right, total = int(matrix.trace()), int(matrix.sum())
+    axes.set_title(f"{right:,} of {total:,} right ({right / total:.2%})", fontsize="medium")
+    return figure

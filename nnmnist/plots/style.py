@@ -1,0 +1,105 @@
+"""The style of all figures: colours that colour-blind readers can tell apart (Okabe and Ito 2008).
+
+What a colour says, a line style or a marker says too. No window is ever opened.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from nnmnist.errors import MissingLibrary, PlotError
+from nnmnist.files import write_atomic
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+BLUE, RED, GREEN = "#0072B2", "#D55E00", "#009E73"
+COLOURS = (BLUE, RED, GREEN, "#E69F00", "#CC79A7", "#56B4E9", "#000000")
+GREY = "0.35"
+FORMATS = {
+    ".png": ["Software"],
+    ".svg": ["Date", "Creator"],
+}  # and what would make the same picture another file
+STYLE: dict[Any, Any] = {
+    "figure.dpi": 120,
+    "font.size": 13.5,
+    "axes.grid": True,
+    "axes.axisbelow": True,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "grid.color": "0.9",
+    "legend.frameon": False,
+    "lines.linewidth": 2,
+    "svg.hashsalt": "nnmnist",  # the same picture is the same file
+}
+
+
+@contextmanager
+def house_style() -> Iterator[None]:
+    """Within it, or in a function decorated with it, matplotlib draws in the house style.
+
+    Raises:
+        MissingLibrary: there is no matplotlib.
+    """
+    try:
+        import matplotlib
+    except ImportError:
+        raise MissingLibrary(
+            "plots need matplotlib, which is not installed: pip install 'nnmnist[plot]'"
+        ) from None
+    with matplotlib.rc_context(STYLE):
+        yield
+
+
+def panels(
+    columns: int = 1, width: float = 5.2, height: float = 4.0, rows: int = 1
+) -> tuple[Figure, list[Axes]]:
+    """A figure of rows x columns axes, each `width` x `height` inches, as a list row by row."""
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(columns * width, rows * height), layout="constrained")
+    return figure, list(figure.subplots(rows, columns, squeeze=False).flat)
+
+
+@house_style()
+def save(figure: Figure, path: Path) -> None:
+    """Write a picture in the format that the ending of `path` says, whole or not at all.
+
+    Raises:
+        PlotError: another ending. OSError: the file cannot be written.
+    """
+    ending = path.suffix.lower()
+    if ending not in FORMATS:
+        raise PlotError(f"{path}: pictures are written as {' or '.join(FORMATS)}; name the file so")
+    dateless = dict.fromkeys(FORMATS[ending])
+    write_atomic(path, lambda file: figure.savefig(file, format=ending[1:], metadata=dateless))
+
+
+def colours(n: int) -> Sequence[Any]:
+    """A colour for each of n trainings; of more than the house has, shades from dark to light in their order."""
+    import matplotlib
+
+    if n <= len(COLOURS):
+        return COLOURS[:n]
+    return list(matplotlib.colormaps["viridis"](np.linspace(0, 0.95, n)))
+
+
+def legend_below(figure: Figure, handles: Sequence[Any]) -> None:
+    """A legend below the axes, in as many columns as the figure's width has room for, at about 0.13 inch a letter."""
+    labels = [handle.get_label() for handle in handles]
+
+    def width(n: int) -> float:
+        return sum(0.85 + 0.13 * max(map(len, column)) for column in np.array_split(labels, n))
+
+    n = len(labels)
+    while n > 1 and width(n) > figure.get_figwidth():
+        n -= 1
+    legend = figure.legend(handles=handles, loc="outside lower center", ncols=n)
+    for text in legend.get_texts():
+        text.set_parse_math(False)  # names of runs may hold a $
