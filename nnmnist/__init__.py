@@ -1,6 +1,25 @@
-"""Train digit classifiers from one YAML file, in NumPy, and read the code beside the formulas.
+"""Train digit classifiers in NumPy, and read the code beside the formulas.
 
-The names below are loaded when first used, so that `nnmnist --help` need not wait for NumPy.
+The public API:
+
+    load_config   read a config: a YAML file, or a recipe such as "softmax"
+    Config        a checked config
+    load_data     training, validation and test examples for a config
+    Network       an L-layer network: parameters, gradient, predictions
+    fit           train a network; yields one record per epoch
+    evaluate      cost, accuracy and confusion matrix, or R^2, of a network
+    save, load    write and read a checkpoint
+
+An example:
+
+    config = nnmnist.load_config("mnist")
+    splits = nnmnist.load_data(config.data)
+    network = nnmnist.Network((784, 256, 10))
+    network.initialize(np.random.default_rng(0))
+    for epoch in nnmnist.fit(network, splits.train, splits.validation, config.training):
+        print(epoch.number, epoch.cost, epoch.validation.accuracy)
+    print(nnmnist.evaluate(network, splits.test).accuracy)
+    nnmnist.save("mine.npz", network, splits.classes)
 """
 
 from __future__ import annotations
@@ -20,23 +39,27 @@ if TYPE_CHECKING:
     from nnmnist.training.fit import fit as fit
     from nnmnist.training.setup import load_data as load_data
 
-_HOMES = {
-    "Config": "nnmnist.config.schema:Config",
-    "Network": "nnmnist.model.network:Network",
-    "evaluate": "nnmnist.evaluation.evaluate:evaluate",
-    "fit": "nnmnist.training.fit:fit",
-    "load": "nnmnist.checkpoint:load",
-    "load_config": "nnmnist.config.loading:load_config",
-    "load_data": "nnmnist.training.setup:load_data",
-    "save": "nnmnist.checkpoint:save",
+# Name -> module. A name is loaded when it is first used, so that `nnmnist --help` does not wait for
+# NumPy.
+_MODULES = {
+    "Config": "nnmnist.config.schema",
+    "Network": "nnmnist.model.network",
+    "evaluate": "nnmnist.evaluation.evaluate",
+    "fit": "nnmnist.training.fit",
+    "load": "nnmnist.checkpoint",
+    "load_config": "nnmnist.config.loading",
+    "load_data": "nnmnist.training.setup",
+    "save": "nnmnist.checkpoint",
 }
 
 __all__ = ["Config", "Network", "evaluate", "fit", "load", "load_config", "load_data", "save"]
 
 
 def __getattr__(name: str) -> Any:
-    try:
-        module, attribute = _HOMES[name].split(":")
-    except KeyError:
-        raise AttributeError(f"module 'nnmnist' has no attribute {name!r}") from None
-    return getattr(import_module(module), attribute)
+    if name not in _MODULES:
+        raise AttributeError(f"module 'nnmnist' has no attribute {name!r}")
+    return getattr(import_module(_MODULES[name]), name)
+
+
+def __dir__() -> list[str]:
+    return sorted([*globals(), *__all__])

@@ -1,10 +1,11 @@
-"""Checkpoints: a network, all that is needed to use it, and what is needed to go on training it, in one `.npz`.
+"""Checkpoints: a network, with all that is needed to use it and to resume its training, as `.npz`.
 
-Members: `W1`, `b1`, `W2`, ... as (n_out, n_in) and (n_out,); the optimizer's arrays as `optimizer.<name>`, in a
-checkpoint that training can go on from; `document`, a JSON text; and `sha256`, over all of the above. Members are
-stored, never compressed, so that no file can unpack to more than its own size. `numpy.load` reads it as it is.
+A file has the arrays `W1`, `b1`, `W2`, ... as (n_out, n_in) and (n_out,); the arrays of the
+optimizer as `optimizer.<name>`, if a training can resume from it; `document`, a JSON text; and
+`sha256`, over all of these. They are stored, never compressed, so that no file can unpack to more
+than its own size. `numpy.load` can read it.
 
-A file that comes from elsewhere is believed in nothing: reading it runs no code, and takes time and memory in
+Files from elsewhere are not trusted: reading one runs no code, and takes time and memory in
 proportion to its size.
 """
 
@@ -44,15 +45,13 @@ _HEADER = re.compile(
 
 @dataclass
 class Checkpoint:
-    """What a file holds."""
+    """The content of a checkpoint file."""
 
     network: Network
-    document: dict[
-        str, Any
-    ]  # model, classes; from a run also image_shape, config, data, epoch, metrics, versions
-    optimizer: dict[str, Array] = field(
-        default_factory=dict
-    )  # state by name; empty where training cannot go on
+    # model and classes; of a run also image_shape, config, data, epoch, metrics and versions
+    document: dict[str, Any]
+    # state by name; empty if no training can resume from this file
+    optimizer: dict[str, Array] = field(default_factory=dict)
 
     @property
     def classes(self) -> tuple[str, ...]:
@@ -67,15 +66,17 @@ def save(
     facts: dict[str, Any] | None = None,
     optimizer: Optimizer | None = None,
 ) -> None:
-    """Write a checkpoint, whole or not at all.
+    """Write a checkpoint, completely or not at all.
 
     Args:
-        classes: the name of each label; empty for regression.
-        facts: JSON-able, for the document: image_shape, config, data, metrics, ...
-        optimizer: its state is kept too.
+        path: where to write; an existing file is replaced.
+        network: the network.
+        classes: the name of each class; empty for regression.
+        facts: what to add to the document, as JSON: image_shape, config, data, metrics, ...
+        optimizer: an optimizer whose state is saved too, to resume the training.
 
     Raises:
-        OSError: the file cannot be written; an older one is still there as it was.
+        OSError: the file cannot be written; an existing one is as before.
     """
     arrays = {name: np.asarray(array, order="C") for name, array in network.parameters().items()}
     if optimizer is not None:
@@ -101,44 +102,42 @@ def save(
 
 
 def load(path: Path | str) -> Checkpoint:
-    """Read a checkpoint and check every name, shape, type and the digest.
+    """Read a checkpoint and check every name, shape and type, and the digest.
 
     Raises:
-        CheckpointError: the file is missing, no checkpoint, damaged, or does not fit together.
+        CheckpointError: the file is missing, damaged, or is not a checkpoint.
     """
     path = Path(path)
     try:
         if not path.is_file():
-            missing = (
-                "is a directory"
-                if path.is_dir()
-                else "is no regular file"
-                if path.exists()
-                else "does not exist"
-            )
             raise CheckpointError(
-                f"{path}: {missing}; give the .npz file that `nnmnist train` wrote"
+                f"{path}: {_why_no_file(path)}; give an .npz file that `nnmnist train` wrote"
             )
         with path.open("rb") as file:
             data = file.read(len(MAGIC))
-            if data == MAGIC:  # else it may be anything, of any size
+            if data == MAGIC:  # otherwise the file may be anything, of any size
                 data += file.read()
     except OSError as error:
         raise CheckpointError(f"{path}: cannot be read: {error.strerror}") from error
     if not data.startswith(MAGIC):
         raise CheckpointError(
-            f"{path}: not a checkpoint; give the .npz file that `nnmnist train` wrote"
+            f"{path}: not a checkpoint; give an .npz file that `nnmnist train` wrote"
         )
     try:
         return _rebuild(_unpack(data))
     except _Fault as fault:
-        raise CheckpointError(f"{path}: {fault}; take another copy, or train again") from None
-    except (
-        Exception
-    ) as error:  # on damaged or forged files zipfile, NumPy and json raise a dozen types
+        raise CheckpointError(f"{path}: {fault}; use another copy, or train again") from None
+    except Exception as error:
+        # zipfile, NumPy and json raise many types for damaged files
         raise CheckpointError(
-            f"{path}: damaged ({error!r:.200}); take another copy, or train again"
+            f"{path}: damaged ({error!r:.200}); use another copy, or train again"
         ) from error
+
+
+def _why_no_file(path: Path) -> str:
+    if path.is_dir():
+        return "is a directory"
+    return "is not a regular file" if path.exists() else "does not exist"
 
 
 class _Fault(Exception):
@@ -156,7 +155,7 @@ def _digest(arrays: dict[str, Array]) -> str:
 
 
 def _pack(arrays: dict[str, Array]) -> bytes:
-    """A stored zip of .npy members; the same arrays give the same bytes at any time on any system."""
+    """A zip of .npy files. The same arrays give the same bytes at any time and on any system."""
     buffer = io.BytesIO()
     archive = zipfile.ZipFile(buffer, "w", zipfile.ZIP_STORED)
     try:
@@ -168,43 +167,43 @@ def _pack(arrays: dict[str, Array]) -> bytes:
             archive.writestr(member, npy.getvalue())
         archive.close()
     except BaseException:
-        archive.fp = None  # of an unfinished member, closing would complain in place of Ctrl-C
+        archive.fp = None  # otherwise closing an unfinished file would raise another error
         raise
     return buffer.getvalue()
 
 
 def _unpack(data: bytes) -> dict[str, Array]:
-    """The arrays of a file, with nothing believed: sizes are compared before anything is allocated."""
+    """The arrays of an untrusted file: sizes are checked before anything is allocated."""
     arrays: dict[str, Array] = {}
     with zipfile.ZipFile(io.BytesIO(data)) as archive:
         members = archive.infolist()
         for member in members:
             if member.compress_type != zipfile.ZIP_STORED:
                 raise _Fault(
-                    f"damaged: member {member.filename!r:.80} is not stored as it should be"
+                    f"damaged: member {member.filename!r:.80} is compressed, but must not be"
                 )
         if sum(member.file_size for member in members) > len(data):
-            raise _Fault("damaged: its members are larger than the file, or lie one in another")
+            raise _Fault("damaged: its members are larger than the file, or overlap")
         for member in members:
             name = member.filename
             if not name.endswith(".npy") or name[:-4] in arrays:
                 raise _Fault(f"damaged: unexpected member {name!r:.80}")
             arrays[name[:-4]] = _array(name, archive.read(member))
     if not {"document", "sha256"} <= arrays.keys():
-        raise _Fault("not a checkpoint of nnmnist: it has no document and digest")
+        raise _Fault("not a checkpoint of nnmnist: it has no document and no digest")
     if str(arrays["sha256"]) != _digest(arrays):
-        raise _Fault("damaged: the SHA-256 of its contents is not the one it states")
+        raise _Fault("damaged: its contents do not match its SHA-256")
     return arrays
 
 
 def _array(name: str, data: bytes) -> Array:
     """One .npy of format 1.0."""
     if data[:8] != b"\x93NUMPY\x01\x00" or len(data) < 10:
-        raise _Fault(f"damaged: member {name!r:.80} is no array")
+        raise _Fault(f"damaged: member {name!r:.80} is not an array")
     start = 10 + int.from_bytes(data[8:10], "little")
     header = _HEADER.fullmatch(data[10:start].decode("latin-1"))
     if not header:
-        raise _Fault(f"damaged: member {name!r:.80} has an array header that no checkpoint has")
+        raise _Fault(f"damaged: member {name!r:.80} has an array header that is not allowed")
     dtype = np.dtype(header[1])
     shape = tuple(int(n) for n in header[2].replace(",", " ").split())
     if dtype.itemsize * math.prod(shape) != len(data) - start:
@@ -215,12 +214,12 @@ def _array(name: str, data: bytes) -> Array:
 
 
 def _rebuild(arrays: dict[str, Array]) -> Checkpoint:
-    """The network, from arrays whose digest holds: what is left to find is a forgery or another version."""
+    """The network of arrays that match their digest, but may be forged or of another version."""
     document = json.loads(str(arrays["document"]))
     version = document["format"]
     if version != FORMAT:
         raise _Fault(
-            f"it has format {version!r:.80}, and this version of nnmnist reads format {FORMAT}"
+            f"it has format {version!r:.80}, but this version of nnmnist reads format {FORMAT}"
         )
     model = document["model"]
     sizes = tuple(model["sizes"])
@@ -231,7 +230,7 @@ def _rebuild(arrays: dict[str, Array]) -> Checkpoint:
         or not 2 <= len(sizes) <= len(arrays)
         or not all(type(n) is int and n > 0 for n in sizes)
     ):
-        raise _Fault("damaged: its model is none that nnmnist knows")
+        raise _Fault("damaged: nnmnist does not know its model")
     _check_shapes(arrays, sizes, dtype)
     _check_facts(document, model, sizes)
     network = Network(
@@ -251,12 +250,12 @@ def _rebuild(arrays: dict[str, Array]) -> Checkpoint:
     }
     for name, array in {**network.parameters(), **state}.items():
         if not np.isfinite(array).all():
-            raise _Fault(f"{name} holds values that are not finite")
+            raise _Fault(f"{name} has values that are not finite")
     return Checkpoint(network, document, state)
 
 
 def _check_shapes(arrays: dict[str, Array], sizes: tuple[int, ...], dtype: np.dtype[Any]) -> None:
-    """Every array has the name, shape and type that the model asks for, and there is no other."""
+    """Require exactly the arrays of the model, with their shapes and types."""
     expected: dict[str, tuple[int, ...]] = {}
     for l, (n_in, n_out) in enumerate(pairwise(sizes), start=1):
         expected |= {f"W{l}": (n_out, n_in), f"b{l}": (n_out,)}
@@ -269,24 +268,24 @@ def _check_shapes(arrays: dict[str, Array], sizes: tuple[int, ...], dtype: np.dt
             array = arrays[name]
             raise _Fault(
                 f"damaged: {name} is {array.dtype} {array.shape!r:.80}, "
-                f"and its model asks for {dtype} {shape!r:.80}"
+                f"but its model needs {dtype} {shape!r:.80}"
             )
 
 
 def _check_facts(document: dict[str, Any], model: dict[str, Any], sizes: tuple[int, ...]) -> None:
-    """What else a document says fits the model: names of classes, shape of images, config."""
+    """Require that the rest of the document fits the model: classes, image shape, config."""
     classes, image_shape = document["classes"], document.get("image_shape")
     if not all(isinstance(name, str) and name.isprintable() for name in classes) or (
         classes and OUTPUTS[model["output"]].n_units(len(classes)) != sizes[-1]
     ):
-        raise _Fault("damaged: its classes do not fit its outputs")
+        raise _Fault("damaged: its classes do not match its outputs")
     if image_shape is None and model.get("normalize"):
-        raise _Fault("damaged: it normalizes pictures, and does not say of which shape")
+        raise _Fault("damaged: it normalizes images, but does not give their shape")
     if image_shape is not None and not (
         len(image_shape) == 2 and all(type(n) is int and n > 0 for n in image_shape)
         and math.prod(image_shape) == sizes[0]
     ):  # fmt: skip
-        raise _Fault("damaged: its images do not fit its inputs")
+        raise _Fault("damaged: its image shape does not match its inputs")
     if not isinstance(document.get("data", {}), dict):
         raise _Fault("damaged: it does not say what data it was trained on")
     stated = document.get("config", {}).get("model", {})

@@ -1,4 +1,4 @@
-"""The errors a user is meant to read: one line that says what is wrong, where, and what to do."""
+"""Errors for users: one line that says what is wrong, where, and what to do."""
 
 from __future__ import annotations
 
@@ -11,46 +11,46 @@ Entry = TypeVar("Entry")
 
 
 def printable(text: str, limit: int = 80) -> str:
-    """`text` on one line of at most `limit` characters, without any that a terminal would act on."""
+    """`text` on one line of at most `limit` characters, without control characters."""
     if not text.isprintable():
         text = repr(text)[1:-1]
     return text if len(text) <= limit else text[: limit - 3] + "..."
 
 
 class NnmnistError(Exception):
-    """Base of every error that the command line turns into one line and exit code 1."""
+    """Base class: the command line prints the message and exits with code 1."""
 
 
 class ConfigError(NnmnistError):
-    """A config file or flag is wrong: exit code 2. The message has one line for each fault found."""
+    """A config file or flag is wrong: exit code 2. The message has one line for each fault."""
 
 
 class DataError(NnmnistError):
-    """Examples cannot be had, or are not what they claim to be."""
+    """Examples are missing, damaged, or not what they claim to be."""
 
 
 class DataUnavailable(DataError):
-    """No file and no mirror can give the data; `data.fallback` answers this error and no other."""
+    """No file and no mirror has the data. Only this error leads to `data.fallback`."""
 
 
 class CheckpointError(NnmnistError):
-    """A checkpoint is missing, damaged, forged, or does not fit what is asked of it."""
+    """A checkpoint is missing, damaged, forged, or cannot be used for this purpose."""
 
 
 class TrainingError(NnmnistError):
-    """Training cannot go on, for example because the cost is no longer finite."""
+    """Training cannot continue, for example because the cost is no longer finite."""
 
 
-class RunHeld(NnmnistError):
+class RunLocked(NnmnistError):
     """Another process is training this run."""
 
 
 class PlotError(NnmnistError):
-    """A picture does not apply to what it is asked of."""
+    """A figure of this kind cannot be drawn of these runs."""
 
 
 class ExportError(NnmnistError):
-    """A network cannot be written in the format that is asked for."""
+    """A network cannot be exported to this format."""
 
 
 class MissingLibrary(NnmnistError):

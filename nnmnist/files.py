@@ -1,4 +1,4 @@
-"""Files that are either whole or not there at all."""
+"""Files that are either complete or do not exist."""
 
 from __future__ import annotations
 
@@ -12,10 +12,17 @@ from typing import BinaryIO
 
 
 def write_atomic(path: Path, data: bytes | Callable[[BinaryIO], object]) -> None:
-    """Put `data`, or what `data(file)` writes, at `path`; whoever reads it meets the old content or the new.
+    """Write a file so that readers see either the old content or the new.
 
-    The bytes are on the disk before the name is theirs, so that not even a power cut leaves half a file. On
-    any failure `path` is untouched and nothing is left beside it. Raises OSError, which names `path`.
+    The bytes are on the disk before they get the name, so that even a power cut cannot leave half a
+    file. If it fails, `path` is as before, and no temporary file is left.
+
+    Args:
+        path: where to write.
+        data: the content, or a function that writes it to an open file.
+
+    Raises:
+        OSError: the file cannot be written; the error names `path`.
     """
     temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}.tmp")
 
@@ -35,7 +42,7 @@ def write_atomic(path: Path, data: bytes | Callable[[BinaryIO], object]) -> None
 
 
 def append(path: Path, data: bytes) -> None:
-    """Add `data` to the file `path`, on the disk; on any failure the file is as it was. Raises OSError."""
+    """Append to a file, durably; if that fails, the file is as before. Raises OSError."""
 
     def write() -> None:
         with path.open("ab") as file:
@@ -48,7 +55,7 @@ def append(path: Path, data: bytes) -> None:
 
 
 def _all_or_nothing(write: Callable[[], None], undo: Callable[[], None]) -> None:
-    """`write()`, undone where that fails, also where a second Ctrl-C breaks into the undoing of a first."""
+    """Call `write()`, and `undo()` if it fails, even if a second Ctrl-C interrupts the first undo."""
     try:
         try:
             write()
@@ -60,20 +67,20 @@ def _all_or_nothing(write: Callable[[], None], undo: Callable[[], None]) -> None
         raise
 
 
-def sweep(path: Path) -> None:
-    """Remove what killed processes left of their writing to `path`; nobody may be writing to it now."""
+def remove_leftovers(path: Path) -> None:
+    """Remove temporary files of killed processes; no process may be writing to `path` now."""
     for leftover in path.parent.glob(f".{path.name}.*.tmp"):
         leftover.unlink()
 
 
 def is_leftover(path: Path) -> bool:
-    """Whether this is what a killed process left of its writing."""
+    """Whether this is a temporary file, which a killed process has left."""
     return path.name.startswith(".") and path.suffix == ".tmp"
 
 
 @contextmanager
 def _named(path: Path) -> Iterator[None]:
-    """An OSError in the block names `path`; writing, with no more than a descriptor in hand, names nothing."""
+    """Let an OSError in the block name `path`: an error of an open file names nothing."""
     try:
         yield
     except OSError as error:
@@ -81,7 +88,7 @@ def _named(path: Path) -> Iterator[None]:
 
 
 def _sync_folder(folder: Path) -> None:
-    """Make a new name in `folder` durable, where the system can: Windows and some network disks cannot."""
+    """Make a new name in `folder` durable. Windows and some network disks cannot do that."""
     with suppress(OSError):
         descriptor = os.open(folder, os.O_RDONLY)
         try:

@@ -1,7 +1,7 @@
-"""One seed, and a generator of its own for every use of it.
+"""One seed, and a random generator of its own for each purpose and epoch.
 
-No generator state needs saving, the order of unrelated draws never matters, and a resumed run draws what an
-uninterrupted one would have drawn.
+So no generator state needs saving, purposes do not influence each other, and a resumed run gets the
+random numbers that it would have got without the interruption.
 """
 
 from __future__ import annotations
@@ -12,5 +12,5 @@ PURPOSES = {"weights": 1, "validation": 2, "order": 3, "dropout": 4, "synthetic"
 
 
 def generator(seed: int, purpose: str, epoch: int = 0) -> np.random.Generator:
-    """The generator of a seed for one purpose (a name in `PURPOSES`) and epoch."""
+    """The generator of a seed for a purpose, which is a name in `PURPOSES`, and an epoch."""
     return np.random.default_rng([seed, PURPOSES[purpose], epoch])

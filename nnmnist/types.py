@@ -7,6 +7,5 @@ from typing import Any, Literal
 from numpy.typing import NDArray
 
 Array = NDArray[Any]  # of any data type; docstrings give its shape
-Order = Literal[
-    "F", "C"
-]  # how an array (n, batch) lies in memory: example by example, or unit by unit
+# how an array (n, batch) lies in memory: example by example, or unit by unit
+Order = Literal["F", "C"]

@@ -14,8 +14,8 @@ SHADES = " .:-=+*#%@"
 def render(image: NDArray[np.uint8], encoding: str | None = None) -> str:
     """`image` (rows, columns), 0 the background, as text: two rows of pixels a line, one column a character.
 
-    Half blocks show every pixel, inked from 128 on. Where `encoding` (by default that of stdout) lacks them,
-    each character is one of ten shades of ASCII.
+    Half blocks show every pixel, inked from 128 on. Where `encoding` (by default that of stdout)
+    lacks them, each character is one of ten shades of ASCII.
     """
     # (lines, 2, columns)
     pairs = np.pad(image, ((0, len(image) % 2), (0, 0))).reshape(-1, 2, image.shape[1])

@@ -89,7 +89,8 @@ def parse(text: str) -> list[int]:
 def report(summaries: Sequence[dict[str, Any]], splits: Splits) -> dict[str, Any]:
     """What finished runs came to, and their ensemble, which the test set of `splits` alone can judge.
 
-    Each seed sets other examples aside for validation: those of one network are what the others have learnt from.
+    Each seed sets other examples aside for validation: those of one network are what the others
+    have learnt from.
     """
     networks = [checkpoint.load(Path(summary["checkpoint"])).network for summary in summaries]
     together = evaluate(networks, splits.test)

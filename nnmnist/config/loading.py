@@ -1,13 +1,13 @@
-"""The config: one YAML file, checked before anything else happens, as the models of `settings`.
+"""From a YAML file and overrides to a checked config.
 
-The order of precedence is defaults < file < overrides (`--set`, then dedicated flags). All faults are told at
-once, a line each, with file and line or flag.
+The order of precedence is defaults < file < `--set` < dedicated flags. All faults are reported at
+once, one line each, with file and line or with the flag.
 """
 
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -16,37 +16,52 @@ from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
 from nnmnist.config.messages import explain, is_clash, is_structural
-from nnmnist.config.schema import Config, Section
-from nnmnist.config.yaml import MAX_SIZE, Document, Fault, Node, Place, compose, dump_yaml
+from nnmnist.config.schema import Config
+from nnmnist.config.yaml import (
+    MAX_DEPTH,
+    MAX_SIZE,
+    Document,
+    Fault,
+    Node,
+    Place,
+    compose,
+    dump_yaml,
+)
 from nnmnist.errors import ConfigError, printable
 
 DEFAULT_RECIPE = "mnist"
 
 
 class Override(NamedTuple):
-    """A value that wins over the file: `key` is dotted, `text` is YAML, `origin` names the flag in errors."""
+    """A value that replaces the file's. Errors name `origin`, such as a flag."""
 
-    key: str
-    text: str
+    key: str  # dotted, such as training.epochs
+    text: str  # the value as YAML
     origin: str
 
 
-def load_config(path: Path | None = None, overrides: Sequence[str | Override] = ()) -> Config:
-    """The config of the file `path` (None: the default recipe) and `overrides`, of which the last wins.
+def load_config(file: Path | str | None = None, overrides: Sequence[str | Override] = ()) -> Config:
+    """Read the config of a file or a shipped recipe.
 
-    An override is "dotted.key=YAML value", as given to `--set`, or an `Override` for a flag of its own.
-    Raises ConfigError with one line for each fault.
+    Args:
+        file: a path, or the name of a recipe such as "softmax"; None for the default recipe.
+        overrides: values that replace those of the file; the last one counts. Each is a text
+            "dotted.key=YAML value", as for `--set`, or an `Override`.
+
+    Raises:
+        ConfigError: the file or an override is wrong; the message has one line for each fault.
     """
-    return _combine([read_yaml(path or _recipe(DEFAULT_RECIPE)), *map(_override, overrides)])
+    path = find_config(DEFAULT_RECIPE if file is None else str(file))
+    return _combine([read_yaml(path), *map(_override, overrides)])
 
 
 def change_config(settings: Config, overrides: Iterable[Override]) -> Config:
-    """`settings` with some keys changed. Raises ConfigError as `load` does."""
+    """A config with some keys changed. Raises ConfigError as `load_config` does."""
     return _combine([compose(dump_config(settings), "config"), *map(_override, overrides)])
 
 
 def faults_of(override: Override) -> list[Fault]:
-    """What is wrong with a value in itself, whatever it clashes with."""
+    """What is wrong with a value alone, without regard to other keys."""
     document = _override(override)
     if document.tree is None:
         return document.faults
@@ -57,24 +72,24 @@ def faults_of(override: Override) -> list[Fault]:
 
 
 def parse_config(text: str, name: str) -> Config:
-    """The config that the YAML `text` describes; errors call it `name`. Raises ConfigError."""
+    """The config of a YAML text, which errors call `name`. Raises ConfigError."""
     return _combine([compose(text, name)])
 
 
 def dump_config(config: Config) -> str:
-    """YAML text with every key of `config`, which `parse` reads as an equal config."""
+    """YAML text with every key of a config; `parse_config` reads it as an equal config."""
     return dump_yaml(config.model_dump(mode="json"))
 
 
 def find_config(name: str) -> Path:
-    """The file `name`, or the shipped recipe of that name. Raises ConfigError, which lists the recipes."""
+    """The file `name`, or the recipe of that name. Raises ConfigError, which lists the recipes."""
     if os.path.exists(name) and not os.path.isdir(name):
         return Path(name)
     return _recipe(name)
 
 
 def json_schema() -> dict[str, Any]:
-    """The JSON Schema (draft 2020-12) of a config file, with the sections in place."""
+    """The JSON Schema (draft 2020-12) of config files, without references."""
     document = Config.model_json_schema()
     sections = document.pop("$defs")
 
@@ -91,19 +106,23 @@ def json_schema() -> dict[str, Any]:
 
 
 def differences(a: Config, b: Config) -> dict[str, tuple[Any, Any]]:
-    """The values of `a` and `b` under each dotted key in which they differ."""
-    left, right = _flat(a), _flat(b)
+    """The two values of each dotted key in which two configs differ."""
+    left, right = (flatten(each.model_dump(), depth=2) for each in (a, b))
     return {key: (left[key], right[key]) for key in left if left[key] != right[key]}
 
 
-def _flat(config: Config) -> dict[str, Any]:
+def flatten(tree: Mapping[str, Any], depth: int = MAX_DEPTH) -> dict[str, Any]:
+    """The values of nested dictionaries under dotted keys: {"a": {"b": 1}} becomes {"a.b": 1}.
+
+    Args:
+        depth: the largest number of parts in a key; deeper dictionaries stay values.
+    """
     flat: dict[str, Any] = {}
-    for name, value in config:
-        flat |= (
-            {f"{name}.{key}": leaf for key, leaf in value}
-            if isinstance(value, Section)
-            else {name: value}
-        )
+    for key, value in tree.items():
+        if isinstance(value, dict) and depth > 1:
+            flat |= {f"{key}.{rest}": leaf for rest, leaf in flatten(value, depth - 1).items()}
+        else:
+            flat[key] = value
     return flat
 
 
@@ -115,20 +134,20 @@ def _recipe(name: str) -> Path:
     }
     if name not in recipes:
         raise ConfigError(
-            f"{printable(name)}: no such config file; the shipped recipes are {', '.join(recipes)}"
+            f"{printable(name)}: this file does not exist; the recipes are {', '.join(recipes)}"
         )
     return recipes[name]
 
 
 def _recipe_folder() -> Path:
-    """Inside the package once installed, beside it in a checkout."""
+    """The folder of the recipes: in the installed package, or beside it in a checkout."""
     package = Path(__file__).parents[1]
     inside = package / "configs"
     return inside if inside.is_dir() else package.parent / "configs"
 
 
 def read_yaml(path: Path) -> Document:
-    """The YAML of a file. Raises ConfigError where it cannot be read."""
+    """The YAML of a file. Raises ConfigError if it cannot be read."""
     name = printable(str(path), limit=1000)
     try:
         with open(path, "rb") as file:
@@ -156,7 +175,7 @@ def _override(override: str | Override) -> Document:
 
 
 def _combine(documents: Sequence[Document]) -> Config:
-    """The config of all documents, the later winning. Raises ConfigError, its lines in order of place."""
+    """The config of all documents; later ones replace earlier ones. Raises ConfigError."""
     faults = [fault for document in documents for fault in document.faults]
     errors: list[tuple[ErrorDetails, Node]] = []
     merged = Node(None, Place(""))
@@ -166,7 +185,7 @@ def _combine(documents: Sequence[Document]) -> Config:
             errors += [(error, document.tree) for error in found]
             merged = merged.merged(_without(document.tree, found))
     found = _errors(merged)
-    clashes = _errors(_without(merged, found)) if found else []  # among the values that are sound
+    clashes = _errors(_without(merged, found)) if found else []  # among the valid values
     errors += [(error, merged) for error in found + clashes]
     if errors:
         shape = json_schema()
@@ -187,7 +206,7 @@ def _errors(tree: Node) -> list[ErrorDetails]:
 
 
 def _without(tree: Node, errors: Iterable[ErrorDetails]) -> Node:
-    """`tree` less the keys that the errors are about."""
+    """The tree without the keys that the errors are about."""
     for error in errors:
         tree = tree.without([str(part) for part in error["loc"][:2]])  # section and key
     return tree

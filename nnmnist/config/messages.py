@@ -1,7 +1,7 @@
-"""What pydantic finds wrong with a config, told by line and in plain words.
+"""Messages for what pydantic finds wrong with a config.
 
-Pydantic says where a value is refused. What would be allowed there is read from the JSON Schema that editors
-use, so that a new key or bound needs no sentence of its own.
+Pydantic says which value it refuses. The message reads what is allowed there from the JSON Schema
+that editors use, so that a new key or bound needs no text of its own.
 """
 
 from __future__ import annotations
@@ -25,14 +25,18 @@ _TYPES = {
     "null": "null",
     "object": "a mapping of keys to values",
 }
-_FORMATS = {"path": "a folder", "uri": "an address that begins with http:// or https://"}
+_FORMATS = {"path": "a folder", "uri": "a URL that starts with http:// or https://"}
 _BOUNDS = {"minimum": ">=", "exclusiveMinimum": ">", "maximum": "<=", "exclusiveMaximum": "<"}
 _EXAMPLES = {"integer": "1000", "number": "0.5 or 1e-3"}
 _ITEMS = {"integer": int, "string": str}
 
 
 class Clash(ValueError):
-    """Values that are each allowed, but not together: (dotted key, what is wrong) for each."""
+    """Values that are allowed alone, but not together.
+
+    Args:
+        faults: for each of them, the dotted key and what is wrong.
+    """
 
     def __init__(self, faults: Sequence[tuple[str, str]]) -> None:
         super().__init__("; ".join(f"{key}: {problem}" for key, problem in faults))
@@ -40,17 +44,17 @@ class Clash(ValueError):
 
 
 def is_structural(error: ErrorDetails) -> bool:
-    """Whether the error lies in the keys and sections, which no other layer's value can mend."""
+    """Whether a key or section is wrong, whatever later documents say."""
     return error["type"] in ("extra_forbidden", "model_type")
 
 
 def is_clash(error: ErrorDetails) -> bool:
-    """Whether values clash that are each allowed."""
+    """Whether values are allowed alone, but not together."""
     return isinstance(error.get("ctx", {}).get("error"), Clash)
 
 
 def explain(error: ErrorDetails, tree: Node, schema: Schema) -> Iterator[Fault]:
-    """The faults behind one pydantic error about `tree`, given the JSON Schema of the whole config."""
+    """The faults of one pydantic error about `tree`; `schema` is that of the whole config."""
     if error["type"] == "extra_forbidden":
         yield _unknown_key([str(part) for part in error["loc"]], tree, schema)
     elif "ctx" in error and isinstance(clash := error["ctx"].get("error"), Clash):
@@ -61,7 +65,7 @@ def explain(error: ErrorDetails, tree: Node, schema: Schema) -> Iterator[Fault]:
 
 
 def words(schema: Schema) -> str:
-    """What a JSON Schema of one value allows, such as "a whole number >= 1 or full"."""
+    """What the JSON Schema of one value allows, such as "a whole number >= 1 or full"."""
     if "anyOf" in schema:
         return " or ".join(words(branch) for branch in schema["anyOf"])
     if "const" in schema:
@@ -111,7 +115,7 @@ def _leaves(schema: Schema, prefix: str = "") -> Iterator[str]:
 
 def _unexpected(location: Sequence[str | int], tree: Node, schema: Schema) -> Fault:
     path, node, allowed = "", tree, schema
-    for part in location:  # parts that lead nowhere are pydantic's names for the members of a union
+    for part in location:  # other parts are pydantic's names for the members of a union
         if isinstance(node.value, dict) and part in _keys(allowed):
             node, allowed = node.value[str(part)], _keys(allowed)[str(part)]
             path = f"{path}.{part}" if path else str(part)
@@ -151,7 +155,7 @@ def _branches(schema: Schema) -> Sequence[Schema]:
 
 
 def _keys(schema: Schema) -> Schema:
-    """What each key of a section holds; nothing where `schema` is of no section."""
+    """The schema of each key of a section; empty if `schema` is not that of a section."""
     return next(
         (branch["properties"] for branch in _branches(schema) if "properties" in branch), {}
     )

@@ -1,8 +1,8 @@
-"""What a config may hold: its sections as nested frozen models, with the bounds and the default of every key."""
+"""The keys of a config, with their types, bounds and defaults, as nested pydantic models."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -27,7 +27,7 @@ from nnmnist.model.solvers import SOLVERS
 
 
 def one_of(table: Mapping[str, Any]) -> GetPydanticSchema:
-    """Allows the names in `table` and nothing else."""
+    """The type of a text that is one of the names in `table`."""
     return GetPydanticSchema(lambda _source, _handler: core_schema.literal_schema(sorted(table)))
 
 
@@ -48,39 +48,46 @@ Folder = Annotated[Path, Field(strict=False), BeforeValidator(_not_empty)]
 
 
 class Section(BaseModel):
+    """A section of a config: frozen, strict, and without unknown keys."""
+
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False)
 
     @model_validator(mode="before")
     @classmethod
     def _empty_is_default(cls, data: Any) -> Any:
-        """An empty file, or a section of which every line is commented out, is null in YAML."""
+        """An empty file or section, perhaps with comments, is null in YAML."""
         return {} if data is None else data
 
 
 class DistortConfig(Section):
-    """How far the pictures of a training step are distorted; rotation to shift are bounds of uniform draws, +-."""
+    """How strongly the images of a training step are distorted.
+
+    Rotation, shear, scale and shift are sampled uniformly between minus and plus the value.
+    """
 
     rotation: float = Field(
-        default=15.0, ge=0, le=180, description="Degrees; of labels 1 and 7 half of it."
+        default=15.0, ge=0, le=180, description="Degrees; half of it for the labels 1 and 7."
     )
     shear: float = Field(
-        default=15.0, ge=0, le=60, description="Degrees; of labels 1 and 7 half of it."
+        default=15.0, ge=0, le=60, description="Degrees; half of it for the labels 1 and 7."
     )
     scale: float = Field(
-        default=0.15, ge=0, lt=1, description="Of width and of height, as a fraction."
+        default=0.15, ge=0, lt=1, description="Fraction of the width and of the height."
     )
-    shift: float = Field(default=1.0, ge=0, description="Pixels, to the side and up or down.")
+    shift: float = Field(default=1.0, ge=0, description="Pixels, horizontally and vertically.")
     alpha: float = Field(
-        default=37.0, ge=0, description="Elastic fields: the noise times so many pixels."
+        default=37.0,
+        ge=0,
+        description="Strength of the elastic distortion: smoothed noise times so many pixels.",
     )
     sigma: float = Field(
         default=5.5,
         ge=0.5,
-        description="The deviation, in pixels, of the Gaussian that smooths the noise.",
+        description="Standard deviation of the Gaussian that smooths the noise, in pixels.",
     )
     sharpen: bool = Field(
         default=False,
-        description="Whether the blur that distorting adds is in part taken back.",
+        description="Remove about half of the blur that distorting adds.",
     )
 
 
@@ -93,31 +100,31 @@ def _or_boolean(schema: dict[str, Any]) -> None:
 
 
 class DataConfig(Section):
-    """Where the examples come from."""
+    """Where the training examples come from."""
 
     name: Annotated[str, one_of(SOURCES)] = Field(
-        default="mnist", description="The source of the examples."
+        default="mnist", description="Source of the examples."
     )
     path: Folder | None = Field(
         default=None,
-        description="A folder of four IDX files named like MNIST's, in place of the named source.",
+        description="Folder of four IDX files with MNIST's file names, in place of the named source.",
     )
     validation: int = Field(
         default=5000,
         ge=0,
-        description="How many training examples are set aside for validation, by the seed.",
+        description="Number of training examples set aside for validation; the seed chooses them.",
     )
     mirrors: Urls | None = Field(
-        default=None, description="Where to download MNIST; null is the built-in list."
+        default=None, description="URLs to download MNIST from; null means the built-in list."
     )
     fallback: Literal["synthetic"] | None = Field(
         default=None,
-        description="What to train on where the named source cannot be had; null gives up.",
+        description="Source to use if the named one is not available; null stops with an error.",
     )
     distort: Annotated[DistortConfig | None, BeforeValidator(_switch)] = Field(
         default=None,
         json_schema_extra=_or_boolean,
-        description="Whether each step of a training sees its pictures distorted anew; true, or how far.",
+        description="Distort the images anew in each training step: true, or how strongly.",
     )
 
     @property
@@ -131,85 +138,88 @@ class ModelConfig(Section):
 
     hidden: Widths = Field(
         default=(256,),
-        description="The width of each hidden layer; an empty list is softmax regression.",
+        description="Number of units in each hidden layer; an empty list means none, "
+        "as in softmax regression.",
     )
     activation: Annotated[str, one_of(ACTIVATIONS)] = Field(
-        default="relu", description="The activation function of the hidden layers."
+        default="relu", description="Activation function of the hidden layers."
     )
     output: Annotated[str, one_of(OUTPUTS)] = Field(
-        default="softmax", description="What the last layer means, and with it the cost."
+        default="softmax",
+        description="Output function of the last layer; it also decides the cost.",
     )
     dropout: float = Field(
         default=0.0,
         ge=0,
         lt=1,
-        description="The probability that a hidden unit is silenced in a training step.",
+        description="Probability that a hidden unit is dropped in a training step.",
     )
     input_dropout: float = Field(
         default=0.0,
         ge=0,
         lt=1,
-        description="The probability that an input is silenced in a training step.",
+        description="Probability that an input is dropped in a training step.",
     )
     normalize: bool = Field(
         default=False,
-        description="Whether the network first brings each picture to one slant, width and height, by its moments.",
+        description="Bring each image to the same slant, width and height before the first "
+        "layer, by its moments.",
     )
 
 
 class TrainingConfig(Section):
     """How the network is trained."""
 
-    epochs: Positive = Field(
-        default=3, description="How often all training examples are gone through."
-    )
+    epochs: Positive = Field(default=3, description="Number of passes over all training examples.")
     batch_size: Positive | Literal["full"] = Field(
-        default=64, description="How many examples make a step; full means all of them."
+        default=64, description="Number of examples per step; full means all of them."
     )
     optimizer: Annotated[str, one_of({**OPTIMIZERS, **SOLVERS})] = Field(
         default="sgd",
-        description="How the parameters follow the gradient; least_squares solves a linear model at once, "
-        "in one epoch and without steps.",
+        description="Optimizer of the parameters; least_squares solves a linear model in closed "
+        "form, in one epoch.",
     )
-    learning_rate: float = Field(default=0.1, gt=0, description="The peak of the learning rate.")
+    learning_rate: float = Field(
+        default=0.1, gt=0, description="Largest learning rate of the schedule."
+    )
     momentum: float = Field(
-        default=0.9, ge=0, lt=1, description="The momentum of sgd; adam does not use it."
+        default=0.9, ge=0, lt=1, description="Momentum of sgd; adam does not use it."
     )
     schedule: Annotated[str, one_of(SCHEDULES)] = Field(
-        default="constant", description="How the learning rate changes from step to step."
+        default="constant", description="How the learning rate changes during the training."
     )
     weight_decay: float = Field(
-        default=0.0, ge=0, description="The L2 penalty on weights; biases are free."
+        default=0.0, ge=0, description="L2 penalty on the weights; biases have none."
     )
     label_smoothing: float = Field(
         default=0.0,
         ge=0,
         lt=1,
-        description="The part of a target's probability that is spread over all classes in training.",
+        description="Part of each target's probability that is spread evenly over all classes in training.",
     )
     adversarial: float = Field(
         default=0.0,
         ge=0,
         le=1000,
-        description="How far each input is moved, before a training step, to where its cost rises most steeply.",
+        description="L2 size of the adversarial perturbation of each input in a training step.",
     )
     patience: Positive | None = Field(
         default=None,
-        description="Stop after so many epochs without improvement in validation; null never does.",
+        description="Stop after this many epochs without a better validation result; "
+        "null means never.",
     )
     tolerance: float | None = Field(
         default=None,
         ge=0,
-        description="Stop when the training cost changes by no more than this over an epoch; null never does.",
+        description="Stop when the training cost changes by no more than this in an epoch; "
+        "null means never.",
     )
 
 
 class Config(Section):
-    """A config of nnmnist: everything that decides what a training gives."""
+    """A config of nnmnist: everything that decides the result of a training."""
 
-    seed: int = Field(
-        default=0, ge=0, le=2**32 - 1, description="All randomness is derived from this number."
-    )
+    seed: int = Field(default=0, ge=0, le=2**32 - 1, description="Seed of all random numbers.")
     data: DataConfig = DataConfig()
     model: ModelConfig = ModelConfig()
     training: TrainingConfig = TrainingConfig()
@@ -222,37 +232,49 @@ class Config(Section):
 
 
 def _clashes(config: Config) -> list[tuple[str, str]]:
-    """What is allowed alone but not together; defaults clash with nothing, so each key named was given."""
+    """The keys whose values are allowed alone but not together, and what to do.
+
+    No default clashes with anything: the user has given each key that is named.
+    """
+    return [*_data_clashes(config), *_model_clashes(config), *_training_clashes(config)]
+
+
+def _data_clashes(config: Config) -> Iterator[tuple[str, str]]:
+    data, model = config.data, config.model
+    if data.path is not None:
+        if data.name != "mnist":
+            hint = f"remove it, or remove data.name: {data.name}"
+            yield "data.path", f"replaces a named source; {hint}"
+        return
+    if data.name in toy.PROBLEMS:
+        for key, used in (("data.distort", data.distort), ("model.normalize", model.normalize)):
+            if used:
+                yield key, f"needs images, but data.name: {data.name} has none; remove it"
+    if toy.has_values(data.name) and model.output in ("logistic", "softmax"):
+        problem = (
+            f"{data.name} has values as targets, but model.output: {model.output} needs classes"
+        )
+        yield "data.name", f"{problem}; set model.output to linear, sigmoid or relu"
+
+
+def _model_clashes(config: Config) -> Iterator[tuple[str, str]]:
+    if config.model.dropout > 0 and not config.model.hidden:
+        hint = "add a hidden layer, or remove it"
+        yield "model.dropout", f"needs hidden layers, but model.hidden is []; {hint}"
+
+
+def _training_clashes(config: Config) -> Iterator[tuple[str, str]]:
     data, model, training = config.data, config.model, config.training
-    faults = []
-    if data.path is not None and data.name != "mnist":
-        faults.append(
-            ("data.path", f"stands in place of a named source; remove it or data.name: {data.name}")
-        )
     if training.label_smoothing and model.output != "softmax":
-        faults.append(
-            (
-                "training.label_smoothing",
-                f"is for model.output: softmax, not {model.output}; remove it",
-            )
-        )
-    if model.dropout > 0 and not model.hidden:
-        faults.append(("model.dropout", "needs hidden layers, but model.hidden is []"))
+        problem = f"needs model.output: softmax, not {model.output}"
+        yield "training.label_smoothing", f"{problem}; remove it"
     if training.optimizer == "adam" and training.momentum != TrainingConfig().momentum:
-        faults.append(
-            (
-                "training.momentum",
-                "is not used by training.optimizer: adam; remove it or choose sgd",
-            )
-        )
+        problem = "is not used by training.optimizer: adam"
+        yield "training.momentum", f"{problem}; remove it, or choose sgd"
     if training.optimizer in SOLVERS:
         if model.hidden or model.output != "linear":
-            faults.append(
-                (
-                    "training.optimizer",
-                    "least_squares needs model.hidden: [] and model.output: linear",
-                )
-            )
+            problem = "least_squares needs model.hidden: [] and model.output: linear"
+            yield "training.optimizer", problem
         for key, used in (
             ("data.distort", data.distort),
             ("model.input_dropout", model.input_dropout),
@@ -260,18 +282,7 @@ def _clashes(config: Config) -> list[tuple[str, str]]:
             ("training.adversarial", training.adversarial),
         ):
             if used:
-                faults.append((key, "is not used by training.optimizer: least_squares"))
-    if data.path is None and data.name in toy.PROBLEMS:
-        for key, used in (("data.distort", data.distort), ("model.normalize", model.normalize)):
-            if used:
-                faults.append(
-                    (key, f"needs pictures, and data.name: {data.name} has none; remove it")
-                )
-    if data.path is None and toy.has_values(data.name) and model.output in ("logistic", "softmax"):
-        problem = (
-            f"{data.name} has values to learn, and model.output: {model.output} tells classes apart"
-        )
-        faults.append(("data.name", f"{problem}; set it to linear, sigmoid or relu"))
+                yield key, "is not used by training.optimizer: least_squares; remove it"
     if training.patience is not None and data.validation == 0:
-        faults.append(("training.patience", "needs validation examples, but data.validation is 0"))
-    return faults
+        hint = "raise it, or remove training.patience"
+        yield "training.patience", f"needs validation examples, but data.validation is 0; {hint}"

@@ -1,8 +1,9 @@
-"""YAML text <-> a tree of values, each of which knows where it stands.
+"""Reads YAML text as a tree of values that know their file and line, and writes it.
 
-The language is YAML without its traps. Plain scalars mean what the core schema of YAML 1.2 (section 10.3.2)
-says, decimal only: `1e-3` is a number; `yes`, `1:30`, `0x10` and `1_000` are text. A key stands once in its
-mapping. Anchors, aliases, tags and further documents are refused, so that no text means more than is seen.
+The language is YAML without its traps. Plain scalars have the meaning of the core schema of YAML
+1.2 (section 10.3.2), in decimal only: `1e-3` is a number; `yes`, `1:30`, `0x10` and `1_000` are
+text. A key may occur once in a mapping. Anchors, aliases, tags and several documents are refused,
+so that a text has no hidden meaning.
 """
 
 from __future__ import annotations
@@ -19,10 +20,10 @@ from nnmnist.errors import printable
 MAX_SIZE = 1_000_000
 MAX_NODES = 10_000
 MAX_DEPTH = 20
-MAX_DUMPED = 4_000  # too few bytes to nest deeply enough for harm
+MAX_DUMPED = 4_000  # bytes: too few to nest deeply enough for harm
 
 _TAG = "tag:yaml.org,2002:"
-# what is longer stays text: Python converts long digits in quadratic time
+# longer ones stay text: Python converts them in quadratic time
 _NUMBER = r"(?=.{1,100}\Z)[-+]?"
 _RESOLVERS = [
     (_TAG + "null", re.compile(r"(~|null|Null|NULL)?\Z")),
@@ -36,10 +37,10 @@ _ODD = re.compile(r"[&*!]|[\[, ][-+]?0[0-9]")
 
 
 class Place(NamedTuple):
-    """Where a value was written."""
+    """The place of a value: its file, or flag, and line."""
 
     source: str  # a file, or a flag such as --seed
-    line: int = 0  # from 1; 0 where lines have no number
+    line: int = 0  # from 1; 0 where there are no line numbers
 
     def __str__(self) -> str:
         return f"{self.source}:{self.line}" if self.line else self.source
@@ -47,7 +48,7 @@ class Place(NamedTuple):
 
 @dataclass(frozen=True)
 class Node:
-    """A value and its place; `text` is how a message shows it, `key` the place of the key before it."""
+    """A value and its place. Messages show it as `text`; `key` is the place of its key."""
 
     value: str | int | float | bool | list[Node] | dict[str, Node] | None
     place: Place
@@ -55,7 +56,7 @@ class Node:
     key: Place | None = None
 
     def plain(self) -> Any:
-        """The value without places."""
+        """The value as plain Python, without places."""
         if isinstance(self.value, dict):
             return {key: node.plain() for key, node in self.value.items()}
         if isinstance(self.value, list):
@@ -63,7 +64,7 @@ class Node:
         return self.value
 
     def merged(self, over: Node) -> Node:
-        """`over` laid on this node: mappings are joined key by key, anything else is replaced."""
+        """Merge `over` into this node: mappings key by key, other values are replaced."""
         if not isinstance(self.value, dict) or not isinstance(over.value, dict):
             return over
         joined = dict(self.value)
@@ -72,7 +73,7 @@ class Node:
         return replace(self, value=joined)
 
     def without(self, keys: Sequence[str]) -> Node:
-        """This node less the value under `keys`, if there is one; a null node where `keys` is empty."""
+        """The node without the value under the path `keys`; a null node if the path is empty."""
         if not keys:
             return replace(self, value=None)
         if not isinstance(self.value, dict) or keys[0] not in self.value:
@@ -85,18 +86,18 @@ class Node:
 
 @dataclass(frozen=True)
 class Fault:
-    """One thing wrong, as the one line that a user reads."""
+    """One thing that is wrong, as one line for the user."""
 
     place: Place
     problem: str
-    path: str = ""  # dotted, such as training.epochs; empty where the text as a whole is meant
+    path: str = ""  # dotted, such as training.epochs; empty for the whole text
 
     def __str__(self) -> str:
         return ": ".join(part for part in (str(self.place), self.path, self.problem) if part)
 
 
 class Document(NamedTuple):
-    """What a text says, and all that is wrong with it; `tree` is None where it is no YAML at all."""
+    """The tree of a text and all its faults; the tree is None if the text is not YAML."""
 
     source: str
     tree: Node | None
@@ -104,13 +105,19 @@ class Document(NamedTuple):
 
 
 def compose(text: str | bytes, source: str, numbered: bool = True) -> Document:
-    """Read one YAML document; `source` names it in places, with line numbers if `numbered`."""
+    """Read one YAML document.
+
+    Args:
+        text: the document.
+        source: its name in places, such as a path.
+        numbered: whether places have line numbers.
+    """
 
     def broken(line: int, problem: str) -> Document:
         return Document(source, None, [Fault(Place(source, line if numbered else 0), problem)])
 
     if len(text) > MAX_SIZE:
-        return broken(0, f"larger than {MAX_SIZE:,} bytes, far more than a config needs")
+        return broken(0, f"larger than {MAX_SIZE:,} bytes; a config is much smaller")
     try:
         characters = text.decode("utf-8-sig") if isinstance(text, bytes) else text
     except UnicodeDecodeError as error:
@@ -137,25 +144,25 @@ def compose(text: str | bytes, source: str, numbered: bool = True) -> Document:
 
 
 def dump_yaml(data: Mapping[str, Any]) -> str:
-    """YAML text that `compose` reads as `data`: a key a line, in their order, and each list on one line."""
+    """YAML text that `compose` reads as `data`: one key per line, in order, lists on one line."""
     return yaml.dump(data, Dumper=_Dumper, sort_keys=False, allow_unicode=True, width=float("inf"))
 
 
 def undump(text: str) -> Any:
-    """What `dump` wrote, read seven times as fast as by `compose`: no places, no faults, by PyYAML's C parser.
+    """Read what `dump_yaml` wrote, with PyYAML's C parser, seven times as fast as `compose`.
 
-    Raises ValueError for what may be other YAML, which `compose` can judge.
+    Raises ValueError for a text that may be other YAML; use `compose` for it.
     """
     if len(text) > MAX_DUMPED or _ODD.search(text):
-        raise ValueError("not what dump writes")
+        raise ValueError("dump_yaml did not write this")
     try:
         return yaml.load(text, _FastLoader)
     except (yaml.YAMLError, RecursionError) as error:
-        raise ValueError(f"not what dump writes: {error}") from None
+        raise ValueError(f"dump_yaml did not write this: {error}") from None
 
 
 class _Refusal(Exception):
-    """Valid YAML that a config does without."""
+    """Valid YAML that is not allowed in a config."""
 
     def __init__(self, event: yaml.Event, problem: str) -> None:
         super().__init__(problem)
@@ -163,7 +170,7 @@ class _Refusal(Exception):
 
 
 class _Loader(yaml.SafeLoader):
-    """Composes nodes only. PyYAML's own Python scanner takes 1 ms for a config and is the same everywhere."""
+    """Composes nodes with PyYAML's Python scanner: 1 ms for a config, and the same everywhere."""
 
     yaml_implicit_resolvers = {None: _RESOLVERS}  # noqa: RUF012
 
@@ -177,7 +184,7 @@ class _Loader(yaml.SafeLoader):
         except (
             ValueError,
             OverflowError,
-        ):  # PyYAML lets them through: "\UFFFFFFFF", %YAML 1.<long digits>
+        ):  # PyYAML raises these for "\UFFFFFFFF" and for %YAML 1.<long digits>
             problem = "an escape or a version is out of range"
             raise yaml.MarkedYAMLError(problem=problem, problem_mark=self.get_mark()) from None
 
@@ -201,13 +208,13 @@ class _Loader(yaml.SafeLoader):
 
 
 class _FastLoader(getattr(yaml, "CSafeLoader", yaml.SafeLoader)):  # type: ignore[misc]
-    """Means by plain scalars what `compose` does."""
+    """Reads plain scalars as `compose` does."""
 
     yaml_implicit_resolvers = {None: _RESOLVERS}  # noqa: RUF012
 
 
 class _Dumper(yaml.SafeDumper):
-    """Quotes what `compose` would otherwise not read as text."""
+    """Quotes text that `compose` would read as another type."""
 
     yaml_implicit_resolvers = {None: _RESOLVERS}  # noqa: RUF012
 
@@ -217,7 +224,7 @@ def _represent_list(dumper: _Dumper, data: Sequence[Any]) -> yaml.Node:
 
 
 def _represent_str(dumper: _Dumper, data: str) -> yaml.Node:
-    """Double quotes escape the line breaks of YAML, such as U+0085, which PyYAML's own choice would lose."""
+    """Use double quotes for line breaks of YAML such as U+0085, which PyYAML would lose."""
     return dumper.represent_scalar(_TAG + "str", data, style=None if data.isprintable() else '"')
 
 
@@ -226,7 +233,7 @@ _Dumper.add_representer(str, _represent_str)
 
 
 class _TreeReader:
-    """Turns PyYAML's nodes into ours and gathers the faults on the way."""
+    """Turns PyYAML's nodes into `Node` and collects the faults."""
 
     def __init__(self, source: str, numbered: bool) -> None:
         self.source, self.numbered = source, numbered
@@ -242,7 +249,9 @@ class _TreeReader:
         value = _scalar(node)
         if isinstance(value, str):
             if not _is_text(value):
-                self.faults.append(Fault(place, f"{printable(repr(value))} is no text", path))
+                self.faults.append(
+                    Fault(place, f"{printable(repr(value))} is not valid text", path)
+                )
             return Node(value, place, printable(repr(value)), key)
         return Node(value, place, node.value or "null", key)
 
@@ -251,14 +260,16 @@ class _TreeReader:
         for key, value in mapping.value:
             place = self._place(key)
             if not isinstance(key, yaml.ScalarNode):
-                self.faults.append(Fault(place, "a key must be a single word", path))
+                self.faults.append(Fault(place, "a key must be one word", path))
                 continue
             dotted = f"{path}.{printable(key.value)}" if path else printable(key.value)
             node = self.node(value, dotted, place)
             first = found.setdefault(key.value, node)
             if first is not node:
                 where = f", first on line {first.key.line}" if first.key and first.key.line else ""
-                self.faults.append(Fault(place, f"given twice{where}; remove one", dotted))
+                self.faults.append(
+                    Fault(place, f"this key occurs twice{where}; remove one", dotted)
+                )
         return found
 
     def _place(self, node: yaml.Node) -> Place:
@@ -279,7 +290,7 @@ def _scalar(node: yaml.Node) -> str | int | float | bool | None:
 
 
 def _is_text(value: str) -> bool:
-    """Whether a file could hold `value`: an escape can spell a null character or half of a surrogate pair."""
+    """Whether a file can hold the text: escapes allow null characters and half surrogate pairs."""
     try:
         return b"\0" not in value.encode()
     except UnicodeEncodeError:

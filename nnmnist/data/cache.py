@@ -1,8 +1,8 @@
-"""The user's cache directory, and the record of what in it and elsewhere was verified already.
+"""The user's cache directory, and a record of files that were verified.
 
-Hashing 55 MB at every start would cost more than reading them. So the SHA-256 of a file is kept in
-`<cache>/verified.json` beside the file's size, times and inode, and counts while these stay the same. Where
-the record is missing, damaged or cannot be written, files are hashed again.
+Hashing 55 MB at every start would take longer than reading them. So `<cache>/verified.json` keeps
+the SHA-256 of each file with its size, times and inode. It is valid as long as these stay the same.
+Without a usable record, files are hashed again.
 """
 
 from __future__ import annotations
@@ -16,19 +16,19 @@ from typing import Any
 from nnmnist.data.readers import idx
 from nnmnist.files import write_atomic
 
-# a file changed less than this ago may change again without its times showing it
+# A file that changed more recently may change again without new times.
 SETTLED_NS = 50_000_000
 
 
 def directory() -> Path:
-    """Where this user's downloads live; it need not exist yet."""
+    """The directory of this user's downloads; it may not exist yet."""
     from platformdirs import user_cache_path
 
     return user_cache_path("nnmnist")
 
 
 def read(path: Path) -> tuple[idx.Bytes, str]:
-    """The array in the IDX file `path` and the SHA-256 of its decompressed bytes. Raises DataError."""
+    """The array of an IDX file, and the SHA-256 of its decompressed bytes. Raises DataError."""
     path = path.absolute()
     stamp = _stamp(path)
     array = idx.read(path)
@@ -51,7 +51,7 @@ def read(path: Path) -> tuple[idx.Bytes, str]:
 
 
 def _stamp(path: Path) -> dict[str, int]:
-    """What changes when the file does (ctime too: unlike mtime, nobody sets it back); empty if it is gone."""
+    """What changes when the file changes, ctime included; empty if there is no file."""
     try:
         status = path.stat()
     except OSError:

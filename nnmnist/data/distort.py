@@ -1,13 +1,14 @@
-"""Distortions of a minibatch: fresh random affine maps and elastic fields, as records without convolutions used them.
+"""Random distortions of a minibatch: affine maps and elastic fields.
 
-Simard, Steinkraus, Platt, Best practices for convolutional neural networks, 2003; Ciresan, Meier, Gambardella,
-Schmidhuber, Deep big simple neural nets excel on handwritten digit recognition, 2010. A pixel p of a distorted
-image shows what the original has at
+Simard, Steinkraus, Platt, Best practices for convolutional neural networks, 2003; Ciresan, Meier,
+Gambardella, Schmidhuber, Deep big simple neural nets excel on handwritten digit recognition, 2010.
+The pixel p of a distorted image shows what the original shows at
 
     A (p - c) + c - t + alpha (u(p), v(p)),
 
-with c the image's centre, A a rotation, shear and scaling, t a shift, and u and v uniform noise smoothed by a
-Gaussian. All of it is linear in what is drawn: the sources of all pixels are one matrix product.
+where c is the centre of the image, A a rotation, shear and scaling, t a shift, and u and v uniform
+noise that a Gaussian has smoothed. This is linear in the random numbers: one matrix product gives
+the source positions of all pixels.
 """
 
 from __future__ import annotations
@@ -17,31 +18,32 @@ import numpy as np
 from nnmnist.data.examples import PIXEL
 from nnmnist.types import Array
 
-# images warped at once: their arrays stay in the processor's cache from one operation to the next
+# images that are warped together: so many stay in the processor's cache
 BLOCK = 64
-# of a matrix product: one so small is done by the thread that asks, without OpenBLAS's others
+# rows of a matrix product that OpenBLAS computes in the calling thread, without others
 ROWS = 8
 FRACTION_BITS = 8
-UNIT = 1 << FRACTION_BITS  # sources are whole numbers of 1/256 pixel
-SCALE = PIXEL / np.float32(UNIT**2)  # from interpolated bytes, UNIT^2 times too great, to [0, 1]
-FAINT = 0.02  # of the greatest singular value of a smoothing: less is lost
+UNIT = 1 << FRACTION_BITS  # source positions are integers, in 1/256 pixel
+SCALE = PIXEL / np.float32(UNIT**2)  # interpolated bytes times UNIT^2 -> [0, 1]
+FAINT = 0.02  # smaller singular values, relative to the largest, are left out
 TWELFTH = np.float32(1 / 12)
-UPRIGHT = (1, 7)  # labels of which one tilted is taken for the other: half the tilt
+UPRIGHT = (1, 7)  # labels that look like each other when tilted: half the tilt
 
 
 class Distortion:
-    """Distorts images of one shape; holds its working memory, and so serves one thread at a time.
+    """Distorts images of one shape. It owns its working memory: use it in one thread at a time.
 
-    The keywords are those of `data.distort` in a config; rotation to shift bound uniform draws.
+    The keywords are those of `data.distort` in a config. Rotation, shear, scale and shift are
+    sampled uniformly between minus and plus the value.
 
     Args:
         image_shape: (rows, columns) of an image.
-        rotation, shear: degrees. Labels 1 and 7 get half of them.
-        scale: of the width and of the height, as a fraction.
+        rotation, shear: degrees; the labels 1 and 7 get half of them.
+        scale: fraction of the width and of the height.
         shift: pixels, along each axis.
-        alpha: what the smoothed noise is multiplied by, pixels.
-        sigma: the standard deviation of the Gaussian that smooths it, pixels.
-        sharpen: whether about half of the blur of the interpolation is removed.
+        alpha: factor of the smoothed noise, in pixels.
+        sigma: standard deviation of the Gaussian that smooths the noise, in pixels.
+        sharpen: whether to remove about half of the blur of the interpolation.
     """
 
     def __init__(
@@ -62,16 +64,18 @@ class Distortion:
         self._work = _Work(image_shape, *self.basis.shape)
 
     def __call__(self, images: Array, labels: Array, rng: np.random.Generator, out: Array) -> Array:
-        """Fill `out` (n, pixels) float32 with images distorted as `rng` draws, in [0, 1], and return it.
+        """Fill `out` (n, pixels) float32 with distorted images in [0, 1], and return it.
 
         Args:
-            images: (n, rows * columns) uint8, 0 the background.
+            images: (n, rows * columns) uint8; 0 is the background.
             labels: (n,) their classes.
+            rng: samples the distortions.
+            out: (n, rows * columns) float32.
         """
         return self.warp(images, self.sample(labels, rng), out)
 
     def sample(self, labels: Array, rng: np.random.Generator) -> Array:
-        """Random maps (2, n, 3 + k): how far right of, and below, the centre each pixel's source lies, in `basis`."""
+        """Random maps (2, n, 3 + k): x and y of each pixel's source from the centre, in `basis`."""
         n = len(labels)
         turn, lean, wide, high, right, down = rng.uniform(-1, 1, (6, n))
         tilt = np.radians(np.where(np.isin(labels, UPRIGHT), 0.5, 1.0))
@@ -82,14 +86,14 @@ class Distortion:
         maps[:, :, 0] = -self.shift * np.stack([right, down])
         maps[:, :, 1] = np.stack([cos, sin]) / width
         maps[:, :, 2] = np.stack([cos * slope - sin, sin * slope + cos]) / height
-        noise = np.float32(self.alpha / 3**0.5)  # noise uniform in +-1 has the variance 1/3
+        noise = np.float32(self.alpha / 3**0.5)  # uniform noise in [-1, 1] has the variance 1/3
         maps[:, :, 3:] = noise * rng.standard_normal((2, n, len(self.basis) - 3), dtype=np.float32)
         return maps
 
     def warp(self, images: Array, maps: Array, out: Array) -> Array:
-        """Fill `out` (n, pixels) float32 with the images that `maps` see, bilinearly, and sharpened if so set.
+        """Fill `out` (n, pixels) float32 with the images under these maps, interpolated bilinearly.
 
-        A part of a batch, with its part of the maps, comes out as it does in the whole.
+        Part of a batch, with its part of the maps, gives the same pixels as the whole batch.
         """
         for start in range(0, len(images), BLOCK):
             part = slice(start, start + BLOCK)
@@ -97,7 +101,7 @@ class Distortion:
         return out
 
     def _warp(self, images: Array, maps: Array, out: Array) -> None:
-        """`warp` of one block, in whole numbers: both halves of a word are interpolated at once."""
+        """`warp` of one block, in integers: one operation interpolates both halves of a word."""
         work, n = self._work, len(images)
         pairs = work.pair(images)
         fraction, index = work.locate(maps, self.basis)
@@ -113,11 +117,12 @@ class Distortion:
 
 
 def _basis(image_shape: tuple[int, int], sigma: float) -> Array:
-    """(3 + k, pixels) float32: 1, x and y from the centre, and the fields of which smoothed noise is made.
+    """(3 + k, pixels) float32: 1, x and y from the centre, and the fields that form smoothed noise.
 
-    Noise N smoothed along rows and columns is S N R^T. With S = U s V^T and R = Q r P^T its singular values, it is
-    (U s) (V^T N P) (Q r)^T, where V^T N P is noise again, of the same variance, and all but normal. A smoothing
-    has few singular values that are not faint: what remains are outer products of the columns of U s and Q r.
+    Noise N that is smoothed along rows and columns is S N R^T. With the singular value
+    decompositions S = U s V^T and R = Q r P^T, this is (U s) (V^T N P) (Q r)^T. V^T N P is noise
+    again, with the same variance and almost normal. A smoothing has few large singular values; the
+    others are left out, and the outer products of the columns of U s and Q r remain.
     """
     rows, columns = image_shape
     y, x = np.mgrid[:rows, :columns].reshape(2, -1)
@@ -127,7 +132,7 @@ def _basis(image_shape: tuple[int, int], sigma: float) -> Array:
 
 
 def _smoothing(n: int, sigma: float) -> Array:
-    """U s (n, r) of the convolution with a Gaussian over n pixels that have zeros around them."""
+    """U s (n, r) of the convolution of n pixels, with zeros around them, with a Gaussian."""
     distance = np.subtract.outer(np.arange(n), np.arange(n))
     gaussian = np.exp(-0.5 * (distance / sigma) ** 2) / (sigma * (2 * np.pi) ** 0.5)
     u, s, _ = np.linalg.svd(gaussian)
@@ -140,7 +145,7 @@ class _Work:
 
     def __init__(self, image_shape: tuple[int, int], n_basis: int, pixels: int) -> None:
         self.image_shape = rows, columns = image_shape
-        # A row and a column of zeros before each image are also those behind the image and the row before it.
+        # The zeros before an image, and before a row, are also those behind the previous one.
         self.padded = np.zeros((BLOCK + 1, rows + 1, columns + 1), np.uint32)
         self.pairs = np.zeros(self.padded.size, np.uint32)
         # of each image
@@ -154,7 +159,7 @@ class _Work:
         self.right = np.empty((BLOCK, pixels), np.uint32)
 
     def pair(self, images: Array) -> Array:
-        """Each pixel of the padded images with, 16 bits above it, the pixel below it."""
+        """Each pixel of the padded images, with the pixel below it in the upper 16 bits."""
         rows, columns = self.image_shape
         self.padded[: len(images), 1:, 1:] = images.reshape(-1, rows, columns)
         pixels = self.padded.ravel()
@@ -165,14 +170,14 @@ class _Work:
         return pairs
 
     def locate(self, maps: Array, basis: Array) -> tuple[Array, Array]:
-        """Where the maps (2, n, 3 + k) find each pixel: between its neighbours (2, n, pixels), and their index."""
+        """The source of each pixel: fractions (2, n, pixels) between its neighbours, and their index."""
         rows, columns = self.image_shape
         n = maps.shape[1]
         self.maps.reshape(2, BLOCK, -1)[:, :n] = maps
         source = np.matmul(self.maps, basis, out=self.source).reshape(2, BLOCK, -1)[:, :n]
         source *= UNIT
         for along, size in zip(source, (columns, rows), strict=True):
-            # from the zeros before the image; 0.5 rounds the cast
+            # 1 for the zeros before the image; 0.5 rounds the cast
             along += UNIT * ((size - 1) / 2 + 1) + 0.5
             np.maximum(along, 0, out=along)
             np.minimum(along, UNIT * (size + 1), out=along)
@@ -185,10 +190,11 @@ class _Work:
         return fraction, np.add(position[0], position[1], out=self.index[:n])
 
     def sharpen(self, images: Array) -> None:
-        """Take from images (n, pixels) in [0, 1] about half of the blur that interpolation has given them.
+        """Remove about half of the blur of the interpolation from images (n, pixels) in [0, 1].
 
-        Linear interpolation at the fraction f between two pixels blurs by the variance f (1 - f), of which the mean
-        is 1/6: the kernel (1, 10, 1) / 12. Its inverse, to first order, is (-1, 14, -1) / 12, along columns and rows.
+        Linear interpolation at the fraction f between two pixels blurs with the variance f (1 - f),
+        whose mean is 1/6: the kernel (1, 10, 1) / 12. Its inverse, to first order, is (-1, 14, -1)
+        / 12, applied along columns and rows.
         """
         image, half, part = (
             array[: len(images)].reshape(-1, *self.image_shape)
@@ -205,7 +211,7 @@ class _Work:
 
 
 def _between(a: Array, b: Array, weight: Array) -> Array:
-    """256 a + (b - a) weight, in place of `a`; spoils `b`. Modulo 2^32, which keeps the halves of a word apart."""
+    """256 a + (b - a) weight, in the memory of `a`; changes `b`. Modulo 2^32, per half word."""
     b -= a
     b *= weight
     a *= UNIT

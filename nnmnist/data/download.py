@@ -1,7 +1,7 @@
-"""Files from mirrors that may be dead, slow or lying, into a folder that many processes share.
+"""Downloads files from mirrors into a folder that many processes share.
 
-Whatever is wrong with a mirror, the next one is asked. What arrives is believed only if its decompressed
-bytes have the published SHA-256, and is then put in place whole.
+Mirrors may be dead, slow or wrong: the next one is tried. A file is accepted only if its
+decompressed bytes have the published SHA-256, and then appears in the folder completely.
 """
 
 from __future__ import annotations
@@ -18,14 +18,14 @@ from typing import NamedTuple
 
 from nnmnist.data.transfer import CONNECT_TIMEOUT, TransferError, receive
 from nnmnist.errors import DataUnavailable
-from nnmnist.files import sweep, write_atomic
+from nnmnist.files import remove_leftovers, write_atomic
 
-CONNECT_TOTAL = 15.0  # seconds in which all mirrors together must have turned out unreachable
-HEADROOM = 1024  # bytes by which a packed file may exceed an unpacked one
+CONNECT_TOTAL = 15.0  # seconds after which all mirrors together count as unreachable
+HEADROOM = 1024  # bytes by which a compressed file may be longer than its content
 
 
 class Published(NamedTuple):
-    """What is known of a file before it is fetched: length and SHA-256 of its decompressed bytes."""
+    """Length and SHA-256 of the decompressed bytes of a file, as published."""
 
     size: int
     sha256: str
@@ -42,33 +42,40 @@ def fetch(
     folder: Path,
     notify: Callable[[str], None] = lambda line: None,
 ) -> None:
-    """Make sure that each of `files` lies in `folder`, decompressed and verified, from `<mirror>/<name>.gz`.
+    """Make sure that each file is in the folder, decompressed and verified.
 
-    Processes that want the same folder at the same time share one download, and its failure too.
+    Missing files are downloaded from `<mirror>/<name>.gz`. Processes that need the same folder at
+    the same time share one download, and its failure too.
+
+    Args:
+        files: name -> length and SHA-256.
+        mirrors: base URLs, in the order in which they are tried.
+        folder: where the files are.
+        notify: receives notices for the user, one line each.
 
     Raises:
-        DataUnavailable: a file cannot be had; the message says how to get it by hand.
+        DataUnavailable: a file cannot be downloaded; the message says how to get it yourself.
     """
     missing = _missing(files, folder)
     if not missing:
         return
     if is_offline():
         raise DataUnavailable(
-            _by_hand("NNMNIST_OFFLINE forbids the network", missing, mirrors, folder)
+            _instructions("NNMNIST_OFFLINE forbids the network", missing, mirrors, folder)
         )
     try:
         folder.mkdir(parents=True, exist_ok=True)
         _fetch_together(files, mirrors, folder, notify)
     except TransferError as error:
         missing = _missing(files, folder)
-        raise DataUnavailable(_by_hand(str(error), missing, mirrors, folder)) from error
+        raise DataUnavailable(_instructions(str(error), missing, mirrors, folder)) from error
     except OSError as error:
-        reason = f"{folder} cannot be written ({error.strerror or error})"
-        raise DataUnavailable(_by_hand(reason, missing, mirrors, folder)) from error
+        reason = f"{folder} is not writable ({error.strerror or error})"
+        raise DataUnavailable(_instructions(reason, missing, mirrors, folder)) from error
 
 
 def _missing(files: Mapping[str, Published], folder: Path) -> dict[str, Published]:
-    """Those of `files` that are not in `folder` with the right content."""
+    """The files that are missing in the folder, or have other content."""
     return {
         name: published
         for name, published in files.items()
@@ -91,7 +98,7 @@ def _fetch_together(
     folder: Path,
     notify: Callable[[str], None],
 ) -> None:
-    """Fetch what no other process fetched, or tried in vain to fetch, while this one waited for the lock."""
+    """Download what no other process downloaded, or failed to, while this one waited."""
     from filelock import FileLock
 
     asked = time.time()
@@ -99,7 +106,7 @@ def _fetch_together(
     with FileLock(folder / "download.lock"):
         missing = _missing(files, folder)
         if missing and failed.exists() and failed.stat().st_mtime > asked:
-            raise TransferError("another process has just failed to fetch it")
+            raise TransferError("another process has just failed to download it")
         try:
             _fetch_all(missing, list(mirrors), folder, notify)
         except TransferError:
@@ -111,14 +118,14 @@ def _fetch_all(
     files: Mapping[str, Published], mirrors: list[str], folder: Path, notify: Callable[[str], None]
 ) -> None:
     for name, published in files.items():
-        sweep(folder / name)  # the lock is ours
+        remove_leftovers(folder / name)  # this process has the lock
         write_atomic(folder / name, _first_good(name, published, mirrors, notify))
 
 
 def _first_good(
     name: str, published: Published, mirrors: list[str], notify: Callable[[str], None]
 ) -> bytes:
-    """The content of `name` from the first of `mirrors` that has it; those that fail go to the list's end."""
+    """The content of a file from the first mirror that has it; others move to the list's end."""
     patience = min(CONNECT_TIMEOUT, CONNECT_TOTAL / max(len(mirrors), 1))
     failure = "no mirror is configured"
     for mirror in tuple(mirrors):
@@ -132,28 +139,28 @@ def _first_good(
             mirrors.remove(mirror)
             mirrors.append(mirror)
         else:
-            notify(f"{url}: fetched and verified, {len(packed):,} bytes")
+            notify(f"{url}: downloaded and verified, {len(packed):,} bytes")
             return content
-    raise TransferError(f"no mirror has it (the last: {failure})")
+    raise TransferError(f"no mirror has it (the last one: {failure})")
 
 
 def _receive(url: str, name: str, published: Published, patience: float) -> bytes:
-    """The body of `url`, with a bar on a terminal."""
+    """The body of a URL; a terminal shows a progress bar."""
     from tqdm import tqdm
 
     with tqdm(
         desc=name, unit="B", unit_scale=True, unit_divisor=1024, leave=False, disable=None
     ) as bar:
 
-        def hear(count: int, total: int | None) -> None:
+        def on_progress(count: int, total: int | None) -> None:
             bar.total = total
             bar.update(count - bar.n)
 
-        return receive(url, published.size + HEADROOM, patience, hear)
+        return receive(url, published.size + HEADROOM, patience, on_progress)
 
 
 def _verified(packed: bytes, published: Published) -> bytes:
-    """The decompressed bytes, if they are the published ones. Some servers hand out a `.gz` unpacked."""
+    """The decompressed bytes, if they are the published ones. Some servers unpack a `.gz`."""
     try:
         content = packed
         if packed[:2] == b"\x1f\x8b":
@@ -174,10 +181,10 @@ def _url(mirror: str, name: str) -> str:
     return f"{mirror.rstrip('/')}/{name}.gz"
 
 
-def _by_hand(
+def _instructions(
     reason: str, missing: Mapping[str, Published], mirrors: Sequence[str], folder: Path
 ) -> str:
-    """The message that says how to go on: its first line is the reason, the rest is what to do."""
+    """The reason in the first line, and below it what to do."""
     urls = [f"  {_url(mirror, name)}" for mirror in mirrors[:1] for name in missing]
     others = f" (or from {', '.join(mirrors[1:])})" if len(mirrors) > 1 else ""
     return "\n".join(
@@ -185,8 +192,8 @@ def _by_hand(
             f"{folder} lacks {', '.join(missing)}, and {reason}",
             f"Fetch by hand{others}:",
             *urls,
-            f"and put them, packed or unpacked, into {folder}",
-            f"(or into DIR/{folder.name} with --data-dir DIR); or train on generated digits, which needs no",
-            "download, by data.name: synthetic",
+            f"and put them, with or without .gz, into {folder}",
+            f"(or into DIR/{folder.name} and use --data-dir DIR); or train on generated digits, which need",
+            "no download, with data.name: synthetic",
         ]
     )

@@ -1,4 +1,4 @@
-"""MNIST, and any data set in four IDX files of the same names: where they are, and what is in them."""
+"""Finds and reads MNIST, and other data sets in four IDX files with MNIST's file names."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ MIRRORS = (
 )
 
 Notify = Callable[[str], None]
-Verified = tuple[Array, str]  # what is in a file, uint8, and the SHA-256 of its decompressed bytes
+Verified = tuple[Array, str]  # the uint8 array of a file, and the SHA-256 of its raw bytes
 
 
 def load(
@@ -41,37 +41,39 @@ def load(
     mirrors: Sequence[str] | None = None,
     notify: Notify = lambda line: None,
 ) -> Source:
-    """MNIST: 60,000 and 10,000 images (N, 784) uint8 with labels (N,) uint8, verified.
+    """Load MNIST: 60,000 and 10,000 images (N, 784) uint8 with labels (N,) uint8, verified.
 
-    The first of `data_dir`/mnist, $NNMNIST_DATA_DIR/mnist and the user's cache that holds any of the files is
-    used. What is missing or damaged in the cache is fetched; the other two are never written to.
+    It uses the first directory that has any of the files: `data_dir`/mnist,
+    $NNMNIST_DATA_DIR/mnist, or the user's cache. Missing or damaged files in the cache are
+    downloaded. Nothing is ever written to the other two.
 
     Args:
-        data_dir: a directory given by hand.
-        mirrors: base URLs to fetch from, in order; None for MIRRORS.
-        notify: receives notices for the user, a line each.
+        data_dir: a directory that the user has named.
+        mirrors: base URLs to download from, in order; None for MIRRORS.
+        notify: receives notices for the user, one line each.
 
     Raises:
-        DataUnavailable: the files are nowhere, and no mirror can give them.
-        DataError: a directory given by hand holds damaged files, or not all of them.
+        DataUnavailable: the files are not on this machine, and no mirror has them.
+        DataError: a directory that the user has named lacks files, or has damaged ones.
     """
     mirrors = MIRRORS if mirrors is None else mirrors
     found = find(data_dir, notify)
     missing = [name for name in FILES if name not in found]
-    _fetch(missing, mirrors, notify)
-    paths = {**found, **{name: _home() / name for name in missing}}
-    files = {name: _read_or_fetch(name, paths[name], mirrors, notify) for name in FILES}
+    _download(missing, mirrors, notify)
+    paths = {**found, **{name: _cache_folder() / name for name in missing}}
+    files = {name: _read_or_download(name, paths[name], mirrors, notify) for name in FILES}
     return _source("mnist", paths["train-images-idx3-ubyte"].parent, files)
 
 
 def load_folder(folder: Path) -> Source:
-    """Four IDX files named as MNIST's, raw or packed: images of any one size, labels 0 to at most 255.
+    """Load four IDX files with MNIST's names, with or without .gz: images of any one size, up to 256 classes.
 
-    Raises DataError where the folder or a file is missing or damaged, or the files do not fit each other.
+    Raises:
+        DataError: the folder or a file is missing or damaged, or the files do not match.
     """
     if not folder.is_dir():
         raise DataError(
-            f"{folder}: no such folder; expected one with {', '.join(FILES)} (with or without .gz)"
+            f"{folder}: this folder does not exist; expected one with {', '.join(FILES)} (with or without .gz)"
         )
     paths = _files_in(folder)
     _require_all(paths, folder)
@@ -81,9 +83,10 @@ def load_folder(folder: Path) -> Source:
 
 
 def find(data_dir: Path | None = None, notify: Notify = lambda line: None) -> dict[str, Path]:
-    """Where each of FILES lies, as far as MNIST is on this machine: some or all may be missing in the cache.
+    """The path of each file of MNIST on this machine; files may be missing in the cache.
 
-    Raises DataError where a directory given by hand holds some of the files and lacks others.
+    Raises:
+        DataError: a directory that the user has named has only some of the files.
     """
     variable = os.environ.get("NNMNIST_DATA_DIR")
     by_hand = {"--data-dir": data_dir, "NNMNIST_DATA_DIR": Path(variable) if variable else None}
@@ -94,17 +97,17 @@ def find(data_dir: Path | None = None, notify: Notify = lambda line: None) -> di
         if paths := _files_in(folder):
             _require_all(paths, folder)
             return paths
-        notify(f"{origin}: no MNIST file in {folder}; looking elsewhere")
-    return _files_in(_home())
+        notify(f"{origin}: {folder} has no file of MNIST; looking in other places")
+    return _files_in(_cache_folder())
 
 
-def _home() -> Path:
-    """The folder that downloads go to."""
+def _cache_folder() -> Path:
+    """The folder of downloads."""
     return cache.directory() / "mnist"
 
 
 def _files_in(folder: Path) -> dict[str, Path]:
-    """Those of FILES that lie in `folder`; where there are both, the raw file rather than the packed one."""
+    """The files of MNIST in a folder; a raw file is preferred to a .gz file."""
     candidates = [(name, folder / (name + ending)) for name in FILES for ending in (".gz", "")]
     return {name: path for name, path in candidates if os.path.isfile(path)}
 
@@ -112,33 +115,33 @@ def _files_in(folder: Path) -> dict[str, Path]:
 def _require_all(paths: Mapping[str, Path], folder: Path) -> None:
     if missing := [name for name in FILES if name not in paths]:
         raise DataError(
-            f"{folder}: lacks {', '.join(missing)} (with or without .gz); add what is missing"
+            f"{folder}: lacks {', '.join(missing)} (with or without .gz); add the missing files"
         )
 
 
-def _fetch(names: Sequence[str], mirrors: Sequence[str], notify: Notify) -> None:
-    download.fetch({name: FILES[name] for name in names}, mirrors, _home(), notify)
+def _download(names: Sequence[str], mirrors: Sequence[str], notify: Notify) -> None:
+    download.fetch({name: FILES[name] for name in names}, mirrors, _cache_folder(), notify)
 
 
-def _read_or_fetch(name: str, path: Path, mirrors: Sequence[str], notify: Notify) -> Verified:
-    """One of MNIST's files, verified; a damaged one is fetched again if it lies in the cache."""
+def _read_or_download(name: str, path: Path, mirrors: Sequence[str], notify: Notify) -> Verified:
+    """One of MNIST's files, verified; a damaged one in the cache is downloaded again."""
     try:
         return _read(name, path)
     except DataError as error:
-        if path.parent != _home():
+        if path.parent != _cache_folder():
             raise DataError(
-                f"{error}; replace it (another data set of this form is named by data.path)"
+                f"{error}; replace it (use data.path for another data set in this format)"
             ) from error
-        notify(f"{error}; fetching it again")
-    _fetch([name], mirrors, notify)
-    return _read(name, _home() / name)
+        notify(f"{error}; downloading it again")
+    _download([name], mirrors, notify)
+    return _read(name, _cache_folder() / name)
 
 
 def _read(name: str, path: Path) -> Verified:
     array, sha256 = cache.read(path)
     if sha256 != FILES[name].sha256:
         raise DataError(
-            f"{path}: is not MNIST's, or damaged: SHA-256 {sha256}, expected {FILES[name].sha256}"
+            f"{path}: is damaged, or not a file of MNIST: SHA-256 {sha256}, expected {FILES[name].sha256}"
         )
     return array, sha256
 
@@ -150,11 +153,11 @@ def _source(name: str, folder: Path, files: Mapping[str, Verified]) -> Source:
     shapes = [arrays[f"{part}-images-idx3-ubyte"].shape[1:] for part in ("train", "t10k")]
     if shapes[0] != shapes[1]:
         raise DataError(
-            f"{folder}: training images are {_times(shapes[0])}, test images {_times(shapes[1])}"
+            f"{folder}: training images are {_shape_text(shapes[0])}, test images {_shape_text(shapes[1])}"
         )
     n_classes = 1 + max(int(train[1].max()), int(test[1].max()))
     if n_classes == 1:
-        raise DataError(f"{folder}: all labels are 0, so there is nothing to tell apart")
+        raise DataError(f"{folder}: all labels are 0, but a classifier needs two classes")
     return Source(
         name=name,
         train=train,
@@ -170,19 +173,19 @@ def _source(name: str, folder: Path, files: Mapping[str, Verified]) -> Source:
 
 
 def _part(folder: Path, part: str, arrays: Mapping[str, Array]) -> tuple[Array, Array]:
-    """Images (N, rows * columns) and labels (N,) of one part, if they fit each other."""
+    """Images (N, rows * columns) and labels (N,) of one part, if they match."""
     images, labels = arrays[f"{part}-images-idx3-ubyte"], arrays[f"{part}-labels-idx1-ubyte"]
     if images.ndim != 3 or labels.ndim != 1:
         raise DataError(
             f"{folder}: {part}: expected images (count, rows, columns) and labels (count), "
-            f"found {_times(images.shape)} and {_times(labels.shape)}"
+            f"found {_shape_text(images.shape)} and {_shape_text(labels.shape)}"
         )
     if len(images) != len(labels):
         raise DataError(f"{folder}: {part}: {len(images):,} images, but {len(labels):,} labels")
     if images.size == 0:
-        raise DataError(f"{folder}: {part}: no images ({_times(images.shape)})")
+        raise DataError(f"{folder}: {part}: no images ({_shape_text(images.shape)})")
     return images.reshape(len(images), -1), labels
 
 
-def _times(shape: tuple[int, ...]) -> str:
+def _shape_text(shape: tuple[int, ...]) -> str:
     return " x ".join(map(str, shape))

@@ -19,7 +19,7 @@ Notify = Callable[[str], None]
 
 
 def silent(line: str) -> None:
-    """Drop a notice."""
+    """Ignore a notice."""
 
 
 # name -> (name, seed, directory given by hand, mirrors, notify) -> Source.
@@ -73,9 +73,15 @@ def load_source(
 def split(
     source: Source, wanted: int, seed: int = 0, distort: Mapping[str, Any] | None = None
 ) -> Splits:
-    """Set `wanted` training examples of a source aside for validation, drawn by `seed`; with 0, none.
+    """Set training examples of a source aside for validation.
 
-    Every class is among them that has more than one example. `distort` is for the rest, when they train.
+    Every class with more than one example is among them.
+
+    Args:
+        source: the examples.
+        wanted: number of validation examples; 0 for none.
+        seed: chooses them.
+        distort: keyword arguments of `Distortion` for the other examples, when they train.
 
     Raises:
         DataError: there are too few examples.
@@ -84,11 +90,11 @@ def split(
     n = len(inputs)
     if wanted >= n:
         raise DataError(
-            f"data.validation: {wanted} examples asked for, but {source.name} has only {n} to train on; lower it"
+            f"data.validation: {wanted}, but {source.name} has only {n} training examples; lower it"
         )
     if source.classes and 0 < wanted < len(source.classes):
         raise DataError(
-            f"data.validation: {wanted} examples cannot hold all {len(source.classes)} classes; "
+            f"data.validation: {wanted} examples are too few for all {len(source.classes)} classes; "
             "raise it, or set it to 0"
         )
     order = (
@@ -109,7 +115,7 @@ def split(
 
 
 def _classes_first(targets: NDArray[Any], order: NDArray[Any]) -> NDArray[Any]:
-    """`order` with one example of each class moved to its front, and a class's only example to its end."""
+    """`order` with one example of each class first, and the only example of a class last."""
     if targets.ndim > 1:
         return order
     _, first, count = np.unique(targets[order], return_index=True, return_counts=True)

@@ -1,9 +1,11 @@
-"""How people write the digits: digit -> style -> pen strokes, one line a style. A new style is one more line.
+"""The ways in which people write digits: digit -> style -> pen strokes. A new style is one more line.
 
-A style is written as SVG writes the points of a polyline: "x,y x,y ...", and `/` lifts the pen. x runs to the right
-and y downwards; a digit stands about 100 units high. A stroke is the quadratic B-spline of its points: a polygon
-with its corners rounded, which reaches both ends and touches the middle of every leg between. A point given twice is
-a sharp corner. Equal points of one style are one point, so that strokes which meet there stay together.
+A style lists the points of a polyline as SVG does, "x,y x,y ...", and `/` lifts the pen. x points
+to the right and y downwards; a digit is about 100 units high. A stroke is the quadratic B-spline of
+its
+points: a polygon with rounded corners, which starts and ends at its end points and touches the
+middle of every leg between them. A point that is given twice is a sharp corner. Equal points of one
+style are one point, so that strokes that meet there stay together.
 """
 
 STYLES: dict[int, dict[str, str]] = {

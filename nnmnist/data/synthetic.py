@@ -1,11 +1,11 @@
-"""Digits that nobody wrote: drawn from pen strokes in NumPy, the same for the same seed, never downloaded.
+"""Generated digits: drawn from pen strokes in NumPy, the same for the same seed, without a download.
 
-    a style of `strokes.STYLES`  ->  _trace: as one hand would write it  ->  _ink: grey pixels  ->  _centre: 28x28
+    a style of `strokes.STYLES`  ->  _trace: as one hand would write it  ->  _ink: grey pixels
+    ->  _centre: 28x28
 
-The last two steps do what was done to MNIST's own digits: ink fitted into a 20x20 box with its aspect ratio kept,
-then centred by mass (LeCun, Bottou, Bengio, Haffner, Gradient-based learning applied to document recognition, 1998,
-section III.A). What is learnt here reads MNIST because of the variety of hands, not because of their beauty: many
-of these digits are harder to read than anyone's.
+The last two steps do what was done to MNIST's own digits, see images/prepare.py. A network that
+trains on these digits reads MNIST because they vary as much as hands do, not because they look
+nice: many of them are harder to read than real ones.
 """
 
 from __future__ import annotations
@@ -24,34 +24,39 @@ from nnmnist.images.prepare import BOX, SIDE
 from nnmnist.randomness import generator
 from nnmnist.types import Array
 
-SEGMENTS = 96  # straight pieces of a skeleton: well below a pixel each
-CHUNK = 250  # digits drawn at once, so that the work stays in the processor's cache
+SEGMENTS = 96  # straight pieces of a skeleton, each much shorter than a pixel
+CHUNK = 250  # digits that are rendered together: so many stay in the processor's cache
 
-# How one hand differs from another: standard deviations of normal draws, unless said otherwise. Lengths of a
-# skeleton are in digit heights, angles in radians, the pen in pixels of the box.
+# How hands differ: standard deviations of normal distributions, unless the comment says otherwise.
+# Lengths of a skeleton are in digit heights, angles in radians, the pen in pixels of the box.
 JITTER = 0.03  # every control point
-OVERSHOOT = 0.2  # how much further or shorter a stroke runs, in lengths of its last leg
+OVERSHOOT = 0.2  # how much longer a stroke is, in lengths of its last leg
 SHIFT = 0.045  # every stroke as a whole
 WAVES = 3  # sine waves that bend the paper
 WAVE_HEIGHT = 0.063
-WAVE_NUMBER = 0.55  # periods a digit
+WAVE_NUMBER = 0.55  # periods per digit
 SLANT_MEAN, SLANT = 0.1, 0.25
 ROTATION = 0.1
 WIDTH = 0.24  # of its logarithm
-RADIUS, RADIUS_MAX = 1.27, 3.0  # half the thickness of a line: median, greatest
+RADIUS, RADIUS_MAX = 1.27, 3.0  # half the thickness of a line: median, maximum
 RADIUS_SPREAD = 0.33  # of its logarithm
 PRESSURE = 0.4  # of the logarithm of the radius along the line
-PRESSURE_WAVES = 2.0  # periods a line
+PRESSURE_WAVES = 2.0  # periods per line
 EDGE = 1.2  # pixels from full ink to none
-NIB = 0.67  # the deviation of the Gaussian that measures distances, see `_ink`
+NIB = 0.67  # standard deviation of the Gaussian that measures distances, see `_ink`
 
 
 def load(seed: int, n_train: int = 60_000, n_test: int = 10_000) -> Source:
-    """Draw a training and a test part of balanced classes, each from its own generator of `seed`.
+    """Generate a training and a test part with balanced classes, each with its own generator of the seed.
+
+    Args:
+        seed: seed of the random numbers.
+        n_train, n_test: numbers of examples.
 
     Returns:
-        A source of images (n, 784) uint8 and labels (n,) uint8. Its identity carries a SHA-256 over both: the same
-        for one NumPy on one kind of machine; elsewhere a sine may round otherwise and a grey value differ by 1.
+        A source of images (n, 784) uint8 and labels (n,) uint8. Its identity has a SHA-256 of both.
+        It is the same for one version of NumPy on one kind of machine. On others a sine may be
+        rounded in another way, so that a grey value differs by 1.
     """
     digest = hashlib.sha256()
     parts = []
@@ -73,14 +78,16 @@ def load(seed: int, n_train: int = 60_000, n_test: int = 10_000) -> Source:
 
 
 def render(labels: Array, rng: np.random.Generator) -> Array:
-    """Images (n, 784) uint8, white ink on black, of the digits `labels` (n,) uint8, each style equally likely.
+    """Images (n, 784) uint8, white on black, of the digits `labels` (n,) uint8.
+
+    Each style of a digit is equally likely.
 
     Raises:
-        DataError: a label is no digit.
+        DataError: a label is not a digit.
     """
     unknown = np.setdiff1d(labels, list(STYLES))
     if len(unknown):
-        raise DataError(f"cannot draw the label {unknown[0]}: the synthetic digits are 0 to 9")
+        raise DataError(f"cannot generate the label {unknown[0]}: the synthetic digits are 0 to 9")
     images = np.empty((len(labels), SIDE * SIDE), np.uint8)
     choice = rng.random(len(labels))
     for digit, skeletons in _skeletons().items():
@@ -97,14 +104,14 @@ def render(labels: Array, rng: np.random.Generator) -> Array:
 
 @dataclass(frozen=True)
 class _Skeleton:
-    """A style as matrices, so that a batch of control points (n, C, 2) becomes a batch of lines by one product."""
+    """A style as matrices: one product turns control points (n, C, 2) into lines."""
 
-    points: Array  # (C, 2) its different control points in digit heights, around the origin
-    # (C, C) takes control points to the last leg of the stroke that ends in each, 0 where none ends
+    points: Array  # (C, 2) control points in digit heights, around the origin
+    # (C, C) control points -> last leg of the stroke that ends in each; 0 if none ends
     legs: Array
-    curve: Array  # (SEGMENTS + 1, C) takes control points to the nodes of the line
+    curve: Array  # (SEGMENTS + 1, C) control points -> nodes of the line
     strokes: Array  # (SEGMENTS + 1, S) which stroke a node belongs to, one-hot
-    # (SEGMENTS,) 1 where the pen touches the paper between two nodes, 0 where it travels
+    # (SEGMENTS,) 1 if the pen is down between two nodes, 0 if it is up
     down: Array
 
 
@@ -144,9 +151,10 @@ def _skeleton(style: str) -> _Skeleton:
 
 
 def _spline(t: Array, n: int) -> Array:
-    """The uniform quadratic B-spline of n points with both ends doubled: (len(t), n) weights at t in [0, n].
+    """The uniform quadratic B-spline of n points, both ends doubled: (len(t), n) weights at t in [0, n].
 
-    On its piece i, with u = t - i in [0, 1], it is (1-u)^2/2 a + (1/2 + u - u^2) b + u^2/2 c of three neighbours.
+    On piece i, with u = t - i in [0, 1], it is (1-u)^2/2 a + (1/2 + u - u^2) b + u^2/2 c of three
+    neighbouring points.
     """
     piece = np.minimum(t.astype(int), n - 1)
     u = t - piece
@@ -157,12 +165,12 @@ def _spline(t: Array, n: int) -> Array:
 
 
 def _lengths(line: Array) -> Array:
-    """How far each node of a line (m, 2) lies from its beginning, along it: (m,)."""
+    """The distance of each node of a line (m, 2) from its start, along the line: (m,)."""
     return np.append(0, np.cumsum(np.hypot(*np.diff(line, axis=0).T)))
 
 
 def _even(stroke: Array, count: int) -> Array:
-    """Spline weights (count, n) at which the nodes of a stroke (n, 2) lie at even distances."""
+    """Spline weights (count, n) for nodes at equal distances along a stroke (n, 2)."""
     t = np.linspace(0, len(stroke), 400)
     along = _lengths(_spline(t, len(stroke)) @ stroke)
     return _spline(np.interp(np.linspace(0, along[-1], count), along, t), len(stroke))
@@ -177,7 +185,7 @@ def _uniform(rng: np.random.Generator, *shape: int) -> Array:
 
 
 def _trace(skeleton: _Skeleton, n: int, rng: np.random.Generator) -> Array:
-    """The skeleton as n hands would write it: lines (n, SEGMENTS + 1, 2) of any size and place."""
+    """The skeleton as n hands would write it: lines (n, SEGMENTS + 1, 2) of any size and position."""
     points = skeleton.points + JITTER * _normal(rng, n, *skeleton.points.shape)
     points += OVERSHOOT * _normal(rng, n, len(skeleton.points), 1) * (skeleton.legs @ points)
     path = skeleton.curve @ points
@@ -186,7 +194,7 @@ def _trace(skeleton: _Skeleton, n: int, rng: np.random.Generator) -> Array:
 
 
 def _warp(path: Array, rng: np.random.Generator) -> Array:
-    """Bend the paper: p + sum_i a_i sin(2 pi k_i . p + phi_i), with a_i, k_i, phi_i drawn for every digit."""
+    """Bend the paper: p + sum_i a_i sin(2 pi k_i . p + phi_i), with new a_i, k_i, phi_i per digit."""
     n = len(path)
     wave_numbers = 2 * math.pi * WAVE_NUMBER * _normal(rng, n, 2, WAVES)
     phases = 2 * math.pi * _uniform(rng, n, 1, WAVES)
@@ -194,7 +202,7 @@ def _warp(path: Array, rng: np.random.Generator) -> Array:
 
 
 def _slope(n: int, rng: np.random.Generator) -> Array:
-    """Width, slant and rotation as matrices (n, 2, 2) that multiply rows (x, y) from the right."""
+    """Width, slant and rotation as matrices (n, 2, 2), to multiply rows (x, y) from the right."""
     width = np.exp(WIDTH * _normal(rng, n))
     slant = SLANT_MEAN + SLANT * _normal(rng, n)
     angle = ROTATION * _normal(rng, n)
@@ -207,10 +215,11 @@ def _slope(n: int, rng: np.random.Generator) -> Array:
 def _ink(path: Array, down: Array, rng: np.random.Generator) -> Array:
     """Grey values (n, BOX, BOX) uint8 of lines (n, SEGMENTS + 1, 2), inked where the pen is down.
 
-    A line of length elements ds, each a Gaussian dab of weight ds / (nib sqrt(2 pi)), adds up to
-    exp(-d^2 / 2 nib^2) at the distance d from it, whatever the density of its nodes, so d is found without a search:
-    d = nib sqrt(-2 ln sum). A Gaussian is a product of one in x and one in y, which makes the sum a matrix product.
-    A weight e^((r_k^2 - r^2) / 2 nib^2) moves the outline from the pen's radius r to r_k: its pressure at node k.
+    Each element ds of a line is a Gaussian dab of weight ds / (nib sqrt(2 pi)). Their sum is
+    exp(-d^2 / 2 nib^2) at the distance d from the line, however dense the nodes are. So d needs no
+    search: d = nib sqrt(-2 ln sum). A Gaussian is a product of one in x and one in y, which makes
+        the sum a matrix product. A weight e^((r_k^2 - r^2) / 2 nib^2) moves the outline from the
+        pen's radius r to r_k: this is the pressure at node k.
     """
     radius = np.minimum(RADIUS * np.exp(RADIUS_SPREAD * _normal(rng, len(path), 1)), RADIUS_MAX)
     path = _fit(path, radius)
@@ -226,14 +235,14 @@ def _ink(path: Array, down: Array, rng: np.random.Generator) -> Array:
 
 
 def _fit(path: Array, radius: Array) -> Array:
-    """Scale and move each line so that its ink just fills the box, higher than wide or wider than high."""
+    """Scale and move each line so that its ink just fills the box, in height or in width."""
     low, high = path.min(1, keepdims=True), path.max(1, keepdims=True)
     scale = (BOX - 2 * radius[..., None]) / (high - low).max(2, keepdims=True)
     return (path - (low + high) / 2) * scale + BOX / 2
 
 
 def _pressure(n: int, rng: np.random.Generator) -> Array:
-    """How a hand leans on its pen along the line: factors (n, SEGMENTS) of the radius, in one slow wave."""
+    """The pressure along the line: factors (n, SEGMENTS) of the radius, in one slow wave."""
     along = np.linspace(0, 1, SEGMENTS, dtype=np.float32)
     height, waves = PRESSURE * _normal(rng, n, 1), PRESSURE_WAVES * _normal(rng, n, 1)
     return np.exp(height * np.sin(2 * math.pi * (waves * along + _uniform(rng, n, 1))))
@@ -248,9 +257,10 @@ def _dabs(position: Array) -> Array:
 
 
 def _centre(boxes: Array) -> Array:
-    """Put each box (n, BOX, BOX) into a black image with its centre of mass on pixel (14, 14): (n, 784) uint8.
+    """Put each box (n, BOX, BOX) into a black image, its centre of mass on pixel (14, 14): (n, 784) uint8.
 
-    Counted from 0, that is half a pixel right of and below the middle; MNIST's digits lie so, within half a pixel.
+    Counted from 0, this is half a pixel right of and below the middle. MNIST's digits are centred
+    there, to within half a pixel.
     """
     mass = boxes.sum((1, 2))
     reach = np.arange(BOX)
@@ -262,5 +272,5 @@ def _centre(boxes: Array) -> Array:
 
 
 def _offset(centre: Array) -> Array:
-    """Whole pixels (n, 1) that bring a centre (n,) to the image's, as far as the border allows."""
+    """Whole pixels (n, 1) that move a centre (n,) to that of the image, within the borders."""
     return np.clip(np.rint(SIDE // 2 - centre), 0, SIDE - BOX).astype(np.intp)[:, None]

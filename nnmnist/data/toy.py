@@ -1,6 +1,6 @@
-"""The lecture's small problems, drawn from a seed: nothing to download, and made in a moment.
+"""The lecture's small problems, generated from a seed in a moment.
 
-A new problem is one function, which draws n examples, and one line in `PROBLEMS`.
+A new problem is one function that samples n examples, and one line in `PROBLEMS`.
 """
 
 from __future__ import annotations
@@ -20,20 +20,20 @@ RGB = ("red", "green", "blue")
 
 
 def line(rng: np.random.Generator, n: int) -> tuple[Array, Array]:
-    """y = 1 + 2 x with noise of deviation 0.3."""
+    """y = 1 + 2 x, with noise of standard deviation 0.3."""
     x = rng.uniform(-1, 1, (n, 1))
     return x, 1 + 2 * x + 0.3 * rng.standard_normal((n, 1))
 
 
 def planes(rng: np.random.Generator, n: int) -> tuple[Array, Array]:
-    """Two outputs of three inputs: y = W x + b with noise of deviation 0.1."""
+    """Two outputs of three inputs: y = W x + b, with noise of standard deviation 0.1."""
     x = rng.uniform(-1, 1, (n, 3))
     W = np.array([[1.0, -2.0, 0.5], [0.0, 1.5, -1.0]])
     return x, x @ W.T + [0.5, -1.0] + 0.1 * rng.standard_normal((n, 2))
 
 
 def threshold(rng: np.random.Generator, n: int) -> tuple[Array, Array]:
-    """One input, two classes: the second has probability 1 / (1 + e^-(4 x - 1))."""
+    """One input, two classes: the second one has the probability 1 / (1 + e^-(4 x - 1))."""
     x = rng.uniform(-2, 2, (n, 1))
     return x, rng.random(n) < 1 / (1 + np.exp(1 - 4 * x[:, 0]))
 
@@ -44,7 +44,7 @@ def two_classes(rng: np.random.Generator, n: int) -> tuple[Array, Array]:
 
 
 def three_classes(rng: np.random.Generator, n: int) -> tuple[Array, Array]:
-    """Red, green and blue clouds in the plane, which lines separate but for a few points."""
+    """Red, green and blue clouds in the plane; lines separate all but a few points."""
     return _clouds(rng, n, [[0.0, 1.5], [-1.3, -0.75], [1.3, -0.75]])
 
 
@@ -54,7 +54,7 @@ def _clouds(rng: np.random.Generator, n: int, centres: list[list[float]]) -> tup
 
 
 def rings(rng: np.random.Generator, n: int) -> tuple[Array, Array]:
-    """A red disc in a green ring in a blue one: no lines separate them."""
+    """A red disc in a green ring in a blue ring: lines cannot separate them."""
     label = rng.integers(0, 3, n)
     radius = 0.7 * label + 0.35 + 0.12 * rng.standard_normal(n)
     angle = rng.uniform(0, 2 * math.pi, n)
@@ -62,19 +62,19 @@ def rings(rng: np.random.Generator, n: int) -> tuple[Array, Array]:
 
 
 def s_curve(rng: np.random.Generator, n: int) -> tuple[Array, Array]:
-    """y = sigmoid(3 x - 1) with noise of deviation 0.05."""
+    """y = sigmoid(3 x - 1), with noise of standard deviation 0.05."""
     x = rng.uniform(-2, 2, (n, 1))
     return x, 1 / (1 + np.exp(1 - 3 * x)) + 0.05 * rng.standard_normal((n, 1))
 
 
 def hinge(rng: np.random.Generator, n: int) -> tuple[Array, Array]:
-    """y = relu(2 x - 1) with noise of deviation 0.1."""
+    """y = relu(2 x - 1), with noise of standard deviation 0.1."""
     x = rng.uniform(-2, 2, (n, 1))
     return x, np.maximum(2 * x - 1, 0) + 0.1 * rng.standard_normal((n, 1))
 
 
 def curve(rng: np.random.Generator, n: int) -> tuple[Array, Array]:
-    """y = sin(3 x) + x / 2 with noise of deviation 0.1."""
+    """y = sin(3 x) + x / 2, with noise of standard deviation 0.1."""
     x = rng.uniform(-2, 2, (n, 1))
     return x, np.sin(3 * x) + x / 2 + 0.1 * rng.standard_normal((n, 1))
 
@@ -86,12 +86,12 @@ def product(rng: np.random.Generator, n: int) -> tuple[Array, Array]:
 
 
 class Problem(NamedTuple):
-    """How examples are drawn, and how many."""
+    """How the examples of a problem are sampled, and how many."""
 
     # inputs (n, n_inputs), labels or values
     sample: Callable[[np.random.Generator, int], tuple[Array, Array]]
-    n: int  # of the training part, and of the test part
-    classes: tuple[str, ...] = ()  # the name of each label; none where the targets are values
+    n: int  # examples in each part
+    classes: tuple[str, ...] = ()  # the name of each class; empty for values
 
 
 PROBLEMS = {
@@ -109,15 +109,16 @@ PROBLEMS = {
 
 
 def has_values(name: str) -> bool:
-    """Whether `name` is one of these problems and has values for targets, not classes."""
+    """Whether this is a problem whose targets are values, not classes."""
     return name in PROBLEMS and not PROBLEMS[name].classes
 
 
 def load(name: str, seed: int) -> Source:
-    """Draw a training and a test part of the problem `name`, each from its own generator of `seed`.
+    """Sample a training and a test part of a problem, each with its own generator of the seed.
 
     Returns:
-        A source of inputs (n, n_inputs) float32 with labels (n,) uint8, or values (n, n_outputs) float32.
+        A source of inputs (n, n_inputs) float32 with labels (n,) uint8 or values (n, n_outputs)
+        float32.
     """
     problem = PROBLEMS[name]
     digest = hashlib.sha256()

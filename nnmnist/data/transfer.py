@@ -1,8 +1,8 @@
-"""One file over HTTP, with bounds that hold against every kind of bad server.
+"""Downloads one file over HTTP, with limits that hold for every kind of bad server.
 
-The time limits of a socket bind neither name resolution, nor a host of many dead addresses, nor headers or
-bytes that drip in one by one. So the request runs in a thread of its own, and the caller takes what comes out
-of a queue and keeps the clock.
+The timeouts of a socket do not limit name resolution, a host with many dead addresses, or headers
+and bytes that arrive one by one. So the request runs in a thread of its own, and the caller takes
+results from a queue and watches the clock.
 """
 
 from __future__ import annotations
@@ -20,94 +20,100 @@ if TYPE_CHECKING:
     import requests
     from urllib3 import BaseHTTPResponse
 
-CONNECT_TIMEOUT = 5.0  # seconds until somebody accepts the connection
-READ_TIMEOUT = 30.0  # seconds of silence, and what a transfer may take on top of its size / SLOWEST
-SLOWEST = 10_000  # bytes a second
-BACKOFF = 0.2  # seconds, doubled at each of two retries
-LONGEST_WAIT = 1.0  # seconds before a retry, whatever Retry-After asks
+CONNECT_TIMEOUT = 5.0  # seconds
+READ_TIMEOUT = 30.0  # seconds without data, and seconds that any transfer may take
+SLOWEST = 10_000  # bytes per second
+BACKOFF = 0.2  # seconds before a retry, doubled for the second one
+LONGEST_WAIT = 1.0  # seconds before a retry, even if Retry-After is longer
 CHUNK = 1 << 16
 
-# Some of the body, its announced length (0: unknown), a failure, or the end.
-Happening = bytes | int | Exception | None
+# A part of the body, its announced length (0: unknown), an error, or None at the end.
+Message = bytes | int | Exception | None
 
 
 class TransferError(Exception):
-    """Why a mirror was of no use."""
+    """The reason why a mirror failed."""
 
 
-def receive(url: str, limit: int, connect: float, hear: Callable[[int, int | None], None]) -> bytes:
-    """The body of `url` as it was sent, without undoing any compression.
+def receive(
+    url: str, limit: int, connect: float, on_progress: Callable[[int, int | None], None]
+) -> bytes:
+    """The body of a URL as the server sends it, without decompression.
 
-    Gives up after `connect` seconds without a connection, below SLOWEST bytes a second, or past `limit`
-    bytes. `hear(count, total)` is called as bytes arrive; a total of None was not announced.
+    Args:
+        url: the address.
+        limit: the largest number of bytes to accept.
+        connect: seconds to wait for a connection.
+        on_progress: is called with the number of bytes so far and the total; None if it is unknown.
 
-    Raises TransferError for whatever goes wrong.
+    Raises:
+        TransferError: the request failed, was too slow, or sent more than `limit` bytes.
     """
     import requests  # noqa: F401 - loaded before the clock starts
 
-    happenings: Queue[Happening] = Queue()
+    events: Queue[Message] = Queue()
     abandoned = Event()
-    Thread(target=_work, args=(url, happenings, abandoned), daemon=True).start()
+    Thread(target=_work, args=(url, events, abandoned), daemon=True).start()
     try:
-        return _collect(happenings, limit, connect, hear)
+        return _collect(events, limit, connect, on_progress)
     finally:
         abandoned.set()
 
 
 def _collect(
-    happenings: Queue[Happening],
+    events: Queue[Message],
     limit: int,
     connect: float,
-    hear: Callable[[int, int | None], None],
+    on_progress: Callable[[int, int | None], None],
 ) -> bytes:
-    _next(happenings, connect, f"no connection within {connect:g} s")
+    _next(events, connect, f"no connection within {connect:g} s")
     began = monotonic()
     body = bytearray()
     total = None
     while True:
         patience = began + READ_TIMEOUT + len(body) / SLOWEST - monotonic()
         so_far = f"{len(body):,} bytes in {monotonic() - began + patience:.0f} s"
-        happening = _next(happenings, patience, f"too slow: {so_far}")
-        if happening is None:
+        event = _next(events, patience, f"too slow: {so_far}")
+        if event is None:
             return bytes(body)
-        if isinstance(happening, int):
-            total = happening or None
+        if isinstance(event, int):
+            total = event or None
             continue
-        body += happening
+        body += event
         if len(body) > limit:
-            raise TransferError(f"sends more than the {limit:,} bytes there can be")
-        hear(len(body), total)
+            raise TransferError(f"sends more than {limit:,} bytes, the largest possible size")
+        on_progress(len(body), total)
 
 
-def _next(happenings: Queue[Happening], patience: float, complaint: str) -> bytes | int | None:
+def _next(events: Queue[Message], patience: float, complaint: str) -> bytes | int | None:
     try:
-        happening = happenings.get(timeout=max(patience, 0.0))
+        event = events.get(timeout=max(patience, 0.0))
     except Empty:
         raise TransferError(complaint) from None
-    if isinstance(happening, Exception):
-        raise TransferError(_reason(happening)) from happening
-    return happening
+    if isinstance(event, Exception):
+        raise TransferError(_reason(event)) from event
+    return event
 
 
 def _reason(error: BaseException) -> str:
-    """What lies at the bottom of a stack of wrapped exceptions: `[Errno 104] Connection reset by peer`."""
+    """The innermost of several wrapped exceptions: `[Errno 104] Connection reset by peer`."""
     while deeper := error.__cause__ or (None if error.__suppress_context__ else error.__context__):
         error = deeper
     return str(error) or type(error).__name__
 
 
-def _work(url: str, happenings: Queue[Happening], abandoned: Event) -> None:
+def _work(url: str, events: Queue[Message], abandoned: Event) -> None:
     try:
         with closing(_exchange(url)) as exchange:
-            for happening in exchange:
-                happenings.put(happening)
+            for event in exchange:
+                events.put(event)
                 if abandoned.is_set():
                     return
-        happenings.put(None)
+        events.put(None)
     except (
         Exception
     ) as error:  # whatever it is, it concerns this mirror alone, and nobody must wait in vain
-        happenings.put(error)
+        events.put(error)
 
 
 def _exchange(url: str) -> Generator[bytes | int, None, None]:
@@ -129,7 +135,7 @@ def _exchange(url: str) -> Generator[bytes | int, None, None]:
 
 
 def _knock(url: str) -> None:
-    """Raise OSError unless the host of `url`, or the proxy that stands before it, accepts a connection."""
+    """Raise OSError unless the host of a URL, or its proxy, accepts a connection."""
     from requests.utils import get_environ_proxies, select_proxy
 
     proxy = select_proxy(url, get_environ_proxies(url))
@@ -141,7 +147,7 @@ def _knock(url: str) -> None:
 
 
 def _session(url: str) -> requests.Session:
-    """A session that retries twice and, for an https `url`, cannot be redirected to plain http."""
+    """A session that retries twice, and is never redirected from https to plain http."""
     import requests
     from requests.adapters import HTTPAdapter
     from urllib3 import Retry
@@ -153,7 +159,7 @@ def _session(url: str) -> requests.Session:
 
     retry = BriefRetry(
         total=2,
-        connect=0,  # the next mirror is the better second try
+        connect=0,  # the next mirror is a better second try
         backoff_factor=BACKOFF,
         status_forcelist=(429, 500, 502, 503, 504),
         raise_on_status=False,

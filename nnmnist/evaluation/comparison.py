@@ -1,4 +1,4 @@
-"""Which of two networks is better, as far as the same examples can tell."""
+"""Which of two networks is better, measured on the same examples."""
 
 from __future__ import annotations
 
@@ -8,12 +8,12 @@ import numpy as np
 
 from nnmnist.types import Array
 
-SIGNIFICANCE = 0.05  # a difference that chance makes more seldom is taken to mean something
+SIGNIFICANCE = 0.05  # a difference with a smaller p is significant
 
 
 @dataclass(frozen=True)
 class Comparison:
-    """How many examples networks A and B classify rightly."""
+    """How many examples the networks A and B classify correctly."""
 
     both: int
     only_a: int
@@ -22,29 +22,29 @@ class Comparison:
 
     @property
     def n(self) -> int:
-        """All examples."""
+        """The number of all examples."""
         return self.both + self.only_a + self.only_b + self.neither
 
     @property
     def accuracy(self) -> tuple[float, float]:
-        """Of A and of B."""
+        """The accuracy of A and that of B."""
         return (self.both + self.only_a) / self.n, (self.both + self.only_b) / self.n
 
     @property
     def p(self) -> float:
-        """See `mcnemar`."""
+        """The p-value of McNemar's exact test, see `mcnemar`."""
         return mcnemar(self.only_a, self.only_b)
 
     @property
     def better(self) -> str | None:
-        """A or B, where the difference means something."""
+        """A or B if the difference is significant, else None."""
         if self.p >= SIGNIFICANCE:
             return None
         return "A" if self.only_a > self.only_b else "B"
 
 
 def compare(a: Array, b: Array, labels: Array) -> Comparison:
-    """Of the classes (n,) that two networks answer, with the true ones."""
+    """Compare the classes (n,) that two networks predict with the true ones."""
     a_right, b_right = a == labels, b == labels
     return Comparison(
         both=int(np.sum(a_right & b_right)),
@@ -55,11 +55,12 @@ def compare(a: Array, b: Array, labels: Array) -> Comparison:
 
 
 def mcnemar(only_a: int, only_b: int) -> float:
-    """The two-sided p of McNemar's exact test (McNemar 1947; for classifiers: Dietterich 1998, section 3.1).
+    """The two-sided p-value of McNemar's exact test.
 
-    Of two equally good networks, each is as likely as the other to be the only one that is right: `only_a` is
-    drawn from the binomial distribution of n = only_a + only_b and 1/2, and p is the probability of a split at
-    least so uneven,
+    McNemar 1947; for classifiers, Dietterich 1998, section 3.1. If both networks are equally good,
+    each is equally likely to be the only one that is right: `only_a` has the binomial distribution
+    of n = only_a + only_b trials with probability 1/2. The p-value is the probability of a split
+    that is at least as uneven:
 
         p = 2 sum_{k = 0}^{min(only_a, only_b)} (n choose k) / 2^n,    at most 1.
     """

@@ -1,7 +1,8 @@
 """A network as one page of HTML: draw a digit, or paste a picture, and see what the network reads.
 
-The page is put together from the files in page/. It computes everything itself and may load nothing from anywhere,
-which its content security policy enforces: styles and script run only if they have the hashes that it states.
+The page is put together from the files in page/. It computes everything itself and may load nothing
+from anywhere, which its content security policy enforces: styles and script run only if they have
+the hashes that it states.
 """
 
 from __future__ import annotations

@@ -31,7 +31,8 @@ OPERATORS = {
     "tanh": "Tanh",
 }
 
-# nnmnist/model/normalize.py; x and y count from the picture's middle, and `places` are columns of 1, x and y.
+# nnmnist/model/normalize.py; x and y count from the picture's middle, and `places` are columns of
+# 1, x and y.
 NORMALIZE = """
 normalize (float[n, pixels] pictures) => (float[n, pixels] h0) {
     sums = MatMul (pictures, powers)
@@ -77,8 +78,8 @@ normalize (float[n, pixels] pictures) => (float[n, pixels] h0) {
 def encode(checkpoint: Checkpoint) -> bytes:
     """A graph from `inputs` to `predictions` (batch, M) float32: what `Network.predict` gives.
 
-    `inputs` are (batch, rows, columns) uint8 where the network reads pictures, whose scaling to [0, 1] and
-    normalization are part of the graph, and else (batch, n_inputs) float32.
+    `inputs` are (batch, rows, columns) uint8 where the network reads pictures, whose scaling to [0,
+    1] and normalization are part of the graph, and else (batch, n_inputs) float32.
 
     Raises:
         MissingLibrary: there is no onnx.

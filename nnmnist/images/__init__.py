@@ -1,1 +1,1 @@
-"""Any picture of a digit, made into what a network takes."""
+"""Any picture of a digit, turned into the inputs of a network."""

@@ -1,12 +1,13 @@
-"""Pictures brought to one slant, width and height, as far as the moments of their ink tell these.
+"""Normalizes images of digits to the same slant, width and height, by the moments of their ink.
 
-Casey, Moment normalization of handprinted characters, 1970. With (m_x, m_y) the ink's centre, s_xx, s_xy and s_yy its
-variances, and a = s_xy / s_yy how far it leans to the side for each pixel down, the pixel that lies (x, y) from the
-centre of the result shows what the picture has at
+Casey, Moment normalization of handprinted characters, 1970. (m_x, m_y) is the centre of the ink,
+s_xx, s_xy and s_yy are its variances, and a = s_xy / s_yy is the slant: pixels to the side per
+pixel down. The pixel at (x, y) from the centre of the result shows what the image shows at
 
     (m_x + x / k_x + a y / k_y,  m_y + y / k_y).
 
-k_x and k_y, which are bounded (a 1 stays slender), stretch it to deviations about as MNIST's digits have them.
+k_x and k_y stretch the digit to the mean standard deviations of MNIST's digits, within limits: a 1
+stays narrow.
 """
 
 from __future__ import annotations
@@ -15,14 +16,21 @@ import numpy as np
 
 from nnmnist.types import Array
 
-WIDTH, HEIGHT = 3.6 / 28, 5.3 / 28  # deviations of the ink, of the picture's width and height
-WIDER, TALLER = 1.6, 1.5  # at the most, and as much narrower and lower
-THIN = 0.1  # pixels^2: no variance is taken for less
-CHUNK = 100  # pictures at once: their arrays stay in the processor's cache
+# standard deviations of the ink, as fractions of width and height
+WIDTH, HEIGHT = (
+    3.6 / 28,
+    5.3 / 28,
+)
+WIDER, TALLER = 1.6, 1.5  # largest factors; the smallest ones are their inverses
+THIN = 0.1  # pixels^2: smaller variances count as this
+CHUNK = 100  # images that are processed together: so many stay in the processor's cache
 
 
 def normalize(images: Array, image_shape: tuple[int, int]) -> Array:
-    """Images (n, rows * columns) normalized, in the same type: bytes stay bytes, rounded; what is bright is ink."""
+    """Normalize images (n, rows * columns); bright pixels are ink.
+
+    The result has the same type: bytes stay bytes, and are rounded.
+    """
     out = np.empty_like(images)
     rows, columns = image_shape
     padded = np.zeros((CHUNK, rows + 2, columns + 2), np.float32)
@@ -30,8 +38,8 @@ def normalize(images: Array, image_shape: tuple[int, int]) -> Array:
         part = images[start : start + CHUNK]
         x, y = _sources(part.astype(np.float64), image_shape)
         padded[: len(part), 1:-1, 1:-1] = part.reshape(-1, *image_shape)
-        lines = _between(padded[: len(part)], y)  # (n, rows, columns + 2)
-        pixels = _between(lines.reshape(-1, columns + 2), x.reshape(-1, columns)).reshape(
+        lines = _interpolate(padded[: len(part)], y)  # (n, rows, columns + 2)
+        pixels = _interpolate(lines.reshape(-1, columns + 2), x.reshape(-1, columns)).reshape(
             part.shape
         )
         out[start : start + CHUNK] = (
@@ -41,9 +49,9 @@ def normalize(images: Array, image_shape: tuple[int, int]) -> Array:
 
 
 def _sources(images: Array, image_shape: tuple[int, int]) -> tuple[Array, Array]:
-    """Where in its image each pixel comes from: columns (n, rows, columns), and rows (n, rows), which lie level.
+    """The source of each pixel: columns (n, rows, columns), and rows (n, rows), which stay horizontal.
 
-    The sums are in float64, in which those over bytes are exact, whatever the order in which they are made.
+    The sums are in float64. Sums over bytes are then exact, whatever their order.
     """
     rows, columns = image_shape
     y, x = (side.reshape(-1) for side in np.mgrid[:rows, :columns].astype(np.float64))
@@ -52,21 +60,23 @@ def _sources(images: Array, image_shape: tuple[int, int]) -> tuple[Array, Array]
     m_x, m_y, m_xx, m_xy, m_yy = np.stack(sums) / np.maximum(mass, np.finfo(float).tiny)
     s_xx, s_xy, s_yy = m_xx - m_x**2, m_xy - m_x * m_y, np.maximum(m_yy - m_y**2, THIN)
     lean = s_xy / s_yy
-    deviation = np.sqrt(np.maximum(s_xx - lean * s_xy, THIN))  # across, once it stands upright
+    # horizontally, when it stands upright
+    deviation = np.sqrt(np.maximum(s_xx - lean * s_xy, THIN))
     k_x = np.clip(WIDTH * columns / deviation, 1 / WIDER, WIDER)[:, None]
     k_y = np.clip(HEIGHT * rows / np.sqrt(s_yy), 1 / TALLER, TALLER)[:, None]
-    down = (np.arange(rows) - rows // 2) / k_y  # MNIST's centre of mass lies on pixel (14, 14)
+    down = (np.arange(rows) - rows // 2) / k_y  # MNIST's centre of mass is pixel (14, 14)
     across = (np.arange(columns) - columns // 2) / k_x
     leaning = m_x[:, None] + lean[:, None] * down
     x_source = leaning.astype(np.float32)[:, :, None] + across.astype(np.float32)[:, None, :]
     return x_source, (m_y[:, None] + down).astype(np.float32)
 
 
-def _between(values: Array, position: Array) -> Array:
-    """Of each of m sequences of n values, with a zero before and behind, those at k positions, linearly interpolated.
+def _interpolate(values: Array, position: Array) -> Array:
+    """Linear interpolation of m sequences of n values, with a zero before and after, at k positions.
 
     Args:
-        values: (m, n + 2, ...). position: (m, k), counted from the first value behind the zero; spoilt.
+        values: (m, n + 2, ...).
+        position: (m, k), counted from the first value after the zero; this array is changed.
     """
     m, padded = values.shape[:2]
     position += 1

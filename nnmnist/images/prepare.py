@@ -1,11 +1,13 @@
-"""A picture of one digit, of any size, light and colour of ink, made as MNIST's digits were made.
+"""Turns a picture of one digit, of any size, light and ink, into an image in the format of MNIST.
 
-    flatten: the light of the paper taken away    ->  find: the pixels of the digit, without specks and edges
-    ->  fit: into a 20x20 box, with MNIST's thickness of line   ->  centre: by mass in 28x28
+    flatten: remove the light of the paper   ->  find: the pixels of the digit, without specks and
+        edges ->  fit: into a 20x20 box, with MNIST's line thickness   ->  centre: by mass in 28x28
 
-MNIST's own digits were size-normalised into a 20x20 box with their aspect ratio kept, grey by anti-aliasing, and
-centred by their centre of mass in 28x28 (LeCun, Bottou, Bengio, Haffner 1998, section III.A). A network reads a
-photo as well as it reads the test set only if the photo has gone the same way.
+The format of MNIST: an image has 28x28 bytes, 0 for the background and 255 for full ink. The digit
+was scaled to fit a 20x20 box with its aspect ratio kept, with grey values from anti-aliasing, and
+its centre of mass is pixel (14, 14), counted from 0 (LeCun, Bottou, Bengio, Haffner, Gradient-based
+learning applied to document recognition, 1998, section III.A). A network reads a photo as well as
+the test set only if the photo was prepared in the same way.
 """
 
 from __future__ import annotations
@@ -16,24 +18,28 @@ from nnmnist.images.regions import components
 from nnmnist.images.ruled import without_lines
 from nnmnist.types import Array
 
-SIDE = 28  # pixels of an image of MNIST
-BOX = 20  # pixels of the square in its middle that holds the ink
-WORK = 256  # pixels of the longer side at which a digit is looked for
-SAMPLE = 100  # pixels of the longer side that are enough to find the light of the paper
-PAPER = 0.55  # the part of a picture that is paper, at the least
-FAINTEST = 12.0  # grey values by which ink must differ from paper, and five times the noise
-SPECK = 0.08  # parts smaller than this share of the largest are dirt
-LEAST = 0.001  # of the picture is ink
-THINNEST, THICKEST = 2.0, 4.2  # pixels of a line in the box, as they occur in MNIST
+SIDE = 28  # pixels of a side of an image
+BOX = 20  # pixels of a side of the box that the digit fills
+WORK = 256  # pixels of the longer side of the picture in which a digit is searched
+SAMPLE = 100  # pixels of the longer side, enough to find the light of the paper
+PAPER = 0.55  # the smallest part of a picture that is paper
+FAINTEST = (
+    12.0  # smallest difference of grey values between ink and paper, besides five times the noise
+)
+SPECK = 0.08  # smaller parts, relative to the largest, are dirt
+LEAST = 0.001  # smallest part of the picture that is ink
+THINNEST, THICKEST = 2.0, 4.2  # line width in the box, in pixels, as in MNIST
 NOTHING = "no ink found: nothing stands out from the background"
 
 
 class NoInk(ValueError):
-    """There is nothing on the picture."""
+    """There is nothing in the picture."""
 
 
 def prepare(grey: Array) -> Array:
-    """(28, 28) uint8, white on black, of a picture (rows, columns) uint8 of a digit, dark on light or light on dark.
+    """Prepare a picture (rows, columns) uint8 of a digit: (28, 28) uint8, white on black.
+
+    The picture may be dark on light or light on dark.
 
     Raises:
         NoInk: nothing stands out from the background.
@@ -46,24 +52,25 @@ def prepare(grey: Array) -> Array:
 
 
 def shrink(grey: Array, side: int) -> Array:
-    """A picture (rows, columns) uint8 as floats, its longer side at most `side` pixels."""
+    """A picture (rows, columns) uint8 as floats; its longer side has at most `side` pixels."""
     return _resize(grey, min(1.0, side / max(grey.shape))).astype(np.float64)
 
 
 def boxed(soft: Array, digit: Array) -> Array:
-    """(28, 28) uint8 of the ink (rows, columns), 0 to 1, of a digit, and its mask."""
+    """(28, 28) uint8 of the ink (rows, columns) in [0, 1] of a digit, and its mask."""
     rows, columns = np.flatnonzero(digit.any(axis=1)), np.flatnonzero(digit.any(axis=0))
     cut = slice(max(rows[0] - 1, 0), rows[-1] + 2), slice(max(columns[0] - 1, 0), columns[-1] + 2)
     return centre(fit(np.rint(255 * soft[cut]).astype(np.uint8), thickness(digit)))
 
 
 def flatten(grey: Array) -> Array:
-    """How much each pixel is ink, from 0 up, whatever the light: the distance from the paper's brightness.
+    """The amount of ink of each pixel, from 0 up: its distance from the brightness of the paper.
 
-    The paper is a quadratic surface through the greater part of the pixels, those closest to it (least trimmed
-    squares: Rousseeuw 1984), found by way of a level and a plane, which cannot bend towards what is no paper. Ink
-    is what lies on the side of the larger outliers: the third moment of the differences, weighed by how far from
-    the border they are, tells dark from light.
+    The paper is a quadratic surface through most of the pixels, those that are closest to it (least
+    trimmed squares: Rousseeuw 1984). Fits of a constant and of a plane come first, because they
+    cannot bend towards anything that is not paper. Ink is on the side of the larger outliers: the
+    third moment of the differences, weighted by their distance from the border, tells dark from
+    light.
     """
     y, x = np.linspace(-1, 1, grey.shape[0])[:, None], np.linspace(-1, 1, grey.shape[1])
     step = 1 + max(grey.shape) // SAMPLE
@@ -74,7 +81,8 @@ def flatten(grey: Array) -> Array:
         paper = difference <= max(np.quantile(difference, PAPER), 2.5 * noise)
         fitted = np.linalg.lstsq(sample[paper, :terms], values[paper], rcond=None)[0]
         difference = np.abs(values - sample[:, :terms] @ fitted)
-        noise = 1.4826 * float(np.median(difference[paper])) + 1.0  # the deviation, from the median
+        # standard deviation, estimated from the median
+        noise = 1.4826 * float(np.median(difference[paper])) + 1.0
     light = sum(factor * term for factor, term in zip(fitted, _surface(y, x), strict=True))
     difference = grey - light
     dark = np.sum(difference**3 * (1 - x * x) * (1 - y * y)) < 0
@@ -82,7 +90,7 @@ def flatten(grey: Array) -> Array:
     if np.quantile(ink, 1 - LEAST / 2) < max(FAINTEST, 5 * noise):
         raise NoInk(NOTHING)
     if dark:
-        ink /= np.maximum(light, 1.0)  # dark ink takes away a share of the light that falls on it
+        ink /= np.maximum(light, 1.0)  # dark ink absorbs a share of the light that falls on it
     return ink
 
 
@@ -92,16 +100,16 @@ def _surface(y: Array, x: Array) -> list[Array]:
 
 
 def find(ink: Array) -> tuple[Array, Array]:
-    """What is written in `ink` (rows, columns): the ink with its soft edges, 0 to 1, and the mask of its pixels.
+    """Find what is written in `ink` (rows, columns): the ink with soft edges in [0, 1], and its mask.
 
-    Lines of ruled paper are left out, and what touches the border: shadows, a table. That may be far darker than
-    the ink, so the threshold is set anew without it.
+    Lines of ruled paper are removed, and everything that touches the border: shadows, a table.
+    These may be much darker than the ink, so the threshold is computed again without them.
 
     Raises:
         NoInk: nothing is left.
     """
     ink, threshold = _normal(ink)
-    # Half the threshold is where the soft edge of a line ends.
+    # The soft edge of a line ends at half the threshold.
     faint = ink > threshold / 2
     labels = components(without_lines(faint))
     written = _off_border(labels)[labels] & (labels > 0)
@@ -115,24 +123,23 @@ def find(ink: Array) -> tuple[Array, Array]:
 
 
 def _normal(ink: Array) -> tuple[Array, float]:
-    """`ink` with full ink as 1, however little of it there is, and the threshold that parts it from the paper."""
+    """The ink scaled so that full ink is 1, and the threshold between ink and paper."""
     ink = np.clip(ink / np.percentile(ink[ink > ink.max() / 4], 95), 0, 1)
     return ink, otsu(ink)
 
 
 def _off_border(labels: Array) -> Array:
-    """Which components (n,) bool do not touch the border; all where nothing else is there."""
+    """Which components (n,) bool do not touch the border; all, if there are no others."""
     inside = np.ones(labels.max() + 1, bool)
     inside[np.concatenate([labels[0], labels[-1], labels[:, 0], labels[:, -1]])] = False
     inside[0] = True
     ink = np.count_nonzero(inside[labels] & (labels > 0))
-    return (
-        inside if ink >= LEAST * labels.size else np.ones_like(inside)
-    )  # a digit on the border is better than none
+    # a digit on the border is better than none
+    return inside if ink >= LEAST * labels.size else np.ones_like(inside)
 
 
 def otsu(values: Array) -> float:
-    """The threshold in [0, 1] that parts `values` into two classes of the largest variance between (Otsu 1979)."""
+    """The threshold in [0, 1] with the largest variance between two classes of values (Otsu 1979)."""
     counts, edges = np.histogram(values, 256, (0.0, 1.0))
     share = counts / counts.sum()
     level = (edges[:-1] + edges[1:]) / 2
@@ -142,19 +149,19 @@ def otsu(values: Array) -> float:
 
 
 def thickness(digit: Array) -> float:
-    """The mean width of the lines of a mask, in its pixels: twice its area over the length of its outline."""
+    """The mean line width of a mask in pixels: twice its area over the length of its outline."""
     padded = np.pad(digit, 1).astype(np.int8)
     steps = np.abs(np.diff(padded, axis=0)).sum() + np.abs(np.diff(padded, axis=1)).sum()
-    return float(
-        2 * digit.sum() / (steps * np.pi / 4)
-    )  # a staircase is 4 / pi as long as the line it follows
+    # a staircase is 4 / pi as long as the line it follows
+    return float(2 * digit.sum() / (steps * np.pi / 4))
 
 
 def fit(picture: Array, width: float) -> Array:
-    """A cut-out digit (rows, columns) uint8 in a box of 20, its lines neither thinner nor thicker than MNIST's.
+    """Fit a cut-out digit (rows, columns) uint8 into a box of 20, with line widths as in MNIST.
 
     Args:
-        width: of its lines, in its own pixels.
+        picture: the digit.
+        width: width of its lines, in its own pixels.
     """
     from PIL import Image, ImageFilter
 
@@ -163,7 +170,7 @@ def fit(picture: Array, width: float) -> Array:
     pixel = max(picture.shape) / BOX  # of the box, in pixels of the picture
     reach = round((np.clip(width, THINNEST * pixel, THICKEST * pixel) - width) / 2)
     digit = Image.fromarray(np.pad(picture, max(reach, 0)))
-    for _ in range(abs(reach)):  # one filter of their whole reach takes the square of the time
+    for _ in range(abs(reach)):  # one filter of the whole size would be quadratically slower
         digit = digit.filter(ImageFilter.MaxFilter(3) if reach > 0 else ImageFilter.MinFilter(3))
     small = _resize(np.asarray(digit), BOX / max(digit.size)).astype(np.float64)
     inked = small[small > 20]
@@ -172,7 +179,7 @@ def fit(picture: Array, width: float) -> Array:
 
 
 def centre(box: Array) -> Array:
-    """`box` (rows, columns) in a black (28, 28), its centre of mass on pixel (14, 14) as far as the border allows."""
+    """Put a box into a black (28, 28) image, its centre of mass on pixel (14, 14) if it fits."""
     image = np.zeros((SIDE, SIDE), np.uint8)
     place = []
     for axis, size in enumerate(box.shape):
@@ -185,11 +192,11 @@ def centre(box: Array) -> Array:
 
 
 def _resize(picture: Array, scale: float) -> Array:
-    """`picture` at `scale`, each pixel the mean of what it covers, or interpolated where it grows."""
+    """Resize a picture: a pixel is the mean of what it covers, or interpolated if it grows."""
     from PIL import Image
 
     rows, columns = (max(1, round(size * scale)) for size in picture.shape)
     method = Image.Resampling.BOX if scale < 0.7 else Image.Resampling.LANCZOS
-    # Columns first, then rows: left to itself, Pillow's order, and with it the rounding, depends on its version.
+    # First columns, then rows: the order of Pillow, and so the rounding, depends on its version.
     narrow = Image.fromarray(picture).resize((columns, len(picture)), method)
     return np.asarray(narrow.resize((columns, rows), method))

@@ -1,4 +1,4 @@
-"""A person's own image of a digit, or of several, as the network takes it."""
+"""Reads a user's image of a digit, or of several, into the inputs of a network."""
 
 from __future__ import annotations
 
@@ -32,27 +32,27 @@ SUFFIXES = {
     ".tiff",
     ".webp",
 }
-# none that starts a program, as EPS does
+# without formats that start a program, such as EPS
 FORMATS = ("BMP", "GIF", "JPEG", "PNG", "PPM", "TIFF", "WEBP")
 MAX_BYTES = 50_000_000
 MAX_PIXELS = 64_000_000
-# a border of this grey value or above: no digit of MNIST's kind, even at the network's own size
+# With a border this light, an image is not in the format of MNIST, whatever its size.
 LIGHT = 200
 
 
 def read(file: Path | BinaryIO, name: str, shape: tuple[int, int] = (SIDE, SIDE)) -> NDArray[Any]:
-    """Grey values (rows * columns,) uint8, white on black, of an image as the network takes it.
+    """Read an image of one digit: grey values (rows * columns,) uint8, white on black.
 
-    An image of the network's size is taken as it is, at 28x28 only if it is light on dark. All others are made
-    what MNIST's digits are by `prepare`, for networks that read 28x28.
+    An image of the network's size is not changed; at 28x28 this holds only if it is light on dark.
+    For networks that read 28x28, `prepare` turns all others into the format of MNIST.
 
     Args:
         file: a path, or an open binary file.
-        name: what to call it in an error.
-        shape: (rows, columns).
+        name: the name of the image in errors.
+        shape: (rows, columns) of the network's images.
 
     Raises:
-        DataError: it is no image, shows nothing, or has another size than a network takes that reads no 28x28.
+        DataError: it is not an image, shows nothing, or has a size that the network cannot take.
     """
     mnists = shape == (SIDE, SIDE)
     _, grey = _decode(file, name, 2 * WORK if mnists else None)
@@ -61,34 +61,34 @@ def read(file: Path | BinaryIO, name: str, shape: tuple[int, int] = (SIDE, SIDE)
     if not mnists:
         (height, width), (rows, columns) = grey.shape, shape
         raise DataError(f"{name}: is {width}x{height} pixels; the network takes {columns}x{rows}")
-    with _named(name):
+    with _name_errors(name):
         return prepare(grey).reshape(-1)
 
 
 def read_many(file: Path | BinaryIO, name: str) -> tuple[Image, list[list[Digit]]]:
-    """A picture with several digits, turned as it is to be seen, and its lines of digits.
+    """Read an image of several digits: the picture, turned upright, and its lines of digits.
 
     Args:
         file: a path, or an open binary file.
-        name: what to call it in an error.
+        name: the name of the image in errors.
 
     Raises:
-        DataError: it is no image, or shows nothing.
+        DataError: it is not an image, or shows nothing.
     """
     picture, grey = _decode(file, name)
-    with _named(name):
+    with _name_errors(name):
         return picture, segment(grey)
 
 
 def _light_on_dark(grey: NDArray[Any]) -> bool:
-    """Whether the border is nearer to the darkest pixel than to the lightest, and not light itself."""
+    """Whether the border is closer to the darkest pixel than to the lightest, and not light."""
     border = np.concatenate([grey[0], grey[-1], grey[:, 0], grey[:, -1]])
     return bool(np.median(border) < min(LIGHT, (int(grey.min()) + int(grey.max())) / 2))
 
 
 @contextmanager
-def _named(name: str) -> Iterator[None]:
-    """Says in which picture there is no ink."""
+def _name_errors(name: str) -> Iterator[None]:
+    """Let an error say in which picture there is no ink."""
     try:
         yield
     except NoInk as error:
@@ -98,10 +98,11 @@ def _named(name: str) -> Iterator[None]:
 def _decode(
     file: Path | BinaryIO, name: str, side: int | None = None
 ) -> tuple[Image, NDArray[Any]]:
-    """The picture, turned as its EXIF orientation says, opaque, with 8 bits; its grey values (rows, columns) uint8.
+    """Decode a picture: turned by its EXIF orientation, opaque, with 8 bits; and its grey values.
 
-    Of an animation the first picture counts. A JPEG comes at a fraction of its size where no more than `side`
-    pixels are wanted.
+    Of an animation, it takes the first picture. If `side` is given, a JPEG is decoded at a fraction
+    of its size, with at least so many pixels on each side. The grey values are (rows, columns)
+    uint8.
     """
     from PIL import Image, ImageOps, UnidentifiedImageError
 
@@ -113,22 +114,22 @@ def _decode(
                 width, height = image.size
                 if width * height > MAX_PIXELS:
                     raise DataError(
-                        f"{name}: is {width}x{height} pixels, more than the {MAX_PIXELS:,} that are read"
+                        f"{name}: is {width}x{height} pixels, more than the allowed {MAX_PIXELS:,}; make it smaller"
                     )
                 if side:
                     image.draft("RGB", (side, side))
-                picture = _plain(ImageOps.exif_transpose(image))
+                picture = _opaque(ImageOps.exif_transpose(image))
                 return picture, np.asarray(picture.convert("L"), np.uint8)
     except DataError:
         raise
-    except Image.DecompressionBombError as error:  # it does not say how many
+    except Image.DecompressionBombError as error:
         raise DataError(
-            f"{name}: has more than {MAX_PIXELS:,} pixels, which are not read"
+            f"{name}: has more than the allowed {MAX_PIXELS:,} pixels; make it smaller"
         ) from error
-    except Exception as error:  # on damaged files the decoders raise a dozen types
+    except Exception as error:
         reason = "" if isinstance(error, UnidentifiedImageError) else f" ({error!r:.100})"
         raise DataError(
-            f"{name}: not an image that can be read{reason}; give a PNG, JPEG, GIF, BMP, TIFF, PGM or WebP"
+            f"{name}: cannot be read as an image{reason}; give a PNG, JPEG, GIF, BMP, TIFF, PGM or WebP"
         ) from error
 
 
@@ -144,28 +145,27 @@ def _bytes(file: Path | BinaryIO, name: str) -> bytes:
         raise DataError(f"{name}: cannot be read: {reason}") from error
     if len(data) > MAX_BYTES:
         raise DataError(
-            f"{name}: larger than {MAX_BYTES:,} bytes, far more than a picture of a digit needs"
+            f"{name}: larger than {MAX_BYTES:,} bytes, much more than a picture of a digit needs"
         )
     return data
 
 
-def _plain(image: Image) -> Image:
-    """An image of any mode as it is to be seen: opaque, with 8 bits."""
+def _opaque(image: Image) -> Image:
+    """The image as a person sees it: opaque, with 8 bits."""
     from PIL import Image
 
     if image.mode == "F":
         raise ValueError("pixels are floating-point numbers; save it with 8 or 16 bits")
-    # 16 bits, in some versions in a 32-bit mode; Pillow would cut at 255
+    # 16 bits, in some versions of Pillow in a 32-bit mode; Pillow would clip at 255
     if image.mode.startswith("I"):
         return Image.fromarray(np.clip(np.asarray(image) >> 8, 0, 255).astype(np.uint8))
     if image.has_transparency_data:
         image = image.convert("RGBA")
-        step = 1 + max(image.size) // 1000  # of the many pixels of a large picture, some say enough
+        step = 1 + max(image.size) // 1000  # a sample of a large picture is enough
         colours = np.asarray(image)[::step, ::step].reshape(-1, 4).astype(np.float64)
         seen = colours[:, 3].sum() or 1.0
-        dark = (
-            colours[:, :3].mean(axis=1) * colours[:, 3]
-        ).sum() / seen < 128  # ink of which only itself is there
+        # ink of which only itself is there
+        dark = (colours[:, :3].mean(axis=1) * colours[:, 3]).sum() / seen < 128
         paper = Image.new("RGBA", image.size, "white" if dark else "black")
         image = Image.alpha_composite(paper, image)
     return image

@@ -1,4 +1,4 @@
-"""The connected parts of a mask, by way of its runs: stretches of a row without a gap."""
+"""Connected components of a mask, computed from its runs: stretches of a row without a gap."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ from nnmnist.types import Array
 
 
 def runs(mask: Array) -> tuple[Array, Array, Array]:
-    """The runs of a mask (rows, columns), from the top left on: their rows, first columns and lengths, (n,) each."""
-    # with a gap on either side, rows one after the other are one long row
+    """The runs of a mask (rows, columns) in reading order: rows, first columns and lengths, (n,) each."""
+    # with a gap at both ends, all rows together are one long row
     width = mask.shape[1] + 2
     edges = np.flatnonzero(np.diff(np.pad(mask, ((0, 0), (1, 1))).reshape(-1).view(np.int8)))
     start, end = edges[::2], edges[1::2]
@@ -18,11 +18,11 @@ def runs(mask: Array) -> tuple[Array, Array, Array]:
 
 
 def components(mask: Array) -> Array:
-    """Labels (rows, columns) of the 8-connected parts of `mask`, 1, 2, ... from the top, 0 outside."""
+    """Label the 8-connected components of a mask (rows, columns) 1, 2, ... from the top; 0 outside."""
     row, first, length = runs(mask)
     width = mask.shape[1] + 2
     start, end = row * width + first, row * width + first + length
-    # The runs of the row above that touch a run are neighbours in the list.
+    # The runs in the row above that touch a run are neighbours in the list.
     low = np.searchsorted(end, start - width, "left")
     high = np.searchsorted(start, end - width, "right")
     parent = list(range(len(row)))

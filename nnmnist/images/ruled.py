@@ -1,4 +1,4 @@
-"""Paper's own lines, told from writing: straight, thin, and from one border of the picture to the other."""
+"""Removes the lines of ruled paper: straight, thin, and from one border to the other."""
 
 from __future__ import annotations
 
@@ -7,29 +7,28 @@ import numpy as np
 from nnmnist.images.regions import runs
 from nnmnist.types import Array
 
-STEEPEST = 0.25  # how much a line may rise, in pixels a pixel: 14 degrees
+STEEPEST = 0.25  # largest slope of a line, in pixels per pixel: 14 degrees
 THICKEST = 1 / 30  # of the longer side of the picture
-BORDER = (
-    # a line as near to the border as this part of the picture may be the bar of a 7 cut out closely
-    0.03
-)
-UNBROKEN = 0.9  # the least part of its way through the picture on which a line shows
-RUNS = 4000  # that are enough to find the slope by
+# A line closer to the border, as a part of the picture, may be the bar of a 7 that was cut out
+# closely.
+BORDER = 0.03
+UNBROKEN = 0.9  # smallest part of its length on which a line is visible
+RUNS = 4000  # enough to find the slope
 
 
 def without_lines(mask: Array) -> Array:
-    """`mask` (rows, columns) bool of ink, without the lines that paper is ruled with, down and across.
+    """The ink `mask` (rows, columns) bool without the lines of ruled paper, in both directions.
 
-    A line goes column by column, where the ink is no thicker than the line is: what crosses it stays (the criterion
-    of line track height in Dalitz, Droettboom, Pranzas and Fujinaga, A comparative study of staff removal
-    algorithms, 2008).
+    A line is removed column by column, where the ink is no thicker than the line. What crosses it
+    stays (the criterion of line track height in Dalitz, Droettboom, Pranzas and Fujinaga, A
+    comparative study of staff removal algorithms, 2008).
     """
     left = _without(_without(mask).T).T
     return left if left.any() else mask
 
 
 def _without(mask: Array) -> Array:
-    """`mask` without the lines that run down it, each given by where it would meet the top: its level."""
+    """The mask without vertical lines; a line is given by its level, where it would meet the top."""
     row, first, length = runs(mask)
     thin = length <= max(2.0, THICKEST * max(mask.shape))
     if np.count_nonzero(thin) < len(mask) / 2:
@@ -42,12 +41,12 @@ def _without(mask: Array) -> Array:
         near = thin & (np.abs(level - line) <= 2)
         dropped |= near & (length <= 1.5 * np.median(length[near]) + 1)
     mask = mask.copy()
-    mask[mask] = ~np.repeat(dropped, length)  # runs and pixels come in the same order
+    mask[mask] = ~np.repeat(dropped, length)  # runs and pixels are in the same order
     return mask
 
 
 def _slope(row: Array, middle: Array, rows: int) -> float:
-    """The slope at which the middles of runs gather on fewest levels: the largest sum of squared counts."""
+    """The slope for which the middles of runs are on the fewest levels: most squared counts."""
     step = len(row) // RUNS + 1
     slopes = np.arange(-STEEPEST, STEEPEST, 1 / rows)
     # (slopes, runs)
@@ -61,7 +60,7 @@ def _slope(row: Array, middle: Array, rows: int) -> float:
 
 
 def _lines(mask: Array, level: Array, slope: float) -> list[int]:
-    """The levels at which a line is, the strongest first: on nearly every row of its way there is ink."""
+    """The levels of lines, the strongest first: a line has ink in almost every row."""
     rows, columns = mask.shape
     low = int(level.min())
     counts = np.bincount(level - low)

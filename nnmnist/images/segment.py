@@ -1,7 +1,8 @@
-"""The digits of a picture that holds several: a phone number, a column of figures, a page.
+"""Finds the digits in a picture of several: a phone number, a column of figures, a page.
 
-prepare.find: what is written   ->  parts: its connected components   ->  join: the parts of a broken digit
-->  line_up: lines from the top, digits from the left   ->  prepare.boxed: each as MNIST's digits are
+prepare.find: what is written   ->  parts: connected components   ->  join: the parts of a
+broken digit ->  line_up: lines from the top, digits from the left   ->  prepare.boxed: each in
+MNIST's format
 """
 
 from __future__ import annotations
@@ -14,46 +15,46 @@ from nnmnist.images.prepare import NoInk, boxed, find, flatten, shrink
 from nnmnist.images.regions import components
 from nnmnist.types import Array
 
-PAGE = 1600  # pixels of the longer side at which digits are looked for
-MOST = 5000  # separate marks that a page of digits may have
-# In heights of a digit:
-DIRT = 0.1  # a part no longer than this
-SHORTEST = 0.35  # a digit; what is shorter is a dot, a comma or a dash
+PAGE = 1600  # pixels of the longer side of the picture in which digits are searched
+MOST = 5000  # largest number of separate marks on a page
+# In digit heights:
+DIRT = 0.1  # parts up to this size are dirt
+SHORTEST = 0.35  # shorter parts are dots, commas or dashes
 CLOSE = 0.12  # the gap in a broken stroke
 ABOVE = 0.2  # the gap between two parts one above the other
-FRAGMENT = 0.7  # a part lower than this may belong to what is beside it
+FRAGMENT = 0.7  # a part lower than this may belong to a part beside it
 TALLEST = 1.5  # a digit of several parts
-# In parts of the narrower or lower of two:
-UNDER = 0.5  # what two parts of a digit, one above the other, have in common
-LEVEL = 0.4  # what two neighbours on a line have in common
+# As a fraction of the narrower or lower of two parts:
+UNDER = 0.5  # overlap of two parts of a digit, one above the other
+LEVEL = 0.4  # overlap of two neighbours on a line
 
 
 @dataclass(frozen=True)
 class Digit:
-    """One of the digits of a picture."""
+    """One digit of a picture."""
 
     box: tuple[int, int, int, int]  # left, top, width, height in pixels of the picture
-    image: Array  # (28, 28) uint8, white on black, as MNIST's digits are
+    image: Array  # (28, 28) uint8, white on black, in the format of MNIST
 
 
 def segment(grey: Array) -> list[list[Digit]]:
-    """The digits of a picture (rows, columns) uint8, line by line from the top, each line from the left.
+    """Find the digits of a picture (rows, columns) uint8, line by line, from the left.
 
-    Digits that touch each other are taken for one. Lines may be tilted, as long as they do not run into each other.
+    Digits that touch each other count as one. Lines may be tilted, but must not overlap.
 
     Raises:
-        NoInk: nothing stands out from the background, or too much.
+        NoInk: nothing stands out from the background, or too many marks do.
     """
     small = shrink(grey, PAGE)
     soft, mask = find(flatten(small))
     labels = components(mask)
     if labels.max() > MOST:
         raise NoInk(
-            f"no digits found among {labels.max():,} separate marks, more than the {MOST:,} that are read"
+            f"no digits found among {labels.max():,} separate marks; at most {MOST:,} are allowed"
         )
     boxes, pixels = parts(labels)
     groups = join(boxes, pixels)
-    # the number of the digit that a component belongs to, -1 for none
+    # the digit of each component, -1 for none
     owner = np.full(len(boxes) + 1, -1)
     for number, group in enumerate(groups):
         owner[group] = number
@@ -73,7 +74,7 @@ def _digit(soft: Array, labels: Array, number: int, box: Array, scale: Array) ->
 
 
 def parts(labels: Array) -> tuple[Array, list[Array]]:
-    """The components 1..n of a picture: boxes (n, 4) of left, top, right, bottom, and pixels (x, y), (k, 2) each."""
+    """The components 1..n: boxes (n, 4) of left, top, right, bottom, and pixels (x, y), (k, 2) each."""
     y, x = np.nonzero(labels)
     order = np.argsort(labels[y, x], kind="stable")
     points = np.stack([x, y], axis=1)[order]
@@ -85,10 +86,10 @@ def parts(labels: Array) -> tuple[Array, list[Array]]:
 
 
 def join(boxes: Array, pixels: list[Array]) -> list[list[int]]:
-    """Which parts make a digit together: lists of their numbers. Those of no digit are in none of them.
+    """Which parts form a digit together: lists of their numbers; other parts are in no list.
 
-    A part belongs to the one that it lies above or below, or, where it is too low for a digit, to the one that it
-    nearly touches.
+    A part belongs to the one above or below it. A part that is too low for a digit belongs to the
+    one that it nearly touches.
     """
     tall = boxes[:, 3] - boxes[:, 1]
     height = _typical(tall, np.array([len(part) for part in pixels]))
@@ -116,19 +117,18 @@ def join(boxes: Array, pixels: list[Array]) -> list[list[int]]:
 
 
 def _typical(tall: Array, areas: Array) -> float:
-    """The height of the parts that hold the middle of the ink: specks count little, however many."""
+    """The height of the parts with the median ink, so that many small specks count little."""
     order = np.argsort(tall)
     return float(tall[order][np.searchsorted(np.cumsum(areas[order]), areas.sum() / 2)])
 
 
 def _pairs(boxes: Array, large: Array, height: float) -> list[tuple[int, int]]:
-    """The pairs of large parts whose boxes are not too far from each other for one digit, the closest first."""
+    """Pairs of large parts that are close enough for one digit, the closest first."""
     pairs: list[tuple[float, int, int]] = []
     for i in np.flatnonzero(large).tolist():
         later = boxes[i + 1 :]
-        gap = np.maximum(boxes[i, :2], later[:, :2]) - np.minimum(
-            boxes[i, 2:], later[:, 2:]
-        )  # below 0: overlap
+        # below 0: overlap
+        gap = np.maximum(boxes[i, :2], later[:, :2]) - np.minimum(boxes[i, 2:], later[:, 2:])
         gaps = gap.max(axis=1)
         near = i + 1 + np.flatnonzero(large[i + 1 :] & (gaps <= ABOVE * height))
         pairs += [(float(gaps[j - i - 1]), i, j) for j in near.tolist()]
@@ -142,7 +142,7 @@ def _under(one: Array, other: Array) -> bool:
 
 
 def _near(one: Array, other: Array, reach: float) -> bool:
-    """Whether pixels (k, 2) of two parts are no further than `reach` from each other."""
+    """Whether the pixels (k, 2) of two parts are at most `reach` from each other."""
     low, high = one.min(axis=0) - reach, one.max(axis=0) + reach
     other = other[((other >= low) & (other <= high)).all(axis=1)]
     return any(((one - pixel) ** 2).sum(axis=1).min() <= reach * reach for pixel in other)
@@ -154,11 +154,11 @@ def _hull(boxes: Array) -> Array:
 
 
 def line_up(boxes: Array) -> list[list[int]]:
-    """The numbers of boxes (n, 4) by line from the top, from left to right, as they are when the picture is upright."""
+    """The numbers of boxes (n, 4) by line from the top, from left to right, if the page is upright."""
     x, y = (boxes[:, :2] + boxes[:, 2:]).T / 2
     tall = boxes[:, 3] - boxes[:, 1]
-    tilt = 0.0  # pixels that the lines fall a pixel
-    for _ in range(2):  # by the tilt of the lines that were found without knowing it
+    tilt = 0.0  # pixels down per pixel to the right
+    for _ in range(2):  # the second time with the tilt of the lines found first
         lines = _lines(x, y - tilt * x, tall)
         steps = [np.diff(np.stack([x, y])[:, line]) for line in lines]
         across, down = np.concatenate(steps, axis=1)
@@ -167,7 +167,7 @@ def line_up(boxes: Array) -> list[list[int]]:
 
 
 def _lines(x: Array, y: Array, tall: Array) -> list[list[int]]:
-    """Boxes by line, given their middles and heights (n,): each goes from the left on to where it is level best."""
+    """Boxes by line, from their middles and heights (n,): each joins the line of the best height."""
     lines: list[list[int]] = []
     for i in np.argsort(x, kind="stable").tolist():
         last = [line[-1] for line in lines]

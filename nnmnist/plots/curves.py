@@ -24,7 +24,8 @@ LABEL_LINE = 0.06  # of the height of the axes: what a line of small letters tak
 def curves(histories: Sequence[History], x_label: str = "epoch") -> Figure:
     """Cost and accuracy against the steps on training and validation or test data, several trainings overlaid.
 
-    The gap at the end between a training curve and that on data it was not trained on is the generalization error.
+    The gap at the end between a training curve and that on data it was not trained on is the
+    generalization error.
     """
     named = "generalization\nerror " if len(histories) == 1 else ""
     classes = any(np.isfinite(history.splits["training"].accuracy).any() for history in histories)

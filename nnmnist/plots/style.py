@@ -22,10 +22,11 @@ if TYPE_CHECKING:
 BLUE, RED, GREEN = "#0072B2", "#D55E00", "#009E73"
 COLOURS = (BLUE, RED, GREEN, "#E69F00", "#CC79A7", "#56B4E9", "#000000")
 GREY = "0.35"
+# and what would make the same picture another file
 FORMATS = {
     ".png": ["Software"],
     ".svg": ["Date", "Creator"],
-}  # and what would make the same picture another file
+}
 STYLE: dict[Any, Any] = {
     "figure.dpi": 120,
     "font.size": 13.5,

@@ -1,6 +1,7 @@
 """A run as one page of HTML that holds all it shows: no script, no link to elsewhere, nothing to fetch.
 
-A new section is one function from a `Subject` to HTML, empty where it does not apply, and one line in `SECTIONS`.
+A new section is one function from a `Subject` to HTML, empty where it does not apply, and one line
+in `SECTIONS`.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""The directory of a run: its files, and that one process at a time writes them (lock.py)."""
+"""The directory of a run: its files, which one process at a time may write (lock.py)."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ from nnmnist import files
 from nnmnist.runs import lock
 from nnmnist.errors import CheckpointError, ConfigError, NnmnistError
 
-# of a finished run
+# The files of a finished run.
 FILES = ("config.yaml", "metrics.csv", "best.npz", "last.npz", "summary.json", lock.FILE)
 FAILURE = "failure.txt"
 
 
 def new_directory(base: Path, name: str) -> Path:
-    """A directory in `base` that nobody else has, however many start in the same second."""
+    """Create a directory in `base` for this process alone, even if others start with it."""
     n = 0
     while True:
         directory = base / (f"{name}-{n}" if n else name)
@@ -28,17 +28,17 @@ def new_directory(base: Path, name: str) -> Path:
 
 
 def is_unstarted(directory: Path) -> bool:
-    """Whether a run may begin there: nothing is, or what a run leaves that was killed before it had its config."""
+    """Whether a run may start here: the directory is missing, empty, or has only leftovers."""
     if not directory.exists():
         return True
     return all(path.name == lock.FILE or files.is_leftover(path) for path in directory.iterdir())
 
 
 class RunDirectory:
-    """Locked, until the run is finished, fails or is left.
+    """A directory that is locked until the run is finished, fails or is stopped.
 
     Raises:
-        RunHeld: another process is training the run.
+        RunLocked: another process is training the run.
     """
 
     def __init__(self, directory: Path) -> None:
@@ -46,29 +46,31 @@ class RunDirectory:
         self.lock = lock.Lock(directory)
 
     def path(self, name: str) -> Path:
-        """A file of the run."""
+        """The path of a file of the run."""
         return self.directory / name
 
     @contextmanager
     def session(self) -> Iterator[None]:
-        """Whatever ends the block early unlocks the run for others; a failure leaves its reason."""
+        """Unlock the run if the block ends with an exception; a failure writes its reason."""
         try:
             yield
         except BaseException as error:
-            if isinstance(error, Exception) and not isinstance(error, (CheckpointError, ConfigError)):
+            if isinstance(error, Exception) and not isinstance(
+                error, (CheckpointError, ConfigError)
+            ):
                 kind = "" if isinstance(error, NnmnistError) else f"{type(error).__name__}: "
                 with suppress(OSError):
                     files.write_atomic(self.path(FAILURE), f"{kind}{error}\n".encode())
             self.lock.release()
             raise
 
-    def sweep(self) -> None:
-        """Remove what killed processes left half written."""
+    def remove_leftovers(self) -> None:
+        """Remove the unfinished files of killed processes."""
         for name in (*FILES, FAILURE):
-            files.sweep(self.path(name))
+            files.remove_leftovers(self.path(name))
 
     def clear(self) -> None:
         """Remove the files of an earlier run."""
-        self.sweep()
+        self.remove_leftovers()
         for name in {*FILES, FAILURE} - {lock.FILE}:
             self.path(name).unlink(missing_ok=True)

@@ -1,7 +1,8 @@
-"""Who trains a run: the file `.lock` in its directory, locked by one process at a time.
+"""The lock of a run: one process at a time locks the file `.lock` in its directory.
 
-The system lets go of the lock when the process ends, `kill -9` included, so that no run stays locked by mistake; on
-a network disk it holds for all machines. Where there are no such locks (Windows, some network disks) runs go unlocked.
+The system releases the lock when the process ends, even by `kill -9`, so that no run stays locked
+by mistake. On a network disk the lock holds for all machines. Systems without such locks (Windows,
+some network disks) do not lock runs.
 """
 
 from __future__ import annotations
@@ -14,16 +15,17 @@ try:
 except ImportError:  # Windows
     fcntl = None  # type: ignore[assignment]
 
-from nnmnist.errors import RunHeld
+from nnmnist.errors import RunLocked
 
 FILE = ".lock"
 
 
 class Lock:
-    """The right to train the run in `directory`, from here to `release` or the end of the process.
+    """Locks the run in `directory` until `release` or the end of the process.
 
     Raises:
-        RunHeld: another has it. OSError: nothing can be written there.
+        RunLocked: another process has locked it.
+        OSError: the file cannot be written.
     """
 
     _descriptor: int | None = None
@@ -31,19 +33,17 @@ class Lock:
     def __init__(self, directory: Path) -> None:
         self._descriptor = os.open(directory / FILE, os.O_RDWR | os.O_CREAT, 0o666)
         while not _try(self._descriptor, shared=False):
-            # no reader that only asks `held`, but a trainer
+            # not a reader in `is_locked`, but a training
             if not _try(self._descriptor, shared=True):
                 self.release()
-                raise RunHeld(
+                raise RunLocked(
                     f"{directory}: another process is training this run; wait for it, or stop it first"
                 )
 
     def release(self) -> None:
-        """Give the right back; the file stays, for removing it would give those who wait different files."""
-        descriptor, self._descriptor = (
-            self._descriptor,
-            None,
-        )  # first: closed twice, it may by then be another file's
+        """Release the lock. The file stays: after a removal, others would lock different files."""
+        # Forget the descriptor first: closed twice, it might be that of another file.
+        descriptor, self._descriptor = self._descriptor, None
         if descriptor is not None:
             os.close(descriptor)
 
@@ -51,8 +51,8 @@ class Lock:
         self.release()
 
 
-def held(directory: Path) -> bool:
-    """Whether a process is training the run in `directory` at this moment."""
+def is_locked(directory: Path) -> bool:
+    """Whether a process is training the run in `directory` now."""
     try:
         descriptor = os.open(directory / FILE, os.O_RDONLY)
     except OSError:
@@ -64,7 +64,7 @@ def held(directory: Path) -> bool:
 
 
 def _try(descriptor: int, shared: bool) -> bool:
-    """Lock without waiting; False where somebody else's lock forbids it."""
+    """Lock without waiting; False if another lock forbids it."""
     if fcntl is None:
         return True
     try:

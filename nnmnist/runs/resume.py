@@ -1,4 +1,4 @@
-"""How far a run has come, and what it may be gone on with."""
+"""The progress of a run, and the configs with which it may be resumed."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ from nnmnist.config.schema import Config
 from nnmnist.errors import CheckpointError, ConfigError
 from nnmnist.training.fit import Epoch
 
-# what a resumed run may change
+# what a resume may change
 EXTENDABLE = {"training.epochs", "training.patience", "training.tolerance"}
 
 
 @dataclass(frozen=True)
 class Best:
-    """The best epoch so far, by validation accuracy, then cost; without validation the latest."""
+    """The best epoch so far: by validation accuracy, then cost; without validation the last."""
 
     epoch: int
     cost: float
@@ -27,18 +27,21 @@ class Best:
 
     @classmethod
     def of(cls, epoch: Epoch) -> Best:
-        """Of one epoch's validation, or of its training where there is none."""
+        """The result of an epoch on the validation examples, or else on the training examples."""
         judged = epoch.validation or epoch
         return cls(epoch.number, judged.cost, judged.accuracy)
 
     def beats(self, other: Best | None) -> bool:
-        """Strictly better, so that of equals the first stays."""
-        return other is None or (-(self.accuracy or 0.0), self.cost) < (-(other.accuracy or 0.0), other.cost)
+        """Whether it is strictly better: of equal epochs the first one stays."""
+        return other is None or (-(self.accuracy or 0.0), self.cost) < (
+            -(other.accuracy or 0.0),
+            other.cost,
+        )
 
 
 @dataclass(frozen=True)
 class RunProgress:
-    """How far a run has come, as the document of its `last.npz` says."""
+    """The progress of a run, from the document of its `last.npz`."""
 
     config: Config
     epoch: PositiveInt
@@ -48,32 +51,32 @@ class RunProgress:
 
 
 def read_progress(last: Checkpoint, path: Path) -> RunProgress:
-    """The progress that the checkpoint `last`, from the file `path`, holds.
+    """The progress in the checkpoint `last` of the file `path`.
 
     Raises:
-        CheckpointError: it holds none, or not one of this version.
+        CheckpointError: it has none, or one of another version.
     """
     try:
         return TypeAdapter(RunProgress).validate_python(last.document)
     except ValidationError:
         raise CheckpointError(
-            f"{path}: does not say how far a run has come, as this version of nnmnist does; start a new run"
+            f"{path}: has no progress of a run that this version of nnmnist can read; start a new run"
         ) from None
 
 
 def require_extension(directory: Path, stored: Config, settings: Config, epochs_done: int) -> None:
-    """Raises ConfigError where `settings` differ from those of the run in more than its length, or shorten it."""
+    """Raise ConfigError if `settings` change more than the length of a run, or shorten it."""
     changed = {
         key: pair for key, pair in differences(stored, settings).items() if key not in EXTENDABLE
     }
     if changed:
-        lines = [f"{key}: {old!r} there, {new!r} now" for key, (old, new) in changed.items()]
+        lines = [f"{key}: {old!r} before, {new!r} now" for key, (old, new) in changed.items()]
         raise ConfigError(
             f"--resume: {directory} was started with another config ({'; '.join(lines)}); "
-            "take the change back, or start a new run"
+            "revert the change, or start a new run"
         )
     if epochs_done > settings.training.epochs:
         raise ConfigError(
-            f"--resume: {directory} has {epochs_done} epochs behind it, more than "
-            f"training.epochs: {settings.training.epochs}; raise that"
+            f"--resume: {directory} has already trained {epochs_done} epochs, more than "
+            f"training.epochs: {settings.training.epochs}; raise training.epochs"
         )

@@ -1,15 +1,17 @@
-"""One run, from a Config to a finished directory:
+"""One training run, from a config to a finished directory.
 
-    config.yaml   the resolved config, with the versions it ran on
-    metrics.csv   one row an epoch
+    config.yaml   the complete config, with the versions it ran on
+    metrics.csv   one row per epoch
     best.npz      the network of the best epoch by validation
-    last.npz      the last epoch, with the optimizer's state, from which `--resume` goes on
-    summary.json  written at the end: the run is finished where it exists
-    failure.txt   why the last session failed; it goes with the next
-    .lock         held by the process that trains the run (lock.py)
+    last.npz      the last epoch with the optimizer's state; `--resume` continues from here
+    summary.json  written at the end: a run with this file is finished
+    failure.txt   why the last session failed; the next session removes it
+    .lock         locked by the process that trains the run (lock.py)
 
-An epoch is recorded in the order metrics, best, last. A run killed at any moment goes on from `last.npz`, does
-the epoch after it again to the same bits, and drops the rows that it had written too early.
+Each epoch is recorded in the order metrics, best, last. A run that was killed at any moment resumes
+from `last.npz`. It repeats the epoch after it, to the same bits, and removes the rows of
+metrics.csv that were written too early. A session is the time from the start or a resume to the
+next stop.
 """
 
 from __future__ import annotations
@@ -48,11 +50,11 @@ from nnmnist.training.setup import build_network, make_optimizer
 
 
 def create_run(settings: Config, name: str, output: Path | None = None, force: bool = False) -> Run:
-    """A new run in `output`, or in a new directory `runs/<name>-<time>[-n]`.
+    """Create a run in `output`, or in a new directory `runs/<name>-<time>[-n]`.
 
     Raises:
-        ConfigError: `output` holds something and `force` is not given.
-        RunHeld: another process is training the run in `output`.
+        ConfigError: `output` is not empty, and `force` is not given.
+        RunLocked: another process is training the run in `output`.
     """
     if output is None:
         directory = new_directory(Path("runs"), f"{name}-{time.strftime('%Y%m%d-%H%M%S')}")
@@ -62,7 +64,7 @@ def create_run(settings: Config, name: str, output: Path | None = None, force: b
         directory = output
     run = Run(directory, settings)
     with run.session():
-        _require_free(directory, force)  # for another process may just have finished there
+        _require_free(directory, force)  # again: another process may just have finished there
         run.clear()
         run.write_config()
     return run
@@ -71,26 +73,27 @@ def create_run(settings: Config, name: str, output: Path | None = None, force: b
 def _require_free(directory: Path, force: bool) -> None:
     if not force and not is_unstarted(directory):
         raise ConfigError(
-            f"--output: {directory} exists; go on with it by --resume, write over it by --force, or name another"
+            f"--output: {directory} already exists; use --resume to continue, --force to overwrite, "
+            "or choose another directory"
         )
 
 
 def reopen_run(directory: Path, settings: Config) -> Run:
-    """A run to go on with, under `settings`.
+    """Open a run to resume it with the config `settings`.
 
     Raises:
-        ConfigError: there is no run in `directory`, or `settings` differ from its own in more than its length.
-        CheckpointError: the checkpoint to go on from is damaged, or was written by no run.
-        RunHeld: another process is training it.
+        ConfigError: there is no run in `directory`, or its config differs in more than its length.
+        CheckpointError: last.npz is damaged, or does not belong to a run.
+        RunLocked: another process is training the run.
     """
     stored = stored_config(directory)
     run = Run(directory, settings)
     with run.session():
-        run.sweep()
+        run.remove_leftovers()
         if run.path("last.npz").exists():
             run.last = checkpoint.load(run.path("last.npz"))
             run.progress = read_progress(run.last, run.path("last.npz"))
-            stored = run.progress.config  # config.yaml may have been edited since
+            stored = run.progress.config  # config.yaml may have been edited
         require_extension(directory, stored, settings, run.progress.epoch if run.progress else 0)
         if stored != settings:
             run.write_config()
@@ -98,28 +101,28 @@ def reopen_run(directory: Path, settings: Config) -> Run:
 
 
 def finished_summary(directory: Path, settings: Config) -> dict[str, Any] | None:
-    """The summary of the run in `directory`, if it was finished under just these `settings`; else None."""
+    """The summary of a run that is finished with exactly this config; else None."""
     last = directory / "last.npz"
     try:
         summary = json.loads((directory / "summary.json").read_text(encoding="utf-8"))
         trained = read_progress(checkpoint.load(last), last).config
     except (OSError, ValueError, CheckpointError):
         return None
-    if trained != settings or not isinstance(summary, dict) or not (directory / "best.npz").is_file():
+    if (
+        trained != settings
+        or not isinstance(summary, dict)
+        or not (directory / "best.npz").is_file()
+    ):
         return None
     return {**summary, "run": str(directory), "checkpoint": str(directory / "best.npz")}
 
 
 def stored_config(directory: Path) -> Config:
-    """The config that a run was started with.
-
-    Raises:
-        ConfigError: there is no run in `directory`.
-    """
+    """The config of the run in `directory`. Raises ConfigError if there is none."""
     file = directory / "config.yaml"
     if not file.is_file():
         raise ConfigError(
-            f"--resume: {directory} holds no run (no {file.name}); give the directory that `train` named"
+            f"--resume: {directory} is not a run (no {file.name}); give the directory of a run"
         )
     return load_config(file)
 
@@ -130,31 +133,32 @@ class Run(RunDirectory):
     def __init__(self, directory: Path, settings: Config) -> None:
         super().__init__(directory)
         self.config = settings
-        # where an earlier session ended, until this one has taken it up
-        self.last: Checkpoint | None = None
+        self.last: Checkpoint | None = None  # where the last session ended, until it is restored
         self.progress: RunProgress | None = None
         self.best: Best | None = None
-        self.seconds = 0.0  # of training, in this and all earlier sessions
+        self.seconds = 0.0  # of training, in all sessions
         self.epochs_done = 0
-        self.costs: list[float] = []  # of training, an epoch each
-        self.versions = versions()  # with the threads there are before a team has taken them
+        self.costs: list[float] = []  # training cost of each epoch
+        self.versions = versions()  # now, before a parallel training changes the number of threads
 
     def changes(self) -> dict[str, tuple[str | int, str | int]]:
-        """Versions and threads that were others in the last session: (then, now)."""
+        """The versions and the number of threads that have changed since the last session: (then, now)."""
         then = self.progress.versions if self.progress else {}
-        return {key: (then[key], now) for key, now in self.versions.items() if then.get(key, now) != now}
+        return {
+            key: (then[key], now) for key, now in self.versions.items() if then.get(key, now) != now
+        }
 
     def write_config(self) -> None:
-        """The resolved config, headed by what it runs on."""
+        """Write the complete config, below the versions it runs on."""
         head = "".join(f"# {name}: {value}\n" for name, value in self.versions.items())
         write_atomic(self.path("config.yaml"), (head + dump_config(self.config)).encode())
 
     def train(self, splits: Splits, on_progress: OnProgress | None = None) -> Iterator[Epoch]:
-        """Train, from the last recorded epoch on, recording each epoch before it is yielded.
+        """Train from the last recorded epoch on; record each epoch before it is yielded.
 
         Raises:
-            TrainingError: the cost is no longer finite.
-            CheckpointError: the run cannot be gone on with.
+            TrainingError: the cost is no longer finite, or a worker process has ended.
+            CheckpointError: the run cannot be resumed with these examples.
         """
         with self.session():
             yield from self._epochs(splits, on_progress)
@@ -164,7 +168,9 @@ class Run(RunDirectory):
         network = build_network(self.config, splits)
         optimizer = make_optimizer(network, settings)
         if self.last and self.progress:
-            self._restore(self.last, self.progress, network, optimizer.state if optimizer else {}, splits)
+            self._restore(
+                self.last, self.progress, network, optimizer.state if optimizer else {}, splits
+            )
             self.last = None
         self.costs = metrics.rewrite(self.path("metrics.csv"), self.epochs_done)
         for name in ("summary.json", FAILURE):
@@ -193,7 +199,7 @@ class Run(RunDirectory):
                     return
 
     def finish(self, splits: Splits) -> dict[str, Any]:
-        """Look at the test set, once, with the best network; write and return the summary."""
+        """Evaluate the best network on the test set, once; write and return the summary."""
         with self.session():
             best = checkpoint.load(self.path("best.npz"))
             summary = {
@@ -210,12 +216,12 @@ class Run(RunDirectory):
         return summary
 
     def _stalled(self) -> bool:
-        """Early stopping: no better epoch for `patience` epochs."""
+        """Whether the last `patience` epochs were not better: early stopping."""
         patience = self.config.training.patience
         return bool(patience and self.best and self.epochs_done - self.best.epoch >= patience)
 
     def _converged(self) -> bool:
-        """The training cost changed by no more than `tolerance` over the last epoch."""
+        """Whether the training cost changed by no more than `tolerance` in the last epoch."""
         tolerance = self.config.training.tolerance
         return (
             tolerance is not None
@@ -224,7 +230,7 @@ class Run(RunDirectory):
         )
 
     def _facts(self, epoch: Epoch, splits: Splits) -> dict[str, Any]:
-        """What a checkpoint says about itself."""
+        """What a checkpoint of this epoch says about itself."""
         assert self.best is not None
         return {
             "image_shape": splits.image_shape,
@@ -245,17 +251,17 @@ class Run(RunDirectory):
         self, saved: Checkpoint, progress: RunProgress,
         network: Network, state: dict[str, np.ndarray[Any, Any]], splits: Splits,
     ) -> None:  # fmt: skip
-        """Take up network, optimizer and best epoch where `last.npz` left them."""
+        """Restore network, optimizer and best epoch from `last.npz`."""
         last = self.path("last.npz")
         trained_on = saved.document.get("data", {})
         here = {"name": splits.name, **splits.identity}
         if any(trained_on.get(key) != value for key, value in here.items() if key != "folder"):
             raise CheckpointError(
-                f"{last}: was trained on {trained_on.get('name')}, and these examples are others ({splits.name}); "
-                "find the data it had, or start a new run"
+                f"{last}: was trained on {trained_on.get('name')}, but the data is now {splits.name}, with "
+                "other examples; use the same data, or start a new run"
             )
         if saved.network.sizes != network.sizes or _kinds(saved.optimizer) != _kinds(state):
-            raise CheckpointError(f"{last}: does not fit its config; start a new run")
+            raise CheckpointError(f"{last}: does not match the config of its run; start a new run")
         network.theta[:] = saved.network.theta
         for name, array in state.items():
             array[...] = saved.optimizer[name]
@@ -263,7 +269,7 @@ class Run(RunDirectory):
 
 
 def versions() -> dict[str, str | int]:
-    """What a result depends on beside the config."""
+    """What a result depends on besides the config and the data."""
     return {
         "nnmnist": nnmnist.__version__,
         "python": platform.python_version(),
@@ -285,7 +291,9 @@ def _figures(result: Evaluation | Epoch | None) -> dict[str, float | None] | Non
 
 
 def _preprocessing(settings: Config, splits: Splits) -> str | None:
-    """What becomes of the bytes of a picture before the first layer, in words; None where inputs are no pictures."""
+    """How bytes of an image become inputs of the first layer, in words; None without images."""
     if not splits.image_shape:
         return None
-    return "pixels / 255" + (", then nnmnist.model.normalize.normalize" if settings.model.normalize else "")
+    return "pixels / 255" + (
+        ", then nnmnist.images.normalize.normalize" if settings.model.normalize else ""
+    )

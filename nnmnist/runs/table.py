@@ -138,7 +138,9 @@ def read(directory: Path, folder: Path) -> Entry:
     state, reason = _state(directory)
     if state != "running":
         with suppress(FileNotFoundError):  # it may have been finished just now
-            return Entry(name, directory, settings, "done", *_results(summary, summary.read_bytes()))
+            return Entry(
+                name, directory, settings, "done", *_results(summary, summary.read_bytes())
+            )
     rows = metrics.read(directory / "metrics.csv")
     seconds = sum(row["seconds"] or 0.0 for row in rows)
     return Entry(name, directory, settings, state, len(rows), seconds, _best(rows), None, reason)
@@ -159,7 +161,9 @@ def group_by_seed(entries: Iterable[Entry]) -> list[Row]:
 def changed(entries: Sequence[Entry]) -> list[str]:
     """The keys in which the runs differ, in the order of the config."""
     keys = dict.fromkeys(key for entry in entries for key in entry.settings)
-    return [key for key in keys if len({json.dumps(entry.settings.get(key)) for entry in entries}) > 1]
+    return [
+        key for key in keys if len({json.dumps(entry.settings.get(key)) for entry in entries}) > 1
+    ]
 
 
 def best(entries: Iterable[Entry]) -> Entry | None:
@@ -197,12 +201,14 @@ def _results(file: Path, content: bytes) -> tuple[int, float, Figures | None, Fi
             score(each)
         return int(found["epochs"]), float(found["seconds"]), figures[0], figures[1]
     except (ValueError, KeyError, TypeError):
-        raise DataError(f"{file}: is not what `nnmnist train` writes; remove it, or train again") from None
+        raise DataError(
+            f"{file}: is not what `nnmnist train` writes; remove it, or train again"
+        ) from None
 
 
 def _state(directory: Path) -> tuple[str, str]:
     """Of a run that is not finished: its state, and why it failed."""
-    if lock.held(directory):
+    if lock.is_locked(directory):
         return "running", ""
     try:
         return "failed", (directory / FAILURE).read_text(encoding="utf-8", errors="replace").strip()
@@ -212,7 +218,9 @@ def _state(directory: Path) -> tuple[str, str]:
 
 def _best(rows: Sequence[dict[str, float | None]]) -> Figures | None:
     """The validation figures of the best epoch."""
-    figures = [{"cost": row["validation_cost"], "accuracy": row["validation_accuracy"]} for row in rows]
+    figures = [
+        {"cost": row["validation_cost"], "accuracy": row["validation_accuracy"]} for row in rows
+    ]
     return min((each for each in figures if each["cost"] is not None), key=rank, default=None)
 
 

@@ -79,7 +79,8 @@ class Database(Store):
     def orphans(self) -> list[FrozenTrial]:
         """Those whose sign of life this process has seen unchanged for GRACE: no two clocks are compared.
 
-        It has to look all the while: that nothing came while it trained, was halted or had no database says nothing.
+        It has to look all the while: that nothing came while it trained, was halted or had no
+        database says nothing.
         """
         now, orphans = time.monotonic(), []
         if now - self._looked > GRACE / 2:

@@ -1,6 +1,7 @@
 """SWEEP.yaml -> Sweep: a base config, a space over its keys, and how to go through it.
 
-All faults are told at once, a line each, with file and line, and nothing is trained before there are none.
+All faults are told at once, a line each, with file and line, and nothing is trained before there
+are none.
 """
 
 from __future__ import annotations
@@ -68,8 +69,8 @@ class Sweep:
     def point(self, number: int) -> Params:
         """The values of trial `number` of a grid: the last key changes fastest.
 
-        Where trials are pruned the order is drawn, for a trial is judged against those before it: in a grid whose
-        points get better and better, none would be stopped.
+        Where trials are pruned the order is drawn, for a trial is judged against those before it:
+        in a grid whose points get better and better, none would be stopped.
         """
         if self.pruner != "none":
             number = int(np.random.default_rng(0).permutation(self.trials)[number])

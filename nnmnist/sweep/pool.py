@@ -35,8 +35,8 @@ class Pool:
     def __init__(
         self, jobs: int, sweep: Sweep, folder: Path, url: str | None, data_dir: Path | None
     ) -> None:
-        # A forked process has at once what this one has read and imported. Elsewhere than on Linux, libraries of
-        # the system do not outlive that.
+        # A forked process has at once what this one has read and imported. Elsewhere than on Linux,
+        # libraries of the system do not outlive that.
         context = (
             multiprocessing.get_context("fork")
             if sys.platform == "linux"
@@ -109,9 +109,8 @@ def _work(
     end: Connection, sweep: Sweep, folder: Path, url: str | None, data_dir: Path | None
 ) -> None:
     """What a process of the pool does."""
-    signal.signal(
-        signal.SIGINT, signal.SIG_IGN
-    )  # Ctrl-C goes to all processes; the first one tells the others
+    # Ctrl-C goes to all processes; the first one tells the others
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, _stop)
     first = multiprocessing.parent_process()
     assert first is not None

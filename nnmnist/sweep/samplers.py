@@ -13,7 +13,8 @@ from optuna.pruners import (
 )
 from optuna.samplers import BaseSampler, CmaEsSampler, RandomSampler, TPESampler
 
-# name -> seed -> sampler. A trial has a sampler of its own, seeded by its number: whoever trains it draws the same.
+# name -> seed -> sampler. A trial has a sampler of its own, seeded by its number: whoever trains it
+# draws the same.
 SAMPLERS: dict[str, Callable[[int], BaseSampler]] = {
     # not asked, for every value of a trial is given (plan.py)
     "grid": lambda seed: RandomSampler(seed),

@@ -1,8 +1,9 @@
 """Where the trials of a sweep are kept, and whose each is: an Optuna study, and a lock for the moment of a claim.
 
-A trial comes into being when a worker claims it. One worker claims at a time, so that its number is its place in the
-sweep and there are as many trials as are planned, however many workers there are. A worker that dies leaves an
-orphan, a trial that runs and has nobody: the next to claim takes it up, from where its run directory ends.
+A trial comes into being when a worker claims it. One worker claims at a time, so that its number is
+its place in the sweep and there are as many trials as are planned, however many workers there are.
+A worker that dies leaves an orphan, a trial that runs and has nobody: the next to claim takes it
+up, from where its run directory ends.
 """
 
 from __future__ import annotations
@@ -187,7 +188,8 @@ class Store(ABC):
         with suppress(UpdateFinishedTrialError):  # by another, or before the store was away
             if reason:
                 self.storage.set_trial_user_attr(self._id(number), "reason", reason)
-            # it waits where another took it for an orphan and gave it back, and Optuna tells none that waits
+            # it waits where another took it for an orphan and gave it back, and Optuna tells none
+            # that waits
             self.storage.set_trial_state_values(self._id(number), TrialState.RUNNING)
             self.study.tell(number, value, state, skip_if_finished=True)
 

@@ -15,7 +15,7 @@ from optuna.trial import Trial
 from nnmnist.config.schema import Config, DataConfig
 from nnmnist.data.examples import Source, Splits
 from nnmnist.data.sources import Notify, load_source, split
-from nnmnist.errors import ConfigError, NnmnistError, RunHeld, TrainingError
+from nnmnist.errors import ConfigError, NnmnistError, RunLocked, TrainingError
 from nnmnist.runs import metrics
 from nnmnist.runs.run import Run, create_run, finished_summary, reopen_run
 from nnmnist.sweep.store import Store
@@ -49,7 +49,7 @@ def _train(store: Store, trial: Trial, data_dir: Path | None, wanted: Callable[[
         store.finish(trial.number)
     except UpdateFinishedTrialError:
         store.let_go()  # taken up by another, who thought this worker dead, and finished
-    except RunHeld:  # by whoever had the trial and is not quite gone, or by hand
+    except RunLocked:  # by whoever had the trial and is not quite gone, or by hand
         store.patiently(lambda: store.give_back(trial, first=False))
         time.sleep(POLL)
     except (NnmnistError, MemoryError) as error:
@@ -88,9 +88,8 @@ def _value(store: Store, trial: Trial, data_dir: Path | None, wanted: Callable[[
                 score = _score(epoch.validation.accuracy, epoch.validation.r2)
                 step = before + epoch.number
                 stop = store.report(trial, step, mean([*scores, score]))
-                if (
-                    stop and step < sweep.seeds * settings.training.epochs
-                ):  # after the last there is nothing to save
+                # after the last there is nothing to save
+                if stop and step < sweep.seeds * settings.training.epochs:
                     raise TrialPruned
                 if not wanted():
                     raise SystemExit(1)

@@ -7,7 +7,7 @@ from threading import Event, Thread
 import pytest
 
 from nnmnist.runs import lock
-from nnmnist.errors import RunHeld
+from nnmnist.errors import RunLocked
 
 pytestmark = pytest.mark.skipif(os.name != "posix", reason="Windows has no such locks")
 
@@ -35,15 +35,15 @@ def holder():
 
 
 def test_a_second_one_is_refused(holder):
-    assert lock.held(Path())
-    with pytest.raises(RunHeld, match="another process is training this run"):
+    assert lock.is_locked(Path())
+    with pytest.raises(RunLocked, match="another process is training this run"):
         lock.Lock(Path())
 
 
 def test_a_killed_process_holds_nothing(holder):
     holder.kill()
     holder.wait()
-    assert not lock.held(Path())
+    assert not lock.is_locked(Path())
     lock.Lock(Path()).release()
 
 
@@ -52,14 +52,14 @@ def test_released_by_hand_or_by_being_forgotten():
     first.release()
     first.release()
     second = lock.Lock(Path())
-    assert lock.held(Path())
+    assert lock.is_locked(Path())
     del second
-    assert not lock.held(Path())
+    assert not lock.is_locked(Path())
 
 
 def test_where_nobody_ever_was_nothing_is_held_and_nothing_is_left():
-    assert not lock.held(Path())
-    assert not lock.held(Path("nowhere"))
+    assert not lock.is_locked(Path())
+    assert not lock.is_locked(Path("nowhere"))
     assert list(Path().iterdir()) == []
 
 
@@ -68,7 +68,7 @@ def test_readers_who_ask_keep_nobody_out():
 
     def ask():
         while not over.is_set():
-            lock.held(Path())
+            lock.is_locked(Path())
 
     askers = [Thread(target=ask) for _ in range(4)]
     for asker in askers:
@@ -88,7 +88,7 @@ def test_a_disk_without_locks_is_trained_on_without(monkeypatch):
 
     monkeypatch.setattr(lock.fcntl, "flock", refuse)
     mine = lock.Lock(Path())
-    assert not lock.held(Path())
+    assert not lock.is_locked(Path())
     mine.release()
 
 

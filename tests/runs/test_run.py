@@ -9,7 +9,7 @@ from nnmnist.config.loading import load_config, parse_config
 from nnmnist.training.setup import load_data
 from nnmnist.runs.run import create_run, finished_summary, reopen_run
 from nnmnist import checkpoint
-from nnmnist.errors import CheckpointError, ConfigError, RunHeld, TrainingError
+from nnmnist.errors import CheckpointError, ConfigError, RunLocked, TrainingError
 from nnmnist.evaluation.evaluate import evaluate
 from nnmnist.runs.directory import FAILURE, FILES
 
@@ -254,11 +254,11 @@ def test_output_is_never_overwritten_but_by_force(settings, splits, tmp_path):
 
 def test_a_run_is_held_until_it_is_finished(settings, splits, tmp_path):
     run = create_run(settings, "tiny")
-    with pytest.raises(RunHeld, match="another process is training this run"):
+    with pytest.raises(RunLocked, match="another process is training this run"):
         reopen_run(run.directory, settings)
     list(run.train(splits))
     before = sorted(run.directory.iterdir())
-    with pytest.raises(RunHeld):
+    with pytest.raises(RunLocked):
         create_run(settings, "tiny", run.directory, force=True)
     assert sorted(run.directory.iterdir()) == before
     run.finish(splits)

@@ -75,7 +75,7 @@ def test_states_are_told_by_what_is_there_and_who_holds_it(settings, splits):
 def test_a_run_that_is_finished_while_it_is_looked_at_is_done(settings, splits, monkeypatch):
     run = begin(settings, "one")
     list(run.train(splits))
-    monkeypatch.setattr(table.lock, "held", lambda directory: bool(run.finish(splits)) and False)
+    monkeypatch.setattr(table.lock, "is_locked", lambda directory: bool(run.finish(splits)) and False)
     assert listed()[0].state == "done"
 
 

@@ -38,8 +38,8 @@ def compare(
 ) -> None:
     """Tell whether one trained network is better than another.
 
-    The checkpoints A and B answer the same examples, those of A's data unless --data names others. McNemar's exact
-    test then says how often two equally good networks would differ as much.
+    The checkpoints A and B answer the same examples, those of A's data unless --data names others.
+    McNemar's exact test then says how often two equally good networks would differ as much.
     """
     paths, members = (a, b), (checkpoint.load(a), checkpoint.load(b))
     require_comparable(paths, members)

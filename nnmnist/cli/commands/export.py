@@ -27,8 +27,8 @@ from nnmnist.files import write_atomic
 def export(path: Path, output: Path, force: bool) -> None:
     """Make a trained network usable elsewhere.
 
-    The page needs no server and no network: open it in a browser, draw or paste a digit, and read what the network
-    makes of it.
+    The page needs no server and no network: open it in a browser, draw or paste a digit, and read
+    what the network makes of it.
     """
     require_output(output, FORMATS, force)
     try:

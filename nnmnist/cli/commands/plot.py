@@ -99,7 +99,7 @@ def _mistakes(runs: Sequence[Subject]) -> Figure:
     wrong = most_confident_mistakes(p, test.y)
     if not len(wrong):
         raise PlotError(f"{run.directory}: it gets nothing wrong")
-    shown = wrong[: MOST_MISTAKES]
+    shown = wrong[:MOST_MISTAKES]
     captions = [
         f"{test.rows[i]}\n{classes[test.y[i]]}, read as {classes[p[i].argmax()]}" for i in shown
     ]
@@ -222,9 +222,9 @@ def plot(
 ) -> None:
     """Draw runs: curves, weights, confusion, mistakes, sweeps, more.
 
-    Several runs are overlaid in one picture, which goes to the first of them unless -o says where. A picture
-    that is there already is drawn anew. A sweep shows
-    validation accuracy against one or two of the keys in which the runs in a folder differ.
+    Several runs are overlaid in one picture, which goes to the first of them unless -o says where.
+    A picture that is there already is drawn anew. A sweep shows validation accuracy against one or
+    two of the keys in which the runs in a folder differ.
     """
     if keys and kind != "sweep":
         raise click.UsageError("--key belongs to --kind sweep")

@@ -80,8 +80,9 @@ def predict(
 ) -> None:
     """Read digits with a trained network.
 
-    An IMAGE is a file, a folder of them, or - for standard input. What is not 28x28 pixels, white on black, already
-    is made so as MNIST's digits were: photos and scans of any size, dark on light or light on dark.
+    An IMAGE is a file, a folder of them, or - for standard input. What is not 28x28 pixels, white
+    on black, already is made so as MNIST's digits were: photos and scans of any size, dark on light
+    or light on dark.
     """
     if bool(images) == (indices is not None):
         raise click.UsageError("give images, or --test with indices")

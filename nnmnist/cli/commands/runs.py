@@ -18,7 +18,8 @@ from nnmnist.errors import ConfigError, DataError, printable
 from nnmnist.runs import table
 from nnmnist.runs.table import Entry, Figures, Row
 
-# columns by which rows are sorted beside the keys of configs: of accuracies the best first, else the least
+# columns by which rows are sorted beside the keys of configs: of accuracies the best first, else
+# the least
 SORTS: dict[str, Any] = {
     "run": lambda row: row.name,
     "epochs": lambda row: row.epochs,
@@ -53,11 +54,12 @@ def runs(
 ) -> None:
     """List runs with what they reached, or name the best.
 
-    They are those at or below DIR (default: runs), shown with the keys in which they differ. Runs that differ in
-    their seeds alone make one row: means, and the standard deviation of the accuracy. A run is running, done,
-    failed, or stopped, to be gone on with by --resume.
+    They are those at or below DIR (default: runs), shown with the keys in which they differ. Runs
+    that differ in their seeds alone make one row: means, and the standard deviation of the
+    accuracy. A run is running, done, failed, or stopped, to be gone on with by --resume.
 
-    `nnmnist runs best DIR` prints one path: that of the finished run with the highest validation accuracy.
+    `nnmnist runs best DIR` prints one path: that of the finished run with the highest validation
+    accuracy.
     """
     if as_json and as_csv:
         raise click.UsageError("--json and --csv are two forms of the same; give one of them")

@@ -1,8 +1,9 @@
-"""The IDX file format of MNIST: bytes <-> arrays.
+"""Reads and writes IDX files, the format of MNIST.
 
-A file is two zero bytes, a type code, the number of dimensions, each dimension as a big-endian 32-bit number,
-and then the values, the last dimension running fastest (LeCun, Cortes and Burges, "The MNIST database",
-section "The IDX file format"). MNIST and its siblings hold unsigned bytes, the only type read here.
+A file has two zero bytes, a type code, the number of dimensions, each dimension as a big-endian
+32-bit number, and then the values; the last dimension varies fastest (LeCun, Cortes and Burges,
+"The MNIST database", section "The IDX file format"). MNIST and similar data sets have unsigned
+bytes, the only type that is read here.
 """
 
 from __future__ import annotations
@@ -27,15 +28,16 @@ UBYTE = 0x08
 OTHER_TYPES = {0x09: "int8", 0x0B: "int16", 0x0C: "int32", 0x0D: "float32", 0x0E: "float64"}
 GZIP_MAGIC = b"\x1f\x8b"
 GZIP_RATIO = (
-    # deflate never packs tighter than this (zlib's documentation, "Maximum Compression Factor")
+    # No deflate stream is smaller than this (zlib's documentation, "Maximum Compression Factor").
     1032
 )
 
 
 def read(path: Path) -> Bytes:
-    """The array in the IDX file `path`, raw or gzip-compressed (told by content); it is read-only.
+    """The read-only array of an IDX file, which may be compressed by gzip.
 
-    Raises DataError, naming the file, where it cannot be read or is not exactly what its header declares.
+    Raises:
+        DataError: the file cannot be read, or does not match its header.
     """
     try:
         with path.open("rb") as file:
@@ -45,17 +47,17 @@ def read(path: Path) -> Bytes:
 
 
 def parse(data: bytes, name: str) -> Bytes:
-    """The array in the IDX bytes `data`, raw or gzip-compressed; `name` stands for them in the DataError."""
+    """The array of IDX bytes, which may be compressed by gzip. A DataError calls them `name`."""
     return _read(io.BytesIO(data), name)
 
 
 def encode(array: Bytes) -> bytes:
-    """The IDX file that holds `array`, uint8 of any shape."""
+    """The bytes of the IDX file of an array, uint8 of any shape."""
     return _header(array) + array.tobytes()
 
 
 def sha256(array: Bytes) -> str:
-    """The SHA-256 of `encode(array)`, that is of the decompressed file, in hexadecimal digits."""
+    """The SHA-256 of `encode(array)`, the decompressed file, in hexadecimal digits."""
     digest = hashlib.sha256(_header(array))
     digest.update(np.ascontiguousarray(array).data)
     return digest.hexdigest()
@@ -69,25 +71,25 @@ def _header(array: Bytes) -> bytes:
 
 def _read(file: BinaryIO, name: str) -> Bytes:
     packed = file.read(2) == GZIP_MAGIC
-    room = file.seek(0, io.SEEK_END) * (GZIP_RATIO if packed else 1)
+    limit = file.seek(0, io.SEEK_END) * (GZIP_RATIO if packed else 1)
     file.seek(0)
     if not packed:
-        return _decode(file, room, name)
+        return _decode(file, limit, name)
     try:
         with gzip.GzipFile(fileobj=file) as unpacked:
-            return _decode(unpacked, room, name)
+            return _decode(unpacked, limit, name)
     except (EOFError, zlib.error, gzip.BadGzipFile) as error:
         raise DataError(f"{name}: damaged gzip file: {error}") from error
 
 
-def _decode(stream: BinaryIO | gzip.GzipFile, room: int, name: str) -> Bytes:
-    """One array from a stream of at most `room` bytes, of which at most one too many is asked for."""
+def _decode(stream: BinaryIO | gzip.GzipFile, limit: int, name: str) -> Bytes:
+    """One array from a stream of at most `limit` bytes; reads at most one byte too many."""
     shape = _read_shape(stream, name)
     size = math.prod(shape)
     declared = f"its header declares {' x '.join(map(str, shape))} = {size:,} bytes of values"
-    if size > room:
+    if size > limit:
         raise DataError(
-            f"{name}: {declared}, more than the file can hold: it is cut short or not an IDX file"
+            f"{name}: {declared}, more than the file has limit for: it is truncated, or not an IDX file"
         )
     values = stream.read(size + 1)
     if len(values) != size:
@@ -95,8 +97,10 @@ def _decode(stream: BinaryIO | gzip.GzipFile, room: int, name: str) -> Bytes:
         raise DataError(f"{name}: {declared}, but {found}: the file is damaged")
     try:
         return np.frombuffer(values, np.uint8).reshape(shape)
-    except ValueError as error:  # more dimensions, or larger ones beside a zero, than NumPy has
-        raise DataError(f"{name}: {len(shape)} dimensions cannot be held: {error}") from error
+    except ValueError as error:
+        raise DataError(
+            f"{name}: an array of {len(shape)} dimensions is not possible: {error}"
+        ) from error
 
 
 def _read_shape(stream: BinaryIO | gzip.GzipFile, name: str) -> tuple[int, ...]:
@@ -115,5 +119,5 @@ def _read_shape(stream: BinaryIO | gzip.GzipFile, name: str) -> tuple[int, ...]:
         raise DataError(f"{name}: expected at least one dimension, found none")
     dimensions = stream.read(4 * n_dimensions)
     if len(dimensions) < 4 * n_dimensions:
-        raise DataError(f"{name}: ends inside its header of {n_dimensions} dimensions")
+        raise DataError(f"{name}: ends within its header of {n_dimensions} dimensions")
     return struct.unpack(f">{n_dimensions}I", dimensions)
