@@ -208,7 +208,8 @@ def _array(name: str, data: bytes) -> Array:
     shape = tuple(int(n) for n in header[2].replace(",", " ").split())
     if dtype.itemsize * math.prod(shape) != len(data) - start:
         raise _Fault(
-            f"damaged: member {name!r:.80} holds {len(data) - start} bytes, not the shape {shape!r:.80} it states"
+            f"damaged: member {name!r:.80} has {len(data) - start} bytes, which do not match its "
+            f"shape {shape!r:.80}"
         )
     return np.frombuffer(data, dtype, offset=start).reshape(shape)
 

@@ -55,7 +55,7 @@ def append(path: Path, data: bytes) -> None:
 
 
 def _all_or_nothing(write: Callable[[], None], undo: Callable[[], None]) -> None:
-    """Call `write()`, and `undo()` if it fails, even if a second Ctrl-C interrupts the first undo."""
+    """Call `write()`, and if it fails `undo()`, even if a second Ctrl-C interrupts this."""
     try:
         try:
             write()

@@ -14,7 +14,7 @@ from nnmnist.cli.options import notice
 from nnmnist.data import toy
 from nnmnist.sweep.plan import Sweep, name_of
 from nnmnist.sweep.space import text_of
-from nnmnist.sweep.store import stints
+from nnmnist.sweep.store import assignments
 
 STATES = {
     TrialState.COMPLETE: "done",
@@ -29,7 +29,7 @@ TOP = 10  # finished trials in the live table
 def as_record(sweep: Sweep, trial: FrozenTrial) -> dict[str, Any]:
     """The JSON of a trial."""
     epochs = trial.intermediate_values
-    last = stints(trial)[-1:]
+    last = assignments(trial)[-1:]
     name = name_of(trial.number) + ("" if sweep.seeds == 1 else "-seed-*")
     return {
         "trial": trial.number,
@@ -42,7 +42,7 @@ def as_record(sweep: Sweep, trial: FrozenTrial) -> dict[str, Any]:
         else None,
         "epochs": max(epochs, default=0),
         "seconds": trial.duration.total_seconds() if trial.duration else None,
-        "run": f"{last[0].where}/{name}" if last else None,
+        "run": f"{last[0].location}/{name}" if last else None,
         "reason": trial.user_attrs.get("reason"),
     }
 

@@ -107,7 +107,8 @@ class DataConfig(Section):
     )
     path: Folder | None = Field(
         default=None,
-        description="Folder of four IDX files with MNIST's file names, in place of the named source.",
+        description="Folder of four IDX files with MNIST's file names, in place of the named "
+        "source.",
     )
     validation: int = Field(
         default=5000,
@@ -129,7 +130,7 @@ class DataConfig(Section):
 
     @property
     def distortion(self) -> dict[str, Any] | None:
-        """The keyword arguments of `nnmnist.data.distort.Distortion`; None where nothing is distorted."""
+        """The keyword arguments of `nnmnist.data.distort.Distortion`; None without distortion."""
         return self.distort.model_dump() if self.distort else None
 
 
@@ -195,7 +196,8 @@ class TrainingConfig(Section):
         default=0.0,
         ge=0,
         lt=1,
-        description="Part of each target's probability that is spread evenly over all classes in training.",
+        description="Part of each target's probability that is spread evenly over all classes in "
+        "training.",
     )
     adversarial: float = Field(
         default=0.0,

@@ -170,7 +170,7 @@ class _Work:
         return pairs
 
     def locate(self, maps: Array, basis: Array) -> tuple[Array, Array]:
-        """The source of each pixel: fractions (2, n, pixels) between its neighbours, and their index."""
+        """The source of each pixel: fractions (2, n, pixels) between neighbours, and an index."""
         rows, columns = self.image_shape
         n = maps.shape[1]
         self.maps.reshape(2, BLOCK, -1)[:, :n] = maps

@@ -190,10 +190,10 @@ def _instructions(
     return "\n".join(
         [
             f"{folder} lacks {', '.join(missing)}, and {reason}",
-            f"Fetch by hand{others}:",
+            f"Download{others}:",
             *urls,
             f"and put them, with or without .gz, into {folder}",
-            f"(or into DIR/{folder.name} and use --data-dir DIR); or train on generated digits, which need",
-            "no download, with data.name: synthetic",
+            f"(or into DIR/{folder.name}, and use --data-dir DIR). Or train on generated digits,",
+            "which need no download, with data.name: synthetic",
         ]
     )

@@ -66,14 +66,17 @@ def load(
 
 
 def load_folder(folder: Path) -> Source:
-    """Load four IDX files with MNIST's names, with or without .gz: images of any one size, up to 256 classes.
+    """Load four IDX files with MNIST's names, with or without .gz.
+
+    The images have any one size, and there are up to 256 classes.
 
     Raises:
         DataError: the folder or a file is missing or damaged, or the files do not match.
     """
     if not folder.is_dir():
         raise DataError(
-            f"{folder}: this folder does not exist; expected one with {', '.join(FILES)} (with or without .gz)"
+            f"{folder}: this folder does not exist; expected one with {', '.join(FILES)} (with or "
+            "without .gz)"
         )
     paths = _files_in(folder)
     _require_all(paths, folder)
@@ -141,7 +144,8 @@ def _read(name: str, path: Path) -> Verified:
     array, sha256 = cache.read(path)
     if sha256 != FILES[name].sha256:
         raise DataError(
-            f"{path}: is damaged, or not a file of MNIST: SHA-256 {sha256}, expected {FILES[name].sha256}"
+            f"{path}: is damaged, or not a file of MNIST: SHA-256 {sha256}, "
+            f"expected {FILES[name].sha256}"
         )
     return array, sha256
 
@@ -153,7 +157,8 @@ def _source(name: str, folder: Path, files: Mapping[str, Verified]) -> Source:
     shapes = [arrays[f"{part}-images-idx3-ubyte"].shape[1:] for part in ("train", "t10k")]
     if shapes[0] != shapes[1]:
         raise DataError(
-            f"{folder}: training images are {_shape_text(shapes[0])}, test images {_shape_text(shapes[1])}"
+            f"{folder}: training images are {_shape_text(shapes[0])}, but test images are "
+            f"{_shape_text(shapes[1])}"
         )
     n_classes = 1 + max(int(train[1].max()), int(test[1].max()))
     if n_classes == 1:

@@ -94,7 +94,7 @@ def split(
         )
     if source.classes and 0 < wanted < len(source.classes):
         raise DataError(
-            f"data.validation: {wanted} examples are too few for all {len(source.classes)} classes; "
+            f"data.validation: {wanted} is too small for all {len(source.classes)} classes; "
             "raise it, or set it to 0"
         )
     order = (

@@ -1,11 +1,11 @@
-"""The ways in which people write digits: digit -> style -> pen strokes. A new style is one more line.
+"""The ways in which people write digits: digit -> style -> pen strokes.
 
-A style lists the points of a polyline as SVG does, "x,y x,y ...", and `/` lifts the pen. x points
-to the right and y downwards; a digit is about 100 units high. A stroke is the quadratic B-spline of
-its
-points: a polygon with rounded corners, which starts and ends at its end points and touches the
-middle of every leg between them. A point that is given twice is a sharp corner. Equal points of one
-style are one point, so that strokes that meet there stay together.
+A new style is one more line. A style lists the points of a polyline as SVG does, "x,y x,y ...", and
+`/` lifts the pen. x points to the right and y downwards; a digit is about 100 units high. A stroke
+is the quadratic B-spline of its points: a polygon with rounded corners, which starts and ends at
+its end points and touches the middle of every leg between them. A point that is given twice is a
+sharp corner. Equal points of one style are one point, so that strokes that meet there stay
+together.
 """
 
 STYLES: dict[int, dict[str, str]] = {
@@ -145,8 +145,8 @@ STYLES: dict[int, dict[str, str]] = {
     8: {
         "ess": "78,10 50,-5 20,8 28,35 65,57 83,85 55,108 20,93 30,63 65,40 83,18 70,0",
         "mirrored": "22,10 50,-5 80,8 72,35 35,57 17,85 45,108 80,93 70,63 35,40 17,18 30,0",
-        "two rings": "50,0 27,4 20,24 32,44 50,47 68,44 80,24 73,4 50,0 / 50,47 25,50 12,74 25,100 50,104"
-        " 75,100 88,74 75,50 50,47",
+        "two rings": "50,0 27,4 20,24 32,44 50,47 68,44 80,24 73,4 50,0"
+        " / 50,47 25,50 12,74 25,100 50,104 75,100 88,74 75,50 50,47",
         "open top": "80,10 45,-5 20,10 35,40 70,60 80,88 50,108 23,93 35,63 65,42 90,5",
         "narrow foot": "75,15 50,-4 20,10 30,37 55,55 60,85 43,105 28,90 37,65 65,40 83,13 70,3",
         "flag": "95,-3 50,3 20,10 25,35 65,55 73,85 45,107 18,90 30,63 60,38 80,15",
@@ -161,8 +161,8 @@ STYLES: dict[int, dict[str, str]] = {
         "ribbon": "87,3 70,30 35,65 25,90 45,106 70,90 65,63 33,40 23,15 45,-3 75,0",
         "back tail": "73,20 60,-3 30,2 23,25 50,45 75,70 65,103 35,103 30,75 55,50 90,25",
         "pinched": "70,3 40,-3 23,15 40,43 55,53 73,80 50,105 27,85 45,53 60,43 80,20 65,0",
-        "wide rings": "50,0 20,3 10,25 25,47 60,48 80,37 80,10 50,0 / 30,45 3,55 3,85 30,103 70,103 98,83"
-        " 90,53 60,45",
+        "wide rings": "50,0 20,3 10,25 25,47 60,48 80,37 80,10 50,0"
+        " / 30,45 3,55 3,85 30,103 70,103 98,83 90,53 60,45",
         "vee": "25,0 45,50 60,90 45,106 28,90 40,60 75,3 65,-3 25,5",
         "crooked": "80,10 50,0 23,12 18,40 40,50 70,42 80,65 70,100 45,104 38,80 60,45 85,5",
     },

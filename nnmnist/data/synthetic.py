@@ -1,4 +1,4 @@
-"""Generated digits: drawn from pen strokes in NumPy, the same for the same seed, without a download.
+"""Generated digits: pen strokes rendered in NumPy, the same for the same seed.
 
     a style of `strokes.STYLES`  ->  _trace: as one hand would write it  ->  _ink: grey pixels
     ->  _centre: 28x28
@@ -47,7 +47,7 @@ NIB = 0.67  # standard deviation of the Gaussian that measures distances, see `_
 
 
 def load(seed: int, n_train: int = 60_000, n_test: int = 10_000) -> Source:
-    """Generate a training and a test part with balanced classes, each with its own generator of the seed.
+    """Generate a training and a test part with balanced classes, each with its own generator.
 
     Args:
         seed: seed of the random numbers.
@@ -151,10 +151,10 @@ def _skeleton(style: str) -> _Skeleton:
 
 
 def _spline(t: Array, n: int) -> Array:
-    """The uniform quadratic B-spline of n points, both ends doubled: (len(t), n) weights at t in [0, n].
+    """The uniform quadratic B-spline of n points at t in [0, n], as weights (len(t), n).
 
-    On piece i, with u = t - i in [0, 1], it is (1-u)^2/2 a + (1/2 + u - u^2) b + u^2/2 c of three
-    neighbouring points.
+    Both end points are doubled. On piece i, with u = t - i in [0, 1], it is
+    (1-u)^2/2 a + (1/2 + u - u^2) b + u^2/2 c of three neighbouring points.
     """
     piece = np.minimum(t.astype(int), n - 1)
     u = t - piece
@@ -185,7 +185,7 @@ def _uniform(rng: np.random.Generator, *shape: int) -> Array:
 
 
 def _trace(skeleton: _Skeleton, n: int, rng: np.random.Generator) -> Array:
-    """The skeleton as n hands would write it: lines (n, SEGMENTS + 1, 2) of any size and position."""
+    """The skeleton as n hands would write it: lines (n, SEGMENTS + 1, 2) of any size."""
     points = skeleton.points + JITTER * _normal(rng, n, *skeleton.points.shape)
     points += OVERSHOOT * _normal(rng, n, len(skeleton.points), 1) * (skeleton.legs @ points)
     path = skeleton.curve @ points
@@ -194,7 +194,7 @@ def _trace(skeleton: _Skeleton, n: int, rng: np.random.Generator) -> Array:
 
 
 def _warp(path: Array, rng: np.random.Generator) -> Array:
-    """Bend the paper: p + sum_i a_i sin(2 pi k_i . p + phi_i), with new a_i, k_i, phi_i per digit."""
+    """Bend the paper: p + sum_i a_i sin(2 pi k_i . p + phi_i), with random a_i, k_i and phi_i."""
     n = len(path)
     wave_numbers = 2 * math.pi * WAVE_NUMBER * _normal(rng, n, 2, WAVES)
     phases = 2 * math.pi * _uniform(rng, n, 1, WAVES)
@@ -257,10 +257,10 @@ def _dabs(position: Array) -> Array:
 
 
 def _centre(boxes: Array) -> Array:
-    """Put each box (n, BOX, BOX) into a black image, its centre of mass on pixel (14, 14): (n, 784) uint8.
+    """Put each box (n, BOX, BOX) into a black image, its centre of mass on pixel (14, 14).
 
     Counted from 0, this is half a pixel right of and below the middle. MNIST's digits are centred
-    there, to within half a pixel.
+    there, to within half a pixel. Returns (n, 784) uint8.
     """
     mass = boxes.sum((1, 2))
     reach = np.arange(BOX)

@@ -1,6 +1,6 @@
-"""A trained network for others to use: a page to draw on, ONNX, safetensors.
+"""Exports a trained network: a page to draw on, ONNX, safetensors.
 
-A new format is one file here with a function from a checkpoint to bytes, and one line in `FORMATS`.
+A new format is one function from a checkpoint to bytes, and one line in `FORMATS`.
 """
 
 from __future__ import annotations

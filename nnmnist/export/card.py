@@ -1,4 +1,4 @@
-"""What an exported network says about itself."""
+"""The description of an exported network."""
 
 from __future__ import annotations
 
@@ -6,12 +6,12 @@ import json
 
 from nnmnist.checkpoint import Checkpoint
 
-# Not the folders, times and machine, which are the business of who trained it.
+# Folders, times and the machine are left out: they are private.
 KEYS = ("model", "classes", "image_shape", "preprocessing", "config", "metrics")
 
 
 def card(checkpoint: Checkpoint) -> str:
-    """JSON: the model, its classes, and, of a checkpoint from a run, its config without data.path, and metrics."""
+    """The model, its classes and, from a run, its config and metrics, as JSON."""
     told = {key: checkpoint.document[key] for key in KEYS if key in checkpoint.document}
     if data := told.get("config", {}).get("data"):
         told["config"] = {**told["config"], "data": {**data, "path": None}}

@@ -23,7 +23,8 @@ from nnmnist.evaluation.predictor import NormalizedNetwork
 from nnmnist.images.prepare import SIDE
 
 SCRIPTS = (
-    "numbers.js", "resample.js", "regions.js", "ruled.js", "prepare.js", "picture.js", "normalize.js",
+    "numbers.js", "resample.js", "regions.js", "ruled.js", "prepare.js", "picture.js",
+    "normalize.js",
     "network.js", "page.js", "events.js",
 )  # fmt: skip
 
@@ -32,7 +33,7 @@ def encode(checkpoint: Checkpoint) -> bytes:
     """The page, in UTF-8.
 
     Raises:
-        ExportError: the network does not tell classes of 28x28 pictures apart.
+        ExportError: the network does not classify 28x28 images.
     """
     _require_pictures(checkpoint)
     script = '"use strict";\n' + "\n".join(map(_part, SCRIPTS))
@@ -44,7 +45,7 @@ def encode(checkpoint: Checkpoint) -> bytes:
         "style hash": _hash(style),
         "script": script,
         "script hash": _hash(script),
-        # No name of a class ends the script.
+        # The name of a class must not end the script.
         "network": json.dumps(_network(checkpoint)).replace("<", r"\u003c"),
         "facts": html.escape(_facts(checkpoint)),
     }
@@ -54,13 +55,13 @@ def encode(checkpoint: Checkpoint) -> bytes:
 def _require_pictures(checkpoint: Checkpoint) -> None:
     shape = checkpoint.document.get("image_shape")
     if not shape:
-        raise ExportError("a page reads pictures, and this network none")
+        raise ExportError("a page needs a network that reads images, but this one does not")
     if tuple(shape) != (SIDE, SIDE):
         raise ExportError(
-            f"a page reads {SIDE}x{SIDE} pixels, and this network {shape[1]}x{shape[0]}"
+            f"a page needs images of {SIDE}x{SIDE}, but this network reads {shape[1]}x{shape[0]}"
         )
     if not checkpoint.classes:
-        raise ExportError("a page tells classes apart, and this network predicts values")
+        raise ExportError("a page needs a classifier, but this network predicts values")
 
 
 def _part(name: str) -> str:
@@ -68,12 +69,12 @@ def _part(name: str) -> str:
 
 
 def _hash(text: str) -> str:
-    """How a content security policy names an inline script or style."""
+    """The hash by which a content security policy names an inline script or style."""
     return "sha256-" + base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()
 
 
 def _network(checkpoint: Checkpoint) -> dict[str, Any]:
-    """What network.js and page.js read."""
+    """The data that network.js and page.js read."""
     network = checkpoint.network
     parameters = b"".join(np.asarray(a, "<f4").tobytes() for a in network.parameters().values())
     return {
@@ -91,5 +92,6 @@ def _facts(checkpoint: Checkpoint) -> str:
     network = checkpoint.network
     sizes = "-".join(map(str, network.sizes))
     activation = f"{network.activation_name}, " if len(network.W) > 1 else ""
-    inputs = " for normalized pictures" if isinstance(network, NormalizedNetwork) else ""
-    return f"A network of {sizes} units ({activation}{network.output_name}){inputs}, trained by nnmnist."
+    inputs = " for normalized images" if isinstance(network, NormalizedNetwork) else ""
+    kind = f"{activation}{network.output_name}"
+    return f"A network of {sizes} units ({kind}){inputs}, trained by nnmnist."

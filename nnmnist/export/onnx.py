@@ -1,4 +1,4 @@
-"""A network as an ONNX graph: bytes of pictures in, predictions out, any number of examples at once."""
+"""A network as an ONNX graph: from bytes of images to predictions, for any batch size."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 OPSET = 17
 
-# What ONNX calls each activation and output; the identity needs no node.
+# The ONNX operator of each activation and output; the identity needs none.
 OPERATORS = {
     "identity": "",
     "linear": "",
@@ -31,8 +31,8 @@ OPERATORS = {
     "tanh": "Tanh",
 }
 
-# nnmnist/model/normalize.py; x and y count from the picture's middle, and `places` are columns of
-# 1, x and y.
+# The formulas of images/normalize.py. x and y count from the middle of the image, and `places` has
+# the columns 1, x and y.
 NORMALIZE = """
 normalize (float[n, pixels] pictures) => (float[n, pixels] h0) {
     sums = MatMul (pictures, powers)
@@ -76,20 +76,18 @@ normalize (float[n, pixels] pictures) => (float[n, pixels] h0) {
 
 
 def encode(checkpoint: Checkpoint) -> bytes:
-    """A graph from `inputs` to `predictions` (batch, M) float32: what `Network.predict` gives.
+    """The graph from `inputs` to `predictions` (batch, M) float32, as in `Network.predict`.
 
-    `inputs` are (batch, rows, columns) uint8 where the network reads pictures, whose scaling to [0,
-    1] and normalization are part of the graph, and else (batch, n_inputs) float32.
+    If the network reads images, `inputs` are (batch, rows, columns) uint8; scaling to [0, 1] and
+    normalization are part of the graph. Otherwise they are (batch, n_inputs) float32.
 
     Raises:
-        MissingLibrary: there is no onnx.
+        MissingLibrary: onnx is not installed.
     """
     try:
         import onnx
     except ImportError:
-        raise MissingLibrary(
-            "this format needs onnx, which is not installed: pip install 'nnmnist[onnx]'"
-        ) from None
+        raise MissingLibrary("ONNX needs the library onnx: pip install 'nnmnist[onnx]'") from None
     model = _model(checkpoint)
     onnx.checker.check_model(model, full_check=True)
     return model.SerializeToString(deterministic=True)
@@ -127,14 +125,15 @@ def _model(checkpoint: Checkpoint) -> ModelProto:
         if operator:
             then(operator, output=f"h{l}")
     nodes[-1].output[0] = "predictions"
+    kind, sizes = (TensorProto.UINT8, shape) if shape else (TensorProto.FLOAT, network.sizes[:1])
+    n_outputs = network.sizes[-1]
     graph = helper.make_graph(
         nodes,
         "nnmnist",
-        [helper.make_tensor_value_info("inputs", TensorProto.UINT8, ["batch", *shape]) if shape
-         else helper.make_tensor_value_info("inputs", TensorProto.FLOAT, ["batch", network.sizes[0]])],
-        [helper.make_tensor_value_info("predictions", TensorProto.FLOAT, ["batch", network.sizes[-1]])],
+        [helper.make_tensor_value_info("inputs", kind, ["batch", *sizes])],
+        [helper.make_tensor_value_info("predictions", TensorProto.FLOAT, ["batch", n_outputs])],
         [numpy_helper.from_array(array, name) for name, array in parameters.items()],
-    )  # fmt: skip
+    )
     opset = helper.make_opsetid("", OPSET)
     model = helper.make_model(
         graph, opset_imports=[opset], ir_version=helper.find_min_ir_version_for([opset]),
@@ -149,7 +148,7 @@ def _normalization(rows: int, columns: int) -> dict[str, Any]:
     y, x = (side.reshape(-1) for side in np.mgrid[:rows, :columns])
     y, x = y - rows // 2, x - columns // 2
     one = np.ones_like(x)
-    side = np.array([columns, rows])  # for GridSample, a picture goes from -1 to 1 along both
+    side = np.array([columns, rows])  # GridSample counts from -1 to 1 along both sides
     floats = {
         "powers": np.stack([one, x, y, x * x, x * y, y * y], axis=1),
         "places": np.stack([one, x, y], axis=1),

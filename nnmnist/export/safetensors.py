@@ -10,16 +10,16 @@ from nnmnist.export.card import card
 
 
 def encode(checkpoint: Checkpoint) -> bytes:
-    """W (n_out, n_in) and b (n_out,) of each layer in C order; the metadata's `nnmnist` is the card, in JSON.
+    """W (n_out, n_in) and b (n_out,) of each layer in C order, with the card in the metadata.
 
     Raises:
-        MissingLibrary: there is no safetensors.
+        MissingLibrary: safetensors is not installed.
     """
     try:
         from safetensors.numpy import save
     except ImportError:
         raise MissingLibrary(
-            "this format needs safetensors, which is not installed: pip install 'nnmnist[safetensors]'"
+            "this format needs the library safetensors: pip install 'nnmnist[safetensors]'"
         ) from None
     arrays = {name: np.ascontiguousarray(a) for name, a in checkpoint.network.parameters().items()}
     return save(arrays, {"nnmnist": card(checkpoint)})

@@ -49,9 +49,10 @@ def normalize(images: Array, image_shape: tuple[int, int]) -> Array:
 
 
 def _sources(images: Array, image_shape: tuple[int, int]) -> tuple[Array, Array]:
-    """The source of each pixel: columns (n, rows, columns), and rows (n, rows), which stay horizontal.
+    """The source of each pixel: columns (n, rows, columns), and rows (n, rows).
 
-    The sums are in float64. Sums over bytes are then exact, whatever their order.
+    Rows stay horizontal. The sums are in float64: sums over bytes are then exact, whatever their
+    order.
     """
     rows, columns = image_shape
     y, x = (side.reshape(-1) for side in np.mgrid[:rows, :columns].astype(np.float64))
@@ -72,7 +73,7 @@ def _sources(images: Array, image_shape: tuple[int, int]) -> tuple[Array, Array]
 
 
 def _interpolate(values: Array, position: Array) -> Array:
-    """Linear interpolation of m sequences of n values, with a zero before and after, at k positions.
+    """Interpolate m sequences of n values, with a zero before and after, at k positions, linearly.
 
     Args:
         values: (m, n + 2, ...).

@@ -100,7 +100,7 @@ def _surface(y: Array, x: Array) -> list[Array]:
 
 
 def find(ink: Array) -> tuple[Array, Array]:
-    """Find what is written in `ink` (rows, columns): the ink with soft edges in [0, 1], and its mask.
+    """Find what is written in `ink` (rows, columns): its soft edges in [0, 1], and its mask.
 
     Lines of ruled paper are removed, and everything that touches the border: shadows, a table.
     These may be much darker than the ink, so the threshold is computed again without them.
@@ -139,7 +139,7 @@ def _off_border(labels: Array) -> Array:
 
 
 def otsu(values: Array) -> float:
-    """The threshold in [0, 1] with the largest variance between two classes of values (Otsu 1979)."""
+    """The threshold in [0, 1] with the largest variance between both classes (Otsu 1979)."""
     counts, edges = np.histogram(values, 256, (0.0, 1.0))
     share = counts / counts.sum()
     level = (edges[:-1] + edges[1:]) / 2

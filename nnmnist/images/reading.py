@@ -114,7 +114,8 @@ def _decode(
                 width, height = image.size
                 if width * height > MAX_PIXELS:
                     raise DataError(
-                        f"{name}: is {width}x{height} pixels, more than the allowed {MAX_PIXELS:,}; make it smaller"
+                        f"{name}: is {width}x{height} pixels, more than the allowed "
+                        f"{MAX_PIXELS:,}; make it smaller"
                     )
                 if side:
                     image.draft("RGB", (side, side))
@@ -129,7 +130,8 @@ def _decode(
     except Exception as error:
         reason = "" if isinstance(error, UnidentifiedImageError) else f" ({error!r:.100})"
         raise DataError(
-            f"{name}: cannot be read as an image{reason}; give a PNG, JPEG, GIF, BMP, TIFF, PGM or WebP"
+            f"{name}: cannot be read as an image{reason}; give a PNG, JPEG, GIF, BMP, TIFF, PGM or "
+            "WebP"
         ) from error
 
 

@@ -8,7 +8,7 @@ from nnmnist.types import Array
 
 
 def runs(mask: Array) -> tuple[Array, Array, Array]:
-    """The runs of a mask (rows, columns) in reading order: rows, first columns and lengths, (n,) each."""
+    """The runs of a mask (rows, columns) in order: rows, first columns and lengths, (n,) each."""
     # with a gap at both ends, all rows together are one long row
     width = mask.shape[1] + 2
     edges = np.flatnonzero(np.diff(np.pad(mask, ((0, 0), (1, 1))).reshape(-1).view(np.int8)))
@@ -18,7 +18,7 @@ def runs(mask: Array) -> tuple[Array, Array, Array]:
 
 
 def components(mask: Array) -> Array:
-    """Label the 8-connected components of a mask (rows, columns) 1, 2, ... from the top; 0 outside."""
+    """Label the 8-connected components of a mask (rows, columns) 1, 2, ...; 0 outside."""
     row, first, length = runs(mask)
     width = mask.shape[1] + 2
     start, end = row * width + first, row * width + first + length

@@ -28,7 +28,7 @@ def without_lines(mask: Array) -> Array:
 
 
 def _without(mask: Array) -> Array:
-    """The mask without vertical lines; a line is given by its level, where it would meet the top."""
+    """The mask without vertical lines. The level of a line is where it would meet the top."""
     row, first, length = runs(mask)
     thin = length <= max(2.0, THICKEST * max(mask.shape))
     if np.count_nonzero(thin) < len(mask) / 2:

@@ -74,7 +74,7 @@ def _digit(soft: Array, labels: Array, number: int, box: Array, scale: Array) ->
 
 
 def parts(labels: Array) -> tuple[Array, list[Array]]:
-    """The components 1..n: boxes (n, 4) of left, top, right, bottom, and pixels (x, y), (k, 2) each."""
+    """The components 1..n: boxes (n, 4) of left, top, right, bottom, and pixels (k, 2) each."""
     y, x = np.nonzero(labels)
     order = np.argsort(labels[y, x], kind="stable")
     points = np.stack([x, y], axis=1)[order]
@@ -154,7 +154,7 @@ def _hull(boxes: Array) -> Array:
 
 
 def line_up(boxes: Array) -> list[list[int]]:
-    """The numbers of boxes (n, 4) by line from the top, from left to right, if the page is upright."""
+    """The numbers of boxes (n, 4) by line from the top, each from left to right."""
     x, y = (boxes[:, :2] + boxes[:, 2:]).T / 2
     tall = boxes[:, 3] - boxes[:, 1]
     tilt = 0.0  # pixels down per pixel to the right
@@ -167,7 +167,7 @@ def line_up(boxes: Array) -> list[list[int]]:
 
 
 def _lines(x: Array, y: Array, tall: Array) -> list[list[int]]:
-    """Boxes by line, from their middles and heights (n,): each joins the line of the best height."""
+    """Boxes by line, from their middles and heights (n,): each joins the best matching line."""
     lines: list[list[int]] = []
     for i in np.argsort(x, kind="stable").tolist():
         last = [line[-1] for line in lines]

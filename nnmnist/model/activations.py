@@ -64,13 +64,13 @@ def _sigmoid(z: Array, scratch: Array) -> None:
 
 
 def _sigmoid_slope(h: Array, out: Array) -> None:
-    """h (1 - h)"""
+    """The slope h (1 - h)."""
     np.subtract(1.0, h, out=out)
     out *= h
 
 
 def _tanh_slope(h: Array, out: Array) -> None:
-    """1 - h^2"""
+    """The slope 1 - h^2."""
     np.multiply(h, h, out=out)
     np.subtract(1.0, out, out=out)
 

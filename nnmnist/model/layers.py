@@ -39,7 +39,7 @@ class Layer:
         return self._buffers[name, n, batch]
 
     def with_own_buffers(self) -> Layer:
-        """This layer, with the same parameters and with buffers that nobody else uses."""
+        """A layer with the same parameters and with buffers that nobody else uses."""
         layer = copy(self)
         layer._buffers = {}
         return layer

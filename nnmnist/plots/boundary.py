@@ -23,18 +23,18 @@ def require_plane(network: Network, classes: Sequence[str]) -> None:
     """Raise PlotError unless `boundary` can draw the network: two inputs, and classes."""
     if network.sizes[0] != 2:
         raise PlotError(
-            f"boundary draws a plane of two inputs, and this network takes {network.sizes[0]}"
+            f"boundary needs a network with two inputs, but this one has {network.sizes[0]}"
         )
     if not classes:
-        raise PlotError("boundary draws where classes meet, and this network is a regression")
+        raise PlotError("boundary needs a classifier, but this network is a regression")
 
 
 @house_style()
 def boundary(network: Network, examples: Examples, classes: Sequence[str]) -> Figure:
-    """Which class the network sees in each point of the plane, with the examples.
+    """The predicted class at each point of the plane, with the examples.
 
     Raises:
-        PlotError: the network has other than two inputs, or tells no classes apart.
+        PlotError: the network does not have two inputs, or is not a classifier.
     """
     require_plane(network, classes)
     from matplotlib.colors import ListedColormap

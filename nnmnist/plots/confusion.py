@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 @house_style()
 def confusion(matrix: Array, classes: Sequence[str]) -> Figure:
-    """The counts (classes, classes), row the true class, column the predicted one; mistakes are coloured."""
+    """The counts (n_classes, n_classes): rows are true classes, columns predicted ones."""
     from matplotlib.ticker import MaxNLocator
 
     n = len(classes)

@@ -17,15 +17,15 @@ if TYPE_CHECKING:
 
 # of curves, of points
 LOOKS = {"training": ("--", "o"), "validation": ("-", "s"), "test": ("-", "*")}
-LABEL_LINE = 0.06  # of the height of the axes: what a line of small letters takes
+LABEL_LINE = 0.06  # height of a line of small letters, relative to the axes
 
 
 @house_style()
 def curves(histories: Sequence[History], x_label: str = "epoch") -> Figure:
-    """Cost and accuracy against the steps on training and validation or test data, several trainings overlaid.
+    """Cost and accuracy against the steps, for training and validation or test data.
 
-    The gap at the end between a training curve and that on data it was not trained on is the
-    generalization error.
+    Several trainings are drawn over each other. The gap at the end between a training curve and one
+    of other data is the generalization error.
     """
     named = "generalization\nerror " if len(histories) == 1 else ""
     classes = any(np.isfinite(history.splits["training"].accuracy).any() for history in histories)
@@ -52,10 +52,10 @@ def curves(histories: Sequence[History], x_label: str = "epoch") -> Figure:
 def _gap(
     axes: Axes, lines: dict[str, tuple[Array, Array]], cost: bool, form: str, look: Any
 ) -> list[tuple[float, float, str, Any]]:
-    """Shade the gap between the training curve and the other, where training is better, and measure its end.
+    """Shade the gap where the training curve is better than the other, and measure its end.
 
     Returns:
-        The label of that: x and y of its place, its text and its colour; or none.
+        The label of the gap, or none: x and y of its position, its text and its colour.
     """
     other = [lines[split] for split in ("validation", "test") if split in lines]
     if not other:
@@ -73,7 +73,7 @@ def _gap(
 
 
 def _label(axes: Axes, gaps: Sequence[tuple[float, float, str, Any]]) -> None:
-    """Write the figures of the gaps beside their ends, far enough apart to be read."""
+    """Write the sizes of the gaps beside their ends, far enough apart to read them."""
     low, high = axes.get_ylim()
     line = LABEL_LINE * (high - low)
     gaps = sorted(gaps, key=lambda gap: gap[1])
@@ -90,7 +90,7 @@ def _label(axes: Axes, gaps: Sequence[tuple[float, float, str, Any]]) -> None:
 
 
 def _legend(figure: Figure, axes: Axes, histories: Sequence[History]) -> None:
-    """Line styles name the splits; colours name the trainings, where there are several."""
+    """Line styles stand for splits; with several trainings, colours stand for trainings."""
     from matplotlib.patches import Patch
 
     one = len(histories) == 1

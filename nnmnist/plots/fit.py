@@ -15,9 +15,11 @@ from nnmnist.plots.style import COLOURS, house_style, legend_below, panels
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
+STYLES = ("-", "--", "-.", ":")
+
 
 def require_line(network: Network) -> None:
-    """Raise PlotError unless `fit` can draw the network: one output of one input."""
+    """Raise PlotError unless `fit` can draw the network: one input and one output."""
     if (network.sizes[0], network.sizes[-1]) != (1, 1):
         raise PlotError(
             "fit draws one output against one input, and this network has "
@@ -27,7 +29,11 @@ def require_line(network: Network) -> None:
 
 @house_style()
 def fit(networks: Mapping[str, Network], examples: Examples) -> Figure:
-    """The predictions of named networks as lines over the examples: values, or the probability of class 1.
+    """The predictions of networks as lines: values, or the probability of class 1.
+
+    Args:
+        networks: name -> network.
+        examples: what they trained on; drawn as points.
 
     Raises:
         PlotError: a network has more than one input or output.
@@ -41,7 +47,8 @@ def fit(networks: Mapping[str, Network], examples: Examples) -> Figure:
     for k, (name, network) in enumerate(networks.items()):
         above = len(networks) - 1 - k  # a line is seen under those that lie upon it
         axes.plot(
-            line, network.predict(line), ("-", "--", "-.", ":")[k % 4], color=COLOURS[k % len(COLOURS)],
+            line, network.predict(line), STYLES[k % len(STYLES)],
+            color=COLOURS[k % len(COLOURS)],
             label=name, linewidth=2 + 3 * above, alpha=0.4 if above else 1.0,
         )  # fmt: skip
     axes.set_xlabel("input $x$")

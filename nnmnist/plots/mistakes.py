@@ -16,7 +16,7 @@ MOST_MISTAKES = 48
 
 @house_style()
 def mistakes(images: Array, captions: Sequence[str], total: int) -> Figure:
-    """Examples that a network gets wrong, (n, rows, columns) each under its caption; `total` is how many there are."""
+    """Misclassified images (n, rows, columns) with captions; `total` is the number of mistakes."""
     columns = min(8, max(4, len(images)))
     figure, grid = panels(columns, 1.4, 1.75, -(-len(images) // columns))
     # inches: the first captions stand clear of the edge

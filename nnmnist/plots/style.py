@@ -37,22 +37,22 @@ STYLE: dict[Any, Any] = {
     "grid.color": "0.9",
     "legend.frameon": False,
     "lines.linewidth": 2,
-    "svg.hashsalt": "nnmnist",  # the same picture is the same file
+    "svg.hashsalt": "nnmnist",  # the same figure gives the same file
 }
 
 
 @contextmanager
 def house_style() -> Iterator[None]:
-    """Within it, or in a function decorated with it, matplotlib draws in the house style.
+    """Draw in the house style, within this context or in a function with this decorator.
 
     Raises:
-        MissingLibrary: there is no matplotlib.
+        MissingLibrary: matplotlib is not installed.
     """
     try:
         import matplotlib
     except ImportError:
         raise MissingLibrary(
-            "plots need matplotlib, which is not installed: pip install 'nnmnist[plot]'"
+            "plots need the library matplotlib: pip install 'nnmnist[plot]'"
         ) from None
     with matplotlib.rc_context(STYLE):
         yield
@@ -61,7 +61,7 @@ def house_style() -> Iterator[None]:
 def panels(
     columns: int = 1, width: float = 5.2, height: float = 4.0, rows: int = 1
 ) -> tuple[Figure, list[Axes]]:
-    """A figure of rows x columns axes, each `width` x `height` inches, as a list row by row."""
+    """A figure of rows x columns axes, each `width` x `height` inches; the axes row by row."""
     from matplotlib.figure import Figure
 
     figure = Figure(figsize=(columns * width, rows * height), layout="constrained")
@@ -70,20 +70,23 @@ def panels(
 
 @house_style()
 def save(figure: Figure, path: Path) -> None:
-    """Write a picture in the format that the ending of `path` says, whole or not at all.
+    """Write a figure in the format of the file name's ending, completely or not at all.
 
     Raises:
-        PlotError: another ending. OSError: the file cannot be written.
+        PlotError: the ending is not a known format.
+        OSError: the file cannot be written.
     """
     ending = path.suffix.lower()
     if ending not in FORMATS:
-        raise PlotError(f"{path}: pictures are written as {' or '.join(FORMATS)}; name the file so")
+        raise PlotError(
+            f"{path}: figures are written as {' or '.join(FORMATS)}; choose such a name"
+        )
     dateless = dict.fromkeys(FORMATS[ending])
     write_atomic(path, lambda file: figure.savefig(file, format=ending[1:], metadata=dateless))
 
 
 def colours(n: int) -> Sequence[Any]:
-    """A colour for each of n trainings; of more than the house has, shades from dark to light in their order."""
+    """A colour for each of n trainings; if there are many, shades from dark to light."""
     import matplotlib
 
     if n <= len(COLOURS):
@@ -92,7 +95,7 @@ def colours(n: int) -> Sequence[Any]:
 
 
 def legend_below(figure: Figure, handles: Sequence[Any]) -> None:
-    """A legend below the axes, in as many columns as the figure's width has room for, at about 0.13 inch a letter."""
+    """A legend below the axes, with as many columns as fit (0.13 inch per letter)."""
     labels = [handle.get_label() for handle in handles]
 
     def width(n: int) -> float:
@@ -103,4 +106,4 @@ def legend_below(figure: Figure, handles: Sequence[Any]) -> None:
         n -= 1
     legend = figure.legend(handles=handles, loc="outside lower center", ncols=n)
     for text in legend.get_texts():
-        text.set_parse_math(False)  # names of runs may hold a $
+        text.set_parse_math(False)  # names of runs may contain a $

@@ -1,4 +1,4 @@
-"""The picture of a sweep: how good its runs became against one or two of the keys in which they differ."""
+"""The results of a sweep against one or two of the keys in which its runs differ."""
 
 from __future__ import annotations
 
@@ -15,25 +15,26 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-MOST_TICKS = 12  # values of a key of which each has a tick of its own
+MOST_TICKS = 12  # up to so many values each have a tick
 
 
 class Point(NamedTuple):
     """A run, or the mean of runs with several seeds."""
 
-    values: tuple[Any, ...]  # of the keys: numbers, words, lists
+    values: tuple[Any, ...]  # numbers, texts, lists
     score: float
     sd: float  # of the score over the seeds; 0 for one run
 
 
 @house_style()
 def sweep(keys: Sequence[str], points: Sequence[Point], label: str, complete: bool) -> Figure:
-    """The score against one key, or as a colour over the plane of two.
+    """The score against one key, or as colours in the plane of two.
 
     Args:
-        points: one or more; of equal scores the first is marked as the best.
-        label: what the score is; the more the better.
-        complete: no other key differs, so that points may be joined.
+        keys: one or two dotted keys.
+        points: at least one; the first with the best score is marked.
+        label: what the score is; larger is better.
+        complete: whether no other key differs, so that points may be joined by lines.
     """
     figure, (axes,) = panels(1, 6.4, 4.4)
     x, *rest = [
@@ -53,7 +54,8 @@ def sweep(keys: Sequence[str], points: Sequence[Point], label: str, complete: bo
         axes.set_ylabel(label)
     best = int(np.argmax(scores))
     axes.plot(
-        x[best], (rest[0] if rest else scores)[best], marker="s" if rest else "o", color=RED, fillstyle="none",
+        x[best], (rest[0] if rest else scores)[best],
+        marker="s" if rest else "o", color=RED, fillstyle="none",
         markersize=32 if rest and grid else 12, markeredgewidth=2.5, zorder=4,
     )  # fmt: skip
     at = [
@@ -67,7 +69,7 @@ def sweep(keys: Sequence[str], points: Sequence[Point], label: str, complete: bo
 def _plane(
     figure: Figure, axes: Axes, x: Array, y: Array, scores: Array, label: str, grid: bool
 ) -> None:
-    """Squares with their scores on them in a grid; else dots."""
+    """Squares with their scores in a grid; otherwise dots."""
     image = axes.scatter(
         x, y, c=scores, cmap="viridis", marker="s" if grid else "o", s=1100 if grid else 70
     )
@@ -82,7 +84,7 @@ def _plane(
 
 
 def _places(axes: Axes, side: str, key: str, values: Sequence[Any]) -> Array:
-    """Where the values of a key stand on an axis, (n,): numbers in their order of size, others side by side."""
+    """The positions (n,) of values on an axis: numbers to scale, others side by side."""
     axes.set(**{f"{side}label": key})
     if any(isinstance(value, bool) or not isinstance(value, (int, float)) for value in values):
         distinct = sorted({json.dumps(value): value for value in values}.values(), key=_order)
@@ -106,7 +108,7 @@ def _places(axes: Axes, side: str, key: str, values: Sequence[Any]) -> Array:
 
 
 def _order(value: Any) -> tuple[bool, Sequence[Any], str]:
-    """Lists by their numbers, then the rest by their text."""
+    """Lists in the order of their numbers, then other values by their text."""
     return (False, value, "") if isinstance(value, list) else (True, (), str(value))
 
 

@@ -18,7 +18,7 @@ MOST_UNITS = 64  # drawn of a first layer
 
 @house_style()
 def weights(W: Array, image_shape: tuple[int, int], names: Sequence[str] = ()) -> Figure:
-    """The rows of W (units, rows * columns) as images: how each pixel speaks for a unit or against it."""
+    """The rows of W (n_units, rows * columns) as images: the weight of each pixel."""
     shown = W[:MOST_UNITS]
     columns = 5 if len(shown) <= 10 else 8
     size = 1.5 if names else 0.95

@@ -1,4 +1,4 @@
-"""Charts as SVG text, coloured by the page that holds them."""
+"""Charts as SVG text; the page gives the colours."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from nnmnist.evaluation.evaluate import wilson_interval
 from nnmnist.runs.history import History
 from nnmnist.types import Array
 
-MOST_POINTS = 60  # of a curve, to be marked one by one
+MOST_POINTS = 60  # points of a curve that are marked one by one
 
 
 @dataclass(frozen=True)
 class Frame:
-    """A rectangle on the drawing, (left, top) to (right, bottom), and the values that its sides stand for."""
+    """A rectangle (left, top) to (right, bottom) of the drawing, and the values at its sides."""
 
     x: tuple[float, float]
     y: tuple[float, float]  # of bottom and top
@@ -26,7 +26,7 @@ class Frame:
     bottom: float = 252
 
     def at(self, x: float, y: float) -> tuple[float, float]:
-        """Where on the drawing a point lies."""
+        """The position of a point in the drawing."""
         across = (x - self.x[0]) / (self.x[1] - self.x[0])
         up = (y - self.y[0]) / (self.y[1] - self.y[0])
         return self.left + across * (self.right - self.left), self.bottom - up * (
@@ -41,7 +41,7 @@ class Frame:
     def axes(
         self, x_label: str, title: str, form_x: str, form_y: str, whole: bool = False
     ) -> list[str]:
-        """Grid, ticks and names; `whole` numbers alone on the x axis, where asked."""
+        """Grid, ticks and labels; with `whole`, only integers on the x axis."""
         parts = [f'<text class=name x="{self.left}" y="14">{title}</text>']
         for value in ticks(*self.y):
             _, y = self.at(self.x[0], value)
@@ -53,9 +53,8 @@ class Frame:
             if whole and value % 1:
                 continue
             x, _ = self.at(value, self.y[0])
-            parts.append(
-                f'<text class=middle x="{x:.1f}" y="{self.bottom + 17}">{form_x.format(value)}</text>'
-            )
+            text, y = form_x.format(value), self.bottom + 17
+            parts.append(f'<text class=middle x="{x:.1f}" y="{y}">{text}</text>')
         middle = (self.left + self.right) / 2
         parts.append(f'<path class=axis d="M{self.left} {self.bottom}H{self.right}"/>')
         parts.append(f'<text class=middle x="{middle}" y="{self.bottom + 36}">{x_label}</text>')
@@ -63,7 +62,7 @@ class Frame:
 
 
 def ticks(low: float, high: float, most: int = 8) -> list[float]:
-    """Round numbers from `low` to `high`: steps of 1, 2 or 5 times a power of ten, at most so many."""
+    """Round numbers from `low` to `high`, in steps of 1, 2 or 5 times a power of ten."""
     step = 10.0 ** np.floor(np.log10((high - low) / most))
     step = next(step * factor for factor in (1, 2, 5, 10) if (high - low) / (step * factor) < most)
     first, last = int(np.ceil(low / step - 1e-9)), int(np.floor(high / step + 1e-9))
@@ -71,7 +70,7 @@ def ticks(low: float, high: float, most: int = 8) -> list[float]:
 
 
 def curves(history: History) -> str:
-    """Cost and, of classes, accuracy against the epochs: a drawing each."""
+    """Cost and, for classes, accuracy against the epochs: one drawing each."""
     drawings = [_curve(history, "cost", "cost", 1.0, "{:.4g}")]
     if np.isfinite(history.splits["training"].accuracy).any():
         drawings.append(_curve(history, "accuracy", "accuracy (%)", 100.0, "{:.4g}"))
@@ -97,16 +96,17 @@ def _curve(history: History, figure: str, title: str, unit: float, form: str) ->
         if len(steps) <= MOST_POINTS:
             for step, value in zip(steps.tolist(), values.tolist(), strict=True):
                 x, y = frame.at(step, value)
-                told = f"{split}, epoch {int(np.ceil(step))}: {form.format(value)}"
+                label = f"{split}, epoch {int(np.ceil(step))}: {form.format(value)}"
                 size = 5 if split == "test" else 3
                 parts.append(
-                    f'<circle class={split} cx="{x:.1f}" cy="{y:.1f}" r="{size}"><title>{told}</title></circle>'
+                    f'<circle class={split} cx="{x:.1f}" cy="{y:.1f}" r="{size}">'
+                    f"<title>{label}</title></circle>"
                 )
     return _drawing(parts, 440, 296, f"{title} against the epoch")
 
 
 def reliability(found: Calibration) -> str:
-    """How often answers are right against how sure they are; how many there are, on a logarithmic scale, below."""
+    """The fraction of correct predictions against their confidence, and their number below."""
     frame = Frame((0.0, 1.0), (0.0, 1.0), left=48, right=428, top=26, bottom=300)
     parts = frame.axes("", "right", "{:.0%}", "{:.0%}")
     parts.append(f'<path class=ideal d="{frame.path(np.array([0, 1]), np.array([0, 1]))}"/>')
@@ -117,7 +117,7 @@ def reliability(found: Calibration) -> str:
     ):
         if not n:
             continue
-        told = f"{n:,} answers given {sure:.1%} on the average: {right / n:.1%} right"
+        label = f"{n:,} predictions with a mean confidence of {sure:.1%}: {right / n:.1%} correct"
         (x, low), (_, high) = (frame.at(sure, end) for end in wilson_interval(right, n))
         _, y = frame.at(sure, right / n)
         (left, top), (end, bottom) = (
@@ -125,14 +125,14 @@ def reliability(found: Calibration) -> str:
             strip.at((m + 1) / bins, 0),
         )
         parts.append(
-            f'<g><title>{told}</title><path class=interval d="M{x:.1f} {low:.1f}V{high:.1f}"/>'
+            f'<g><title>{label}</title><path class=interval d="M{x:.1f} {low:.1f}V{high:.1f}"/>'
             f'<circle class=validation cx="{x:.1f}" cy="{y:.1f}" r="4"/>'
             f'<rect class=count x="{left + 1:.1f}" y="{top:.1f}" width="{end - left - 2:.1f}" '
             f'height="{bottom - top:.1f}"/></g>'
         )
     parts.append(f'<path class=axis d="M{strip.left} {strip.bottom}H{strip.right}"/>')
-    parts.append(f'<text class=middle x="238" y="{strip.bottom + 20}">given probability</text>')
-    return _drawing(parts, 440, 424, "fraction of right answers against their probability")
+    parts.append(f'<text class=middle x="238" y="{strip.bottom + 20}">confidence</text>')
+    return _drawing(parts, 440, 424, "fraction of correct predictions against their confidence")
 
 
 def _drawing(parts: list[str], width: int, height: int, label: str) -> str:

@@ -1,4 +1,4 @@
-"""Many small pictures as one PNG inside the page."""
+"""Many small images as one PNG inside the page."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ RED, BLUE = np.array([[213, 94, 0], [0, 114, 178]], np.uint8)  # those of `plots
 
 
 class Sheet:
-    """Pictures side by side in one image, each shown through a window of its size.
+    """Images side by side in one PNG; each is shown through a window of its size.
 
     Args:
-        name: the CSS class of its pictures.
+        name: the CSS class of the images.
         pixels: (n, rows, columns) grey or (n, rows, columns, 4) RGBA bytes.
-        keys: (n,) by which `picture` finds them.
+        keys: (n,) the keys by which `picture` finds them.
     """
 
     def __init__(self, name: str, pixels: Array, keys: Array) -> None:
@@ -28,12 +28,12 @@ class Sheet:
         self._place = {int(key): divmod(i, self.across) for i, key in enumerate(keys)}
 
     def picture(self, key: int, alt: str) -> str:
-        """The HTML of one picture; `alt` is HTML too."""
+        """The HTML of one image; `alt` is HTML too."""
         y, x = self._place[key]
         return f'<i class={self.name} role=img aria-label="{alt}" style=--x:{x};--y:{y}></i>'
 
     def style(self) -> str:
-        """The HTML that holds the image itself."""
+        """The HTML with the PNG itself."""
         n, rows, columns, *channels = self.pixels.shape
         down = -(-n // self.across)
         canvas = np.zeros((down * self.across, *self.pixels.shape[1:]), np.uint8)
@@ -49,8 +49,8 @@ class Sheet:
 
 
 def signed(values: Array) -> Array:
-    """Values (n, rows, columns) as RGBA: red above zero, blue below, the less seen the nearer to zero."""
-    # a few pixels at the rim would pale all others
+    """Values (n, rows, columns) as RGBA: red above zero, blue below, transparent near zero."""
+    # otherwise a few extreme pixels would make all others pale
     limit = float(np.quantile(np.abs(values), 0.998)) or 1.0
     colour = np.where(values[..., None] > 0, RED, BLUE)
     alpha = np.clip(np.abs(values) / limit * 255, 0, 255).astype(np.uint8)

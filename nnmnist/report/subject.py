@@ -1,4 +1,4 @@
-"""What a report is about, each part of it computed when a section needs it."""
+"""The subject of a report; each part is computed when a section needs it."""
 
 from __future__ import annotations
 
@@ -15,44 +15,44 @@ from nnmnist.runs.history import History
 from nnmnist.runs.resume import RunProgress
 from nnmnist.types import Array
 
-MOST_IN_CELL = 100  # pictures of a cell of the confusion matrix
+MOST_IN_CELL = 100  # images of a cell of the confusion matrix
 MOST_MISTAKES = 24  # shown at once
 
 
 @dataclass(frozen=True)
 class Subject:
-    """What a page is about."""
+    """A run and the split on which it is evaluated."""
 
     name: str
     best: Checkpoint  # the network of the best epoch
-    progress: RunProgress  # how far the run has come
+    progress: RunProgress  # of the run
     history: History
     splits: Splits
-    split: str  # the one to be judged by: test, validation or train
+    split: str  # test, validation or train
 
     @property
     def classes(self) -> tuple[str, ...]:
-        """The name of each label; empty for regression."""
+        """The name of each class; empty for regression."""
         return self.splits.classes
 
     @property
     def examples(self) -> Examples:
-        """Those of the split."""
+        """The examples of the split."""
         examples: Examples = getattr(self.splits, self.split)
         return examples
 
     @cached_property
     def result(self) -> Evaluation:
-        """What the network made of them."""
+        """The result of the network on them."""
         return evaluate(self.best.network, self.examples)
 
     @cached_property
     def p(self) -> Array:
-        """(n, classes) what it says of each class."""
+        """(n, n_classes) its probabilities."""
         return probabilities(self.best.network, self.examples)
 
-    def given(self, i: int, k: int) -> str:
-        """p of example i and class k, in words."""
+    def probability_text(self, i: int, k: int) -> str:
+        """The probability of class k for example i, as text."""
         return (
             f"{self.p[i, k]:.1%}"
             if self.best.network.output.is_probability
@@ -60,28 +60,28 @@ class Subject:
         )
 
     @cached_property
-    def said(self) -> Array:
-        """(n,) the classes that the network answers."""
+    def predicted(self) -> Array:
+        """(n,) the predicted classes."""
         return self.p.argmax(axis=1)
 
     @cached_property
     def mistakes(self) -> Array:
-        """(wrong,) indices into `examples`, the surest first."""
+        """(n_wrong,) indices into `examples`, the most confident first."""
         return most_confident_mistakes(self.p, self.examples.y)
 
     @property
     def shown_mistakes(self) -> Array:
-        """The surest of them."""
+        """The most confident mistakes."""
         return self.mistakes[:MOST_MISTAKES]
 
     @cached_property
     def cells(self) -> dict[tuple[int, int], Array]:
-        """(true, answered) -> the indices to show: the surest mistakes, or the right answers that were least sure."""
-        y, said = self.examples.y, self.said
-        right = np.flatnonzero(y == said)
-        right = right[np.argsort(self.p[right, said[right]], kind="stable")]
+        """(true, predicted) -> indices: confident mistakes, or the least confident correct ones."""
+        y, predicted = self.examples.y, self.predicted
+        right = np.flatnonzero(y == predicted)
+        right = right[np.argsort(self.p[right, predicted[right]], kind="stable")]
         order = np.concatenate([self.mistakes, right])
-        pairs = y[order].astype(int) * len(self.classes) + said[order]
+        pairs = y[order].astype(int) * len(self.classes) + predicted[order]
         return {
             divmod(int(pair), len(self.classes)): order[pairs == pair][:MOST_IN_CELL]
             for pair in np.unique(pairs)
@@ -89,7 +89,7 @@ class Subject:
 
     @cached_property
     def sheet(self) -> Sheet:
-        """The pictures in all cells, and all mistakes that are shown."""
+        """The images in all cells, and all mistakes that are shown."""
         assert self.splits.image_shape is not None
         shown = np.unique(np.concatenate([self.shown_mistakes, *self.cells.values()]))
         pixels = self.examples.inputs[self.examples.rows[shown]].reshape(

@@ -1,5 +1,5 @@
-"""Many runs over a space of configs, by Optuna (the extra `sweep`).
+"""Many runs over a space of configs, with Optuna (the extra `sweep`).
 
-plan.py says what is wanted, space.py over which values, store.py and database.py keep the trials,
-worker.py trains them. Every trial is an ordinary run directory.
+plan.py reads what to do, space.py the values of each key. store.py and database.py keep the trials;
+worker.py trains them. Each trial is an ordinary run directory.
 """

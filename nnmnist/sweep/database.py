@@ -1,4 +1,4 @@
-"""The trials of a sweep in PostgreSQL, for workers on several machines that have nothing else in common."""
+"""The trials of a sweep in PostgreSQL, for workers on several machines that share nothing else."""
 
 from __future__ import annotations
 
@@ -26,22 +26,24 @@ from nnmnist.errors import ConfigError, MissingLibrary
 from nnmnist.sweep.plan import Sweep
 from nnmnist.sweep.store import Result, Store, StoreError
 
-BEAT = 2.0  # seconds between two signs of life
-GRACE = 10.0  # seconds without one after which a worker counts as dead
-PAUSE = 1.0  # seconds between two knocks at a database that is away
+HEARTBEAT = 2.0  # seconds between two heartbeats
+DEAD_AFTER = 10.0  # seconds without a heartbeat after which a worker is presumed dead
+RETRY_AFTER = 1.0  # seconds between two attempts to reach the database
 
 
 class Database(Store):
     """The study of a sweep in a PostgreSQL database.
 
     Args:
-        url: postgresql://...; psycopg is used where it names no driver.
-        notify: receives a line where the database is away and waited for.
+        sweep: the sweep.
+        folder: of the runs on this machine.
+        url: postgresql://...; psycopg is used if it names no driver.
+        notify: receives a line if the database is unreachable.
 
     Raises:
-        ConfigError: `url` is none of PostgreSQL, or under this name there is another sweep.
+        ConfigError: `url` is not one of PostgreSQL, or another sweep has this name.
         MissingLibrary: the driver is not installed.
-        StoreError: the database cannot be had.
+        StoreError: the database is unreachable.
     """
 
     def __init__(
@@ -59,84 +61,89 @@ class Database(Store):
         ).render_as_string()
         self._engine = _engine(address)
         self._over = threading.Event()
-        # number -> last sign of life, and since when
+        # number -> last heartbeat, and when it was seen first
         self._seen: dict[int, tuple[object, float]] = {}
-        self._looked = 0.0  # when it was last looked for signs
-        # connections, for a server has but a hundred
+        self._looked = 0.0  # when heartbeats were checked last
+        # one connection each: a server has only about a hundred
         one_each = {"pool_pre_ping": True, "pool_size": 1}
         try:
-            with self.alone():
+            with self.claim_lock():
                 self.open(RDBStorage(address.render_as_string(hide_password=False), one_each))
         except (SQLAlchemyError, StorageInternalError) as error:
             raise StoreError(f"--storage {self._name}: {_first_line(error)}") from error
 
     @contextmanager
-    def alone(self) -> Iterator[None]:
+    def claim_lock(self) -> Iterator[None]:
         with self._engine.begin() as connection:
             connection.execute(text("SELECT pg_advisory_xact_lock(hashtext('nnmnist sweep'))"))
             yield
 
-    def orphans(self) -> list[FrozenTrial]:
-        """Those whose sign of life this process has seen unchanged for GRACE: no two clocks are compared.
+    def abandoned(self) -> list[FrozenTrial]:
+        """The running trials without a new heartbeat for DEAD_AFTER seconds on this clock.
 
-        It has to look all the while: that nothing came while it trained, was halted or had no
-        database says nothing.
+        This process must watch all the time: if it trained, was suspended or had no connection for
+        a while, missing heartbeats mean nothing.
         """
-        now, orphans = time.monotonic(), []
-        if now - self._looked > GRACE / 2:
+        now, abandoned = time.monotonic(), []
+        if now - self._looked > DEAD_AFTER / 2:
             self._seen.clear()
         self._looked = now
         for trial in self._trials(TrialState.RUNNING):
-            sign = trial.user_attrs.get("stints"), trial.user_attrs.get("beat")
+            heartbeat = trial.user_attrs.get("stints"), trial.user_attrs.get("beat")
             seen, since = self._seen.get(trial.number, (None, now))
-            if sign != seen:
-                self._seen[trial.number] = sign, now
-            elif now - since > GRACE:
-                orphans.append(trial)
-        return orphans
+            if heartbeat != seen:
+                self._seen[trial.number] = heartbeat, now
+            elif now - since > DEAD_AFTER:
+                abandoned.append(trial)
+        return abandoned
 
-    def hold(self, number: int) -> None:
-        self.let_go()
+    def start_heartbeat(self, number: int) -> None:
+        self.stop_heartbeat()
         self._over = threading.Event()
-        beat = threading.Thread(target=self._beat, args=(self._id(number), self._over), daemon=True)
+        beat = threading.Thread(
+            target=self._send_heartbeats, args=(self._id(number), self._over), daemon=True
+        )
         beat.start()
 
-    def let_go(self) -> None:
+    def stop_heartbeat(self) -> None:
         self._over.set()
 
-    def _beat(self, trial: int, over: threading.Event) -> None:
-        """Give signs of life until it is over."""
+    def _send_heartbeats(self, trial: int, over: threading.Event) -> None:
+        """Send heartbeats until it is over."""
         for n in count():
-            with suppress(OptunaError, SQLAlchemyError):  # away: `patiently` has the last word
+            with suppress(OptunaError, SQLAlchemyError):  # unreachable: `retry` reports that
                 self.storage.set_trial_user_attr(trial, "beat", n)
-            if over.wait(BEAT):
+            if over.wait(HEARTBEAT):
                 return
 
-    def patiently(self, act: Callable[[], Result]) -> Result:
-        told = False
+    def retry(self, act: Callable[[], Result]) -> Result:
+        notified = False
         while True:
             try:
                 return act()
             except (SQLAlchemyError, StorageInternalError) as error:
-                if not _is_away(error):
+                if not _is_unreachable(error):
                     raise
-                if not told:
-                    self._notify(f"{self._name} is away, and waited for: {_first_line(error)}")
-                told = True
-            time.sleep(PAUSE)
+                if not notified:
+                    self._notify(
+                        f"{self._name} is unreachable, waiting for it: {_first_line(error)}"
+                    )
+                notified = True
+            time.sleep(RETRY_AFTER)
 
 
 def _address(url: str) -> URL:
-    """An address with the driver that the extra `sweep` brings. Raises ConfigError."""
+    """The address with the driver of the extra `sweep`. Raises ConfigError."""
     try:
         address = make_url(url)
-    except (ArgumentError, ValueError):  # whose texts may show the password
+    except (ArgumentError, ValueError):  # their messages may show the password
         address = URL.create("no address")
     if url.count("@") > 1:
         raise ConfigError("--storage: more than one @; write @ as %40 in a password or a name")
     if address.drivername.partition("+")[0] != "postgresql":
         raise ConfigError(
-            f"--storage: expected postgresql://USER:PASSWORD@HOST:PORT/DATABASE, found {address.drivername}"
+            f"--storage: expected postgresql://USER:PASSWORD@HOST:PORT/DATABASE, "
+            f"found {address.drivername}"
         )
     return (
         address.set(drivername="postgresql+psycopg")
@@ -146,27 +153,28 @@ def _address(url: str) -> URL:
 
 
 def _engine(address: URL) -> Engine:
-    """What the lock is had by. Raises ConfigError and MissingLibrary."""
+    """The engine for the lock. Raises ConfigError and MissingLibrary."""
     try:
         return create_engine(address, poolclass=NullPool)
     except ImportError:
         raise MissingLibrary(
-            f"--storage {address.drivername}: its driver is not installed: pip install 'nnmnist[sweep]'"
+            f"--storage {address.drivername}: its driver is not installed; "
+            "pip install 'nnmnist[sweep]'"
         ) from None
     except ArgumentError:
         raise ConfigError(
-            f"--storage: no driver is called {address.drivername}; write postgresql://..."
+            f"--storage: there is no driver {address.drivername}; write postgresql://..."
         ) from None
 
 
-def _is_away(error: Exception) -> bool:
-    """Whether the database, not what was asked of it, is at fault; Optuna packs such an error into its own."""
+def _is_unreachable(error: Exception) -> bool:
+    """Whether the database is unreachable; Optuna wraps such an error in its own."""
     found = error.__cause__ if isinstance(error, StorageInternalError) else error
     return isinstance(found, (OperationalError, InterfaceError, PendingRollbackError))
 
 
 def _first_line(error: BaseException) -> str:
-    """What the database, or the driver, has to say."""
+    """The first line of the message of the database or the driver."""
     said = (
         getattr(error, "orig", None)
         or getattr(error.__cause__, "orig", None)

@@ -1,7 +1,7 @@
-"""SWEEP.yaml -> Sweep: a base config, a space over its keys, and how to go through it.
+"""Reads a sweep file: a base config, a space over its keys, and how to search it.
 
-All faults are told at once, a line each, with file and line, and nothing is trained before there
-are none.
+All faults are reported at once, one line each, with file and line. Nothing trains before there are
+none.
 """
 
 from __future__ import annotations
@@ -24,6 +24,7 @@ from nnmnist.config.loading import (
     change_config,
     faults_of,
     find_config,
+    flatten,
     load_config,
     read_yaml,
 )
@@ -40,37 +41,37 @@ Count = Annotated[int, Field(ge=1, le=MOST)]
 
 
 class SweepFile(BaseModel):
-    """What a sweep file may hold."""
+    """The keys of a sweep file."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
 
-    config: str = DEFAULT_RECIPE  # the base: a file beside this one, or a shipped recipe
-    set: dict[str, Any] = {}  # dotted keys of it that are changed for all trials
-    space: dict[str, Any] = {}  # dotted keys, and what each may be
+    config: str = DEFAULT_RECIPE  # the base config: a file beside this one, or a recipe
+    set: dict[str, Any] = {}  # dotted keys that change for all trials
+    space: dict[str, Any] = {}  # dotted keys and their values
     sampler: Annotated[str, one_of(SAMPLERS)] = "grid"
     pruner: Annotated[str, one_of(PRUNERS)] = "none"
-    trials: Count | None = None  # a grid has as many as it has points
-    seeds: Count = 1  # runs of each trial, the mean of which counts
+    trials: Count | None = None  # for a grid, the number of its points
+    seeds: Count = 1  # runs of each trial; their mean counts
 
 
 @dataclass(frozen=True)
 class Sweep:
-    """A sweep file, read and checked."""
+    """A sweep file that was read and checked."""
 
     name: str
     base: Config
     space: dict[str, Dimension]
-    written: dict[str, Node]  # the space as it stands in the file
+    written: dict[str, Node]  # the space as in the file
     sampler: str
     pruner: str
     trials: int
     seeds: int
 
     def point(self, number: int) -> Params:
-        """The values of trial `number` of a grid: the last key changes fastest.
+        """The values of trial `number` of a grid; the last key changes fastest.
 
-        Where trials are pruned the order is drawn, for a trial is judged against those before it:
-        in a grid whose points get better and better, none would be stopped.
+        If a pruner is used, the order is random, because a pruner compares each trial with earlier
+        ones: it would stop none in a grid whose points get better and better.
         """
         if self.pruner != "none":
             number = int(np.random.default_rng(0).permutation(self.trials)[number])
@@ -78,14 +79,14 @@ class Sweep:
         return joined(next(islice(product(*parts), number, None)))
 
     def values(self, trial: BaseTrial) -> dict[str, Any]:
-        """What a trial has under each key of the space."""
+        """The value of each key of the space in a trial."""
         return {key: dimension.suggest(trial, key) for key, dimension in self.space.items()}
 
     def runs(self, trial: BaseTrial, folder: Path) -> list[tuple[Path, Config]]:
-        """The directory and config of each run of a trial: one, or one a seed.
+        """The directory and config of each run of a trial: one run, or one per seed.
 
         Raises:
-            ConfigError: the values of the trial do not go together.
+            ConfigError: the values of the trial are not allowed together.
         """
         values = self.values(trial).items()
         changes = [_change(key, self.written[key], value) for key, value in values]
@@ -102,21 +103,22 @@ class Sweep:
         ]
 
     def identity(self) -> dict[str, str]:
-        """What makes two sweeps the same: all but the name and the number of trials."""
+        """What the sessions of one sweep have in common: all but name and number of trials."""
+        base = self.base.model_dump(mode="json")
         return {
-            **dict(_flat(self.base.model_dump(mode="json"), "config ")),
+            **{f"config {key}": text_of(value) for key, value in flatten(base).items()},
             **{f"space {key}": json.dumps(node.plain()) for key, node in self.written.items()},
             **{key: str(getattr(self, key)) for key in ("sampler", "pruner", "seeds")},
         }
 
 
 def name_of(number: int) -> str:
-    """What the directories of a trial are called."""
+    """The name of a trial's directory."""
     return f"trial-{number:04}"
 
 
 def load(path: Path) -> Sweep:
-    """The sweep that a file describes. Raises ConfigError with one line for each fault."""
+    """Read a sweep file. Raises ConfigError with one line for each fault."""
     document = read_yaml(path)
     if document.tree is None or document.faults:
         raise _refusal(document.faults)
@@ -127,9 +129,7 @@ def load(path: Path) -> Sweep:
     for key, node in written.items():
         dimension = parse(key, node)
         if key == "data.validation":
-            problem = (
-                "trials are compared by validation, so it is the same for all; move it under set"
-            )
+            problem = "must be the same for all trials, which are compared by it; move it to set"
             faults.append(Fault(node.place, problem, f"space.{key}"))
         elif isinstance(dimension, Fault):
             faults.append(dimension)
@@ -145,13 +145,13 @@ def load(path: Path) -> Sweep:
     base = load_config(source, [_change(key, node, node.plain()) for key, node in fixed.items()])
     if base.data.validation == 0:
         raise ConfigError(
-            f"{path}: trials are compared by validation, but data.validation is 0; set it"
+            f"{path}: trials are compared by validation, but data.validation is 0; raise it"
         )
     return Sweep(path.stem, base, space, written, file.sampler, file.pruner, trials, file.seeds)
 
 
 def _file(tree: Node) -> SweepFile:
-    """The keys of the file, checked but for what stands under them."""
+    """The keys of the file, checked; the values of `set` and `space` come later."""
     try:
         return SweepFile.model_validate({} if tree.value is None else tree.plain())
     except ValidationError as error:
@@ -161,14 +161,14 @@ def _file(tree: Node) -> SweepFile:
 
 
 def _nodes(tree: Node, name: str) -> dict[str, Node]:
-    """The keys and values of a section; none where it is left out."""
+    """The keys and values of a section; empty if it is missing."""
     sections = tree.value if isinstance(tree.value, dict) else {}
     section = sections[name].value if name in sections else {}
     return section if isinstance(section, dict) else {}
 
 
 def _change(key: str, node: Node, value: Any) -> Override:
-    """A key of the config set to a value that `node` allows."""
+    """An override that gives a key of the config a value that `node` allows."""
     return Override(key, text_of(value), str(node.place))
 
 
@@ -180,20 +180,18 @@ def _faults(key: str, node: Node, values: Iterable[Any]) -> Iterator[Fault]:
 
 
 def _trials(file: SweepFile, space: Mapping[str, Dimension]) -> int:
-    """How many trials there are to be. Raises ConfigError."""
+    """The number of trials. Raises ConfigError."""
     if not space:
-        raise ConfigError(
-            "space names no key; give one at least, as training.learning_rate: [0.1, 0.2]"
-        )
+        raise ConfigError("space has no key; add one, such as training.learning_rate: [0.1, 0.2]")
     if file.sampler != "grid":
         if file.trials is None:
             raise ConfigError(
-                f"trials: how many are wanted of sampler: {file.sampler}? give trials: 50"
+                f"trials: is missing; sampler: {file.sampler} needs it, such as trials: 50"
             )
         return file.trials
     if file.trials is not None:
         raise ConfigError(
-            "trials: a grid goes through all its points; remove trials, or choose another sampler"
+            "trials: a grid trains all its points; remove trials, or choose another sampler"
         )
     sizes = []
     for key, dimension in space.items():
@@ -208,18 +206,9 @@ def _trials(file: SweepFile, space: Mapping[str, Dimension]) -> int:
 
 
 def _base(path: Path, name: str) -> Path:
-    """The config called `name`: a file beside the sweep's, or a shipped recipe. Raises ConfigError."""
+    """The config `name`: a file beside the sweep file, or a recipe. Raises ConfigError."""
     beside = path.parent / name
     return beside if beside.is_file() else find_config(name)
-
-
-def _flat(tree: Mapping[str, Any], prefix: str) -> Iterator[tuple[str, str]]:
-    """The leaves of a tree under their dotted keys, as text."""
-    for key, value in tree.items():
-        if isinstance(value, dict):
-            yield from _flat(value, f"{prefix}{key}.")
-        else:
-            yield prefix + key, text_of(value)
 
 
 def _refusal(faults: Iterable[Fault]) -> ConfigError:

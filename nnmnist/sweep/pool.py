@@ -1,4 +1,4 @@
-"""The workers of a sweep on this machine, each a process with one thread."""
+"""The workers of a sweep on this machine: processes with one thread each."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from nnmnist.sweep.store import Journal, Store
 def open_store(
     sweep: Sweep, folder: Path, url: str | None, notify: Callable[[str], None] = lambda line: None
 ) -> Store:
-    """The trials of a sweep: in the database at `url`, else in a file in `folder`. See those for what is raised."""
+    """The trials of a sweep: in the database at `url`, or else in a file in `folder`."""
     if url is None:
         return Journal(sweep, folder)
     from nnmnist.sweep.database import Database
@@ -30,7 +30,7 @@ def open_store(
 
 
 class Pool:
-    """Processes that train the trials of a sweep; a context, at the end of which they are gone."""
+    """Processes that train the trials of a sweep; a context that ends them."""
 
     def __init__(
         self, jobs: int, sweep: Sweep, folder: Path, url: str | None, data_dir: Path | None
@@ -43,8 +43,8 @@ class Pool:
             else multiprocessing.get_context("spawn")
         )
         self._processes: list[BaseProcess] = []
-        self._ends: list[Connection] = []  # each to hear why its process could not go on
-        self._asked: set[int] = set()  # places of those that have ended and been asked
+        self._ends: list[Connection] = []  # each receives why its process has ended early
+        self._asked: set[int] = set()  # indices of ended processes whose reason is known
         for _ in range(jobs):
             here, there = context.Pipe(duplex=False)
             process = context.Process(
@@ -56,17 +56,17 @@ class Pool:
             self._ends.append(here)
 
     def wait(self, seconds: float) -> bool:
-        """Whether any process is left, so many seconds later or when one has ended."""
+        """Wait for some seconds, or until a process ends; whether any process was running."""
         left = [process for process in self._processes if process.is_alive()]
         wait([process.sentinel for process in left], seconds)
         return bool(left)
 
     def alive(self) -> bool:
-        """Whether any process is left."""
+        """Whether any process is running."""
         return any(process.is_alive() for process in self._processes)
 
     def faults(self) -> list[Exception]:
-        """Why workers have ended before the sweep did, since this was asked last."""
+        """Why workers have ended early, since the last call."""
         ended = {
             n for n, process in enumerate(self._processes) if not process.is_alive()
         } - self._asked
@@ -83,7 +83,7 @@ class Pool:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        """Those that are still at work are told to stop, and give their trials back."""
+        """Stop the processes that are running; they release their trials."""
         try:
             for process in self._processes:
                 process.terminate()
@@ -99,7 +99,7 @@ def _fault(process: BaseProcess, end: Connection) -> Exception | None:
     try:
         error: Exception = end.recv()
         return error
-    except EOFError:  # nothing was said
+    except EOFError:  # it sent no reason
         pass
     code = process.exitcode or 0
     return NnmnistError(f"a worker was killed ({signal.Signals(-code).name})") if code < 0 else None
@@ -109,7 +109,7 @@ def _work(
     end: Connection, sweep: Sweep, folder: Path, url: str | None, data_dir: Path | None
 ) -> None:
     """What a process of the pool does."""
-    # Ctrl-C goes to all processes; the first one tells the others
+    # Ctrl-C reaches all processes; the first one stops the others
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, _stop)
     first = multiprocessing.parent_process()
@@ -121,5 +121,5 @@ def _work(
 
 
 def _stop(number: int, frame: object) -> NoReturn:
-    signal.signal(signal.SIGTERM, signal.SIG_IGN)  # a second one would interrupt the giving back
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)  # a second signal would interrupt the release
     sys.exit(128 + number)

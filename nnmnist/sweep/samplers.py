@@ -1,4 +1,4 @@
-"""Who chooses the values of a trial, and who stops it early: Optuna's, by name. A new one is one line."""
+"""Samplers, which choose the values of a trial, and pruners, which stop it early, from Optuna."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ from optuna.samplers import BaseSampler, CmaEsSampler, RandomSampler, TPESampler
 # name -> seed -> sampler. A trial has a sampler of its own, seeded by its number: whoever trains it
 # draws the same.
 SAMPLERS: dict[str, Callable[[int], BaseSampler]] = {
-    # not asked, for every value of a trial is given (plan.py)
+    # unused: the values of each trial are given (plan.py)
     "grid": lambda seed: RandomSampler(seed),
     "random": lambda seed: RandomSampler(seed),
     "tpe": lambda seed: TPESampler(seed=seed),
     "cmaes": lambda seed: CmaEsSampler(seed=seed),
 }
 
-# name -> epochs of a whole trial -> pruner
+# name -> epochs of a complete trial -> pruner
 PRUNERS: dict[str, Callable[[int], BasePruner]] = {
     "none": lambda epochs: NopPruner(),
     "median": lambda epochs: MedianPruner(),

@@ -1,10 +1,10 @@
-"""What a key may be in a sweep: one of a list, a range, or the widths of some layers.
+"""The values of a key in a sweep: one of a list, a range, or the widths of some layers.
 
     training.momentum: [0, 0.9]                          one of these training.learning_rate:
-    {log_uniform: [1e-3, 1]}     also uniform and integer, both ends included model.hidden: {layers:
-    [1, 3], width: [64, 128]}     one to three layers, each of its own width
+    {log_uniform: [1e-3, 1]}     also uniform and integer, with both ends model.hidden: {layers: [1,
+    3], width: [64, 128]}     one to three layers, each with its own width
 
-Optuna knows a value by its dotted key, the widths as `model.hidden.layers`, `model.hidden.1`,
+Optuna knows a value by its dotted key, and the widths as `model.hidden.layers`, `model.hidden.1`,
 `model.hidden.2`, ...
 """
 
@@ -25,20 +25,21 @@ if TYPE_CHECKING:
 Params = dict[str, Any]  # Optuna's: a number or text under each name
 
 KINDS = ("uniform", "log_uniform", "integer")
-FORMS = f"a list of values, {', '.join(f'{{{kind}: [low, high]}}' for kind in KINDS)} or {{layers: [1, 3], width: ...}}"
+RANGES = ", ".join(f"{{{kind}: [low, high]}}" for kind in KINDS)
+FORMS = f"a list of values, {RANGES} or {{layers: [1, 3], width: ...}}"
 
 
 class Dimension(Protocol):
-    """What one key, or one width, may be."""
+    """The values of one key, or of one width."""
 
     def suggest(self, trial: BaseTrial, name: str) -> Any:
-        """The value for a trial: of the grid, or as the sampler chooses."""
+        """The value in a trial: from the grid, or from the sampler."""
 
     def grid(self, name: str) -> Iterator[Params] | None:
-        """All that `suggest` may be made to return, in order; None where that is no finite list."""
+        """All values in order, as parameters of Optuna; None for a continuous range."""
 
     def samples(self) -> list[Any]:
-        """Values that are allowed in a config if all are."""
+        """Values to check: if these are allowed in a config, all are."""
 
 
 @dataclass(frozen=True)
@@ -95,7 +96,7 @@ class Integer:
 
 @dataclass(frozen=True)
 class Layers:
-    """From `low` to `high` layers, each with a width of its own."""
+    """From `low` to `high` layers, each with its own width."""
 
     low: int
     high: int
@@ -115,24 +116,24 @@ class Layers:
 
 
 def joined(parts: tuple[Params, ...]) -> Params:
-    """Several parts of a point as one."""
+    """The union of several parts of a point."""
     return {name: value for part in parts for name, value in part.items()}
 
 
 def text_of(value: Any) -> str:
-    """`value` as YAML, on one line."""
+    """A value as YAML, on one line."""
     if isinstance(value, dict):
         return json.dumps(value, ensure_ascii=False)
     return dump_yaml({"": value}).split(":", 1)[1].strip()
 
 
 def _option(value: Any) -> Any:
-    """What stands for `value` in Optuna, whose choices are numbers and texts: a list by its YAML."""
+    """A value as a choice of Optuna, which allows numbers and texts: a list becomes its YAML."""
     return text_of(value) if isinstance(value, list) else value
 
 
 class Unfit(Exception):
-    """Why a node describes no dimension."""
+    """The reason why a node is not a dimension."""
 
     def __init__(self, node: Node, problem: str) -> None:
         super().__init__(problem)
@@ -140,7 +141,7 @@ class Unfit(Exception):
 
 
 def parse(key: str, node: Node) -> Dimension | Fault:
-    """The dimension that `node` describes for the dotted key `key`, or what is wrong with it."""
+    """The dimension that `node` gives the dotted key `key`, or what is wrong with it."""
     try:
         return _dimension(node)
     except Unfit as unfit:
@@ -152,7 +153,7 @@ def _dimension(node: Node) -> Dimension:
         return _choice(node, node.value)
     if not isinstance(node.value, dict):
         raise Unfit(
-            node, f"expected {FORMS}, found {node.text}; a key that has one value belongs under set"
+            node, f"expected {FORMS}, found {node.text}; a key with one value belongs in set"
         )
     if node.value.keys() & {"layers", "width"}:
         return _layers(node, node.value)
@@ -168,7 +169,7 @@ def _dimension(node: Node) -> Dimension:
     if kind == "log_uniform" and low <= 0:
         raise Unfit(
             node,
-            f"log_uniform from {low:g}: there is no logarithm of it; begin above 0, as [1e-4, {high:g}]",
+            f"log_uniform from {low:g} has no logarithm; start above 0, such as [1e-4, {high:g}]",
         )
     return Range(float(low), float(high), kind == "log_uniform")
 
@@ -182,17 +183,21 @@ def _choice(node: Node, items: list[Node]) -> Choice:
         if isinstance(value, dict):
             raise Unfit(item, "expected a value, found a mapping")
         if text_of(value) in seen:
-            raise Unfit(item, f"{text_of(value)} is given twice; remove one")
+            raise Unfit(item, f"{text_of(value)} occurs twice; remove one")
         seen.append(text_of(value))
     return Choice(tuple(values))
 
 
 def _layers(node: Node, parts: dict[str, Node]) -> Layers:
     if parts.keys() != {"layers", "width"}:
-        raise Unfit(node, "expected both layers and width, as {layers: [1, 3], width: [64, 128]}")
+        raise Unfit(
+            node, "expected both layers and width, such as {layers: [1, 3], width: [64, 128]}"
+        )
     low, high = _bounds(parts["layers"], "integer")
     if low < 0:
-        raise Unfit(parts["layers"], f"expected two whole numbers >= 0, as [1, 3], found {low}")
+        raise Unfit(
+            parts["layers"], f"expected two whole numbers >= 0, such as [1, 3], found {low}"
+        )
     width = _dimension(parts["width"])
     if not isinstance(width, (Choice, Integer)):
         raise Unfit(parts["width"], "expected a list of whole numbers or {integer: [low, high]}")
@@ -200,7 +205,7 @@ def _layers(node: Node, parts: dict[str, Node]) -> Layers:
 
 
 def _bounds(node: Node, kind: str) -> tuple[Any, Any]:
-    """Two numbers, the lower first."""
+    """Two numbers, the lower one first."""
     bounds = node.plain()
     wanted, called = ((int,), "whole numbers") if kind == "integer" else ((int, float), "numbers")
     if (
@@ -208,7 +213,7 @@ def _bounds(node: Node, kind: str) -> tuple[Any, Any]:
         or len(bounds) != 2
         or any(type(each) not in wanted for each in bounds)
     ):
-        raise Unfit(node, f"expected two {called}, as [low, high]")
+        raise Unfit(node, f"expected two {called}, such as [1, 3]")
     low, high = bounds
     if not low <= high:  # nor is a NaN
         raise Unfit(node, f"an empty range: {low:g} is above {high:g}")

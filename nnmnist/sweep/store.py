@@ -1,9 +1,9 @@
-"""Where the trials of a sweep are kept, and whose each is: an Optuna study, and a lock for the moment of a claim.
+"""Stores the trials of a sweep: an Optuna study, and a lock for claims.
 
-A trial comes into being when a worker claims it. One worker claims at a time, so that its number is
-its place in the sweep and there are as many trials as are planned, however many workers there are.
-A worker that dies leaves an orphan, a trial that runs and has nobody: the next to claim takes it
-up, from where its run directory ends.
+A trial starts to exist when a worker claims it. One worker claims at a time, so that the number of
+a trial is its place in the sweep, and there are as many trials as planned, however many workers
+there are. A worker that dies leaves an abandoned trial, which has the state RUNNING but no worker.
+The next worker that claims takes it, and continues it where its run directory ends.
 """
 
 from __future__ import annotations
@@ -31,54 +31,54 @@ from nnmnist.sweep.samplers import PRUNERS, SAMPLERS
 
 Result = TypeVar("Result")
 
-# workers that may die over a trial, none bringing it forward, before it counts as failed
-DEATHS = 3
+# Workers that may die while they train a trial, without progress, before it counts as failed.
+MOST_DEATHS = 3
 
 optuna.logging.set_verbosity(optuna.logging.ERROR)
 
 
 class StoreError(NnmnistError):
-    """The trials of a sweep cannot be had."""
+    """The trials of a sweep cannot be read or written."""
 
 
 class Store(ABC):
     """The trials of a sweep, as one worker sees them.
 
     Raises:
-        ConfigError: under this name there is another sweep.
+        ConfigError: another sweep has this name.
     """
 
     study: optuna.Study
     storage: BaseStorage
 
-    def __init__(self, sweep: Sweep, folder: Path, where: str) -> None:
+    def __init__(self, sweep: Sweep, folder: Path, location: str) -> None:
         self.sweep = sweep
         self.folder = folder  # of the runs
-        self.where = where  # that is, for people who may look from another machine
+        self.location = location  # of the runs, for people on other machines
         self.worker = f"{socket.gethostname()}-{uuid.uuid4().hex[:8]}"
 
     @abstractmethod
-    def alone(self) -> AbstractContextManager[object]:
-        """A context in which no other process claims a trial; where its process dies it ends."""
+    def claim_lock(self) -> AbstractContextManager[object]:
+        """A context in which no other process claims a trial. It ends if the process dies."""
 
     @abstractmethod
-    def orphans(self) -> list[FrozenTrial]:
-        """The running trials whose workers have died; asked while `alone`."""
+    def abandoned(self) -> list[FrozenTrial]:
+        """The running trials whose workers have died; call it within `claim_lock`."""
 
     @abstractmethod
-    def hold(self, number: int) -> None:
-        """Show from now on that this worker is alive and has a trial; called while `alone`."""
+    def start_heartbeat(self, number: int) -> None:
+        """Show that this worker is alive and trains a trial; call it within `claim_lock`."""
 
     @abstractmethod
-    def let_go(self) -> None:
-        """Show it no more."""
+    def stop_heartbeat(self) -> None:
+        """Stop this."""
 
-    def patiently(self, act: Callable[[], Result]) -> Result:
-        """What `act` returns, for which a store that is away is waited for: it may be called again."""
+    def retry(self, act: Callable[[], Result]) -> Result:
+        """Return act(). While the store is unreachable, wait and call it again."""
         return act()
 
     def open(self, storage: BaseStorage) -> None:
-        """Find the study, or create it; called while `alone`."""
+        """Open the study, or create it; call it within `claim_lock`."""
         self.storage = storage
         self.study = optuna.create_study(
             storage=storage,
@@ -92,29 +92,29 @@ class Store(ABC):
             self.study.set_user_attr("sweep", now)
         elif changed := [key for key in {**there, **now} if there.get(key) != now.get(key)]:
             lines = [
-                f"{key}: {there.get(key, 'none')} there, {now.get(key, 'none')} now"
+                f"{key}: {there.get(key, 'none')} before, {now.get(key, 'none')} now"
                 for key in changed
             ]
             raise ConfigError(
-                f"{self.sweep.name}: another sweep has been started under this name ({'; '.join(lines)}); "
-                "take the change back, or give the file another name"
+                f"{self.sweep.name}: another sweep has this name ({'; '.join(lines)}); "
+                "revert the change, or rename the file"
             )
 
     def trials(self) -> list[FrozenTrial]:
         """All trials so far, in order."""
-        return self.patiently(self._trials)
+        return self.retry(self._trials)
 
     def left(self) -> int:
-        """How many trials are still to be finished, by whomever."""
+        """The number of trials that are not finished."""
         return max(0, self.sweep.trials - sum(trial.state.is_finished() for trial in self.trials()))
 
     def claim(self) -> Trial | None:
-        """A trial for this worker to train: an orphan, or the next; None where others have the rest."""
-        return self.patiently(self._claim)
+        """A trial for this worker, abandoned or new; None while others train the rest."""
+        return self.retry(self._claim)
 
     def _claim(self) -> Trial | None:
-        with self.alone():
-            orphans = self.orphans()
+        with self.claim_lock():
+            abandoned = self.abandoned()
             if waiting := self._trials(TrialState.WAITING):
                 return self._ask(waiting[0].number)
             number = len(self._trials())
@@ -122,60 +122,62 @@ class Store(ABC):
                 if self.sweep.sampler == "grid":
                     self.study.enqueue_trial(self.sweep.point(number))
                 return self._ask(number)
-            for orphan in orphans:  # last, for they may be the death of this worker too
-                epochs = len(orphan.intermediate_values)
-                if sum(stint.epochs == epochs for stint in stints(orphan)) < DEATHS:
-                    return self._take(Trial(self.study, self._id(orphan.number)), epochs)
-                self._finish(
-                    orphan.number, None, f"{DEATHS} workers died over it, one after the other"
-                )
+            for trial in abandoned:  # last, because they may kill this worker too
+                epochs = len(trial.intermediate_values)
+                deaths = [each for each in assignments(trial) if each.epochs == epochs]
+                if len(deaths) < MOST_DEATHS:
+                    return self._take(Trial(self.study, self._id(trial.number)), epochs)
+                reason = f"{MOST_DEATHS} workers died while training it, one after the other"
+                self._finish(trial.number, None, reason)
             return None
 
     def _ask(self, number: int) -> Trial:
-        """The trial of that number, which is the first that waits, or is to be the next."""
+        """The trial of this number: the first that waits, or the next one."""
         self.study.sampler = SAMPLERS[self.sweep.sampler](number)
         return self._take(self.study.ask(), 0)
 
     def _take(self, trial: Trial, epochs: int) -> Trial:
-        trial.set_user_attr("stints", [*stints(trial), Stint(self.worker, self.where, epochs)])
-        self.hold(trial.number)
+        trial.set_user_attr(
+            "stints", [*assignments(trial), Assignment(self.worker, self.location, epochs)]
+        )
+        self.start_heartbeat(trial.number)
         return trial
 
-    def give_back(self, trial: Trial, first: bool = True) -> None:
-        """Leave a trial to whoever claims next, or if it is not to be the `first`, as an orphan.
+    def release(self, trial: Trial, first: bool = True) -> None:
+        """Release a trial for the next worker that claims; if not `first`, as an abandoned one.
 
-        One that has been taken up by another, who thought this worker dead, stays as it is.
+        If another worker has taken it, because it presumed this one dead, the trial stays as it is.
         """
         frozen = self.storage.get_trial(self._id(trial.number))
-        had = stints(frozen)
+        had = assignments(frozen)
         if had and had[-1].worker == self.worker:
-            with suppress(UpdateFinishedTrialError):  # by one who was thought dead
-                trial.set_user_attr("stints", had[:-1])  # nobody has died
+            with suppress(UpdateFinishedTrialError):  # by a worker that was presumed dead
+                trial.set_user_attr("stints", had[:-1])  # no worker has died
                 if first:
                     self.storage.set_trial_state_values(self._id(trial.number), TrialState.WAITING)
-        self.let_go()
+        self.stop_heartbeat()
 
     def report(self, trial: Trial, step: int, value: float) -> bool:
-        """Record the value after an epoch, the first being step 1; whether the pruner stops the trial."""
+        """Record the value after epoch `step` = 1, 2, ...; whether the pruner stops the trial."""
 
         def act() -> bool:
             with warnings.catch_warnings():
-                warnings.simplefilter("ignore")  # that a worker that has died did so before
+                warnings.simplefilter(
+                    "ignore"
+                )  # Optuna warns if a worker that died has reported this before
                 trial.report(value, step)
             return trial.should_prune()
 
-        return self.patiently(act)
+        return self.retry(act)
 
     def reported(self, number: int) -> set[int]:
-        """The steps of a trial that are recorded."""
-        return self.patiently(
-            lambda: set(self.storage.get_trial(self._id(number)).intermediate_values)
-        )
+        """The recorded steps of a trial."""
+        return self.retry(lambda: set(self.storage.get_trial(self._id(number)).intermediate_values))
 
     def finish(self, number: int, value: float | None = None, reason: str = "") -> None:
-        """Record the end of a trial: failed for a reason, complete with its value, or without one pruned."""
-        self.patiently(lambda: self._finish(number, value, reason))
-        self.let_go()
+        """Record the end of a trial: failed with a reason, complete with a value, or pruned."""
+        self.retry(lambda: self._finish(number, value, reason))
+        self.stop_heartbeat()
 
     def _finish(self, number: int, value: float | None, reason: str) -> None:
         state = (
@@ -185,10 +187,12 @@ class Store(ABC):
             if value is None
             else TrialState.COMPLETE
         )
-        with suppress(UpdateFinishedTrialError):  # by another, or before the store was away
+        with suppress(
+            UpdateFinishedTrialError
+        ):  # by another worker, or before the store was unreachable
             if reason:
                 self.storage.set_trial_user_attr(self._id(number), "reason", reason)
-            # it waits where another took it for an orphan and gave it back, and Optuna tells none
+            # it waits where another took it for an trial and gave it back, and Optuna tells none
             # that waits
             self.storage.set_trial_state_values(self._id(number), TrialState.RUNNING)
             self.study.tell(number, value, state, skip_if_finished=True)
@@ -197,65 +201,65 @@ class Store(ABC):
         return self.study.get_trials(deepcopy=False, states=states or None)
 
     def _id(self, number: int) -> int:
-        """What the storage calls a trial."""
+        """The id of a trial in the storage."""
         study = self.storage.get_study_id_from_name(self.sweep.name)
         return self.storage.get_trial_id_from_study_id_trial_number(study, number)
 
 
-class Stint(NamedTuple):
-    """What a worker had of a trial."""
+class Assignment(NamedTuple):
+    """The work of one worker on a trial."""
 
     worker: str
-    where: str  # its runs are
-    epochs: int  # that others had done before
+    location: str  # of its runs
+    epochs: int  # that others had trained before
 
 
-def stints(trial: FrozenTrial | Trial) -> list[Stint]:
-    """Whose a trial has been, and is."""
-    return [Stint(*each) for each in trial.user_attrs.get("stints", [])]
+def assignments(trial: FrozenTrial | Trial) -> list[Assignment]:
+    """The workers of a trial so far, the present one last."""
+    return [Assignment(*each) for each in trial.user_attrs.get("stints", [])]
 
 
 class Journal(Store):
-    """A file in the folder of the sweep, for the processes of one machine."""
+    """The trials in a file in the folder of the sweep, for the processes of one machine."""
 
     def __init__(self, sweep: Sweep, folder: Path) -> None:
         super().__init__(sweep, folder, str(folder))
-        self._marks = folder / ".workers"  # a file a worker, locked as long as it has a trial
+        self._marks = folder / ".workers"  # one file per worker, locked while it has a trial
         self._marks.mkdir(parents=True, exist_ok=True)
         self._mark = FileLock(self._marks / self.worker)
         file = folder / "journal.log"
         self._lock = _JournalLock(file)
         try:
-            with self.alone():
+            with self.claim_lock():
                 self.open(JournalStorage(JournalFileBackend(str(file), self._lock)))
         except ValueError as error:
             raise StoreError(
-                f"{file}: damaged ({error}); remove it, and the sweep begins again; "
-                "runs of the same configs are taken over"
+                f"{file}: damaged ({error}); remove it, and the sweep starts again; "
+                "runs with the same configs are reused"
             ) from None
 
-    def alone(self) -> AbstractContextManager[object]:
+    def claim_lock(self) -> AbstractContextManager[object]:
         return self._lock.file_lock
 
-    def orphans(self) -> list[FrozenTrial]:
+    def abandoned(self) -> list[FrozenTrial]:
         living = {mark.name for mark in self._marks.iterdir() if _is_locked(mark)}
-        # read after the marks, for a worker finishes its trial before it unlocks its own
+        # Read after the marks, because a worker finishes its trial before it unlocks its mark.
         running = self._trials(TrialState.RUNNING)
         return [
             trial
             for trial in running
-            if not any(stint.worker in living for stint in stints(trial)[-1:])
+            if not any(assignment.worker in living for assignment in assignments(trial)[-1:])
         ]
 
-    def hold(self, number: int) -> None:
+    def start_heartbeat(self, number: int) -> None:
         self._mark.acquire()
 
-    def let_go(self) -> None:
+    def stop_heartbeat(self) -> None:
         self._mark.release()
 
 
 def _is_locked(mark: Path) -> bool:
-    """Whether a worker that lives has locked its mark; the mark of a dead one is removed."""
+    """Whether a living worker has locked its mark; the mark of a dead one is removed."""
     try:
         with FileLock(mark).acquire(timeout=0):
             mark.unlink(missing_ok=True)
@@ -265,7 +269,7 @@ def _is_locked(mark: Path) -> bool:
 
 
 class _JournalLock(JournalFileOpenLock):
-    """The lock of a journal, which the system opens where its holder was killed; Optuna's own waits for 30 s."""
+    """The lock of a journal, which the system releases with its process; Optuna's waits 30 s."""
 
     def __init__(self, journal: Path) -> None:
         super().__init__(str(journal))
@@ -281,7 +285,7 @@ class _JournalLock(JournalFileOpenLock):
         self.file_lock.release()
 
     def _mend(self) -> None:
-        """Cut off the part of a line that a process left which was killed while it wrote."""
+        """Remove the incomplete last line of a process that was killed while it wrote."""
         with self._journal.open("rb+") as file:
             end = file.seek(0, os.SEEK_END)
             if end and (file.seek(end - 1), file.read(1))[1] != b"\n":

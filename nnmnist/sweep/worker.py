@@ -1,4 +1,4 @@
-"""One worker of a sweep: it claims a trial and trains it on one thread, and so on until none is left."""
+"""A worker of a sweep: claims a trial, trains it on one thread, and repeats until none is left."""
 
 from __future__ import annotations
 
@@ -21,14 +21,19 @@ from nnmnist.runs.run import Run, create_run, finished_summary, reopen_run
 from nnmnist.sweep.store import Store
 from nnmnist.training.threads import limit_blas_threads
 
-POLL = 0.2  # seconds between two looks for a trial, where others have all that are left
+POLL = 0.2  # seconds between two attempts to claim a trial, while others train the last ones
 
 
 def work(store: Store, data_dir: Path | None, wanted: Callable[[], bool]) -> None:
-    """Train trials until all of the sweep are finished, by whomever, or it is no longer `wanted`.
+    """Train trials until all trials of the sweep are finished, by any worker.
+
+    Args:
+        store: the trials.
+        data_dir: where to look for data first.
+        wanted: whether this worker is still needed; otherwise it stops.
 
     Raises:
-        OSError: a run cannot be written. Another worker, or another time, goes on with it.
+        OSError: a run cannot be written. Another worker, or a later one, continues it.
     """
     limit_blas_threads(1)
     while wanted():
@@ -42,35 +47,35 @@ def work(store: Store, data_dir: Path | None, wanted: Callable[[], bool]) -> Non
 
 
 def _train(store: Store, trial: Trial, data_dir: Path | None, wanted: Callable[[], bool]) -> None:
-    """Train a trial and record how it ended."""
+    """Train a trial and record its result."""
     try:
         store.finish(trial.number, _value(store, trial, data_dir, wanted))
     except TrialPruned:
         store.finish(trial.number)
     except UpdateFinishedTrialError:
-        store.let_go()  # taken up by another, who thought this worker dead, and finished
-    except RunLocked:  # by whoever had the trial and is not quite gone, or by hand
-        store.patiently(lambda: store.give_back(trial, first=False))
+        store.stop_heartbeat()  # another worker presumed this one dead and has finished the trial
+    except RunLocked:  # another process still trains this run
+        store.retry(lambda: store.release(trial, first=False))
         time.sleep(POLL)
     except (NnmnistError, MemoryError) as error:
         reason = str(error).replace("\n", "; ") or "out of memory"
         store.finish(trial.number, reason=reason)
     except BaseException:
-        with suppress(OptunaError):  # else it becomes an orphan
-            store.give_back(trial)
+        with suppress(OptunaError):  # else it becomes an trial
+            store.release(trial)
         raise
 
 
 def _value(store: Store, trial: Trial, data_dir: Path | None, wanted: Callable[[], bool]) -> float:
-    """The best validation score of a trial's run, or the mean of its runs, each of which is a directory.
+    """The best validation score of a trial's run, or the mean over its runs.
 
     Raises:
-        TrialPruned: the pruner stops it.
-        SystemExit: it is no longer wanted.
-        NnmnistError, OSError: it cannot be trained.
+        TrialPruned: the pruner stops the trial.
+        SystemExit: the worker is no longer needed.
+        NnmnistError, OSError: the trial cannot be trained.
     """
     sweep, scores = store.sweep, list[float]()
-    for directory, settings in store.patiently(lambda: sweep.runs(trial, store.folder)):
+    for directory, settings in store.retry(lambda: sweep.runs(trial, store.folder)):
         splits = load(settings.data, settings.seed, data_dir)
         summary, before = (
             finished_summary(directory, settings),
@@ -84,11 +89,13 @@ def _value(store: Store, trial: Trial, data_dir: Path | None, wanted: Callable[[
                 _replay(store, trial, directory, before, scores)
             for epoch in run.train(splits):
                 if epoch.validation is None:
-                    raise TrainingError("trials are compared by validation, and this one has none")
+                    raise TrainingError(
+                        "trials are compared by validation, but this one has no validation examples"
+                    )
                 score = _score(epoch.validation.accuracy, epoch.validation.r2)
                 step = before + epoch.number
                 stop = store.report(trial, step, mean([*scores, score]))
-                # after the last there is nothing to save
+                # after the last epoch, stopping saves nothing
                 if stop and step < sweep.seeds * settings.training.epochs:
                     raise TrialPruned
                 if not wanted():
@@ -100,9 +107,10 @@ def _value(store: Store, trial: Trial, data_dir: Path | None, wanted: Callable[[
 
 
 def _open(directory: Path, settings: Config) -> Run:
-    """The run in a directory, to go on with; a new one where no epoch of one is there.
+    """Open the run in a directory to resume it, or create one if it has no complete epoch.
 
-    A run of another config, as a sampler may choose where the journal was removed, is set aside.
+    A run with another config is moved aside. A sampler may choose one after the journal was
+    removed.
     """
     if (directory / "last.npz").exists():
         try:
@@ -114,19 +122,19 @@ def _open(directory: Path, settings: Config) -> Run:
 
 
 def _score(accuracy: float | None, r2: float | None) -> float:
-    """What is to be large: the accuracy, or where values are learnt R^2."""
+    """What a sweep maximizes: the accuracy, or R^2 for values."""
     score = r2 if accuracy is None else accuracy
     if score is None:
-        raise TrainingError("trials are compared by R^2, and the validation examples have none")
+        raise TrainingError("trials are compared by R^2, but the validation values are all equal")
     return score
 
 
 def _replay(
     store: Store, trial: Trial, directory: Path, before: int, scores: Sequence[float]
 ) -> None:
-    """Report the epochs of a run that the store does not know, for there the trials of others are judged by them.
+    """Report the epochs of a run that the store does not know: other trials are judged by them.
 
-    Of values metrics.csv has no R^2, so that such a run shows what comes after.
+    For values, metrics.csv has no R^2: such a run reports only later epochs.
     """
     known = store.reported(trial.number)
     for row in metrics.read(directory / "metrics.csv"):
@@ -138,11 +146,13 @@ def _replay(
 def load(
     settings: DataConfig, seed: int, data_dir: Path | None, notify: Notify = lambda line: None
 ) -> Splits:
-    """As `data.load`, but what is read for one trial is kept for the next."""
+    """Load data as `load_data` does, and keep the source for the next trial."""
     global _kept
     wanted = settings.model_copy(update={"validation": 0, "distort": None})
     source = _kept[1] if _kept and _kept[0] == wanted else None
-    if source is None or source.identity.get("seed", seed) != seed:  # only what is drawn has one
+    if (
+        source is None or source.identity.get("seed", seed) != seed
+    ):  # only generated data has a seed
         source = load_source(
             settings.name, path=settings.path, mirrors=settings.mirrors,
             fallback=settings.fallback, seed=seed, data_dir=data_dir, notify=notify,

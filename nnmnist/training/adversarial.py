@@ -12,12 +12,11 @@ FLAT = 1e-30
 
 
 def adversarial_examples(network: Network, x: Array, y: Array, epsilon: float) -> Array:
-    """Move each input x_i by the distance epsilon in the direction of its gradient:
+    """Move each input x_i by the distance epsilon in the direction of its gradient.
 
-        x_i + epsilon g_i / |g_i|,  g_i = dJ/dx_i
-
-    A network that trains on such examples changes less around the examples that it has. Goodfellow,
-    Shlens, Szegedy 2015 move by epsilon sign(g); Miyato, Maeda, Koyama, Ishii 2018 move as here.
+    The result is x_i + epsilon g_i / |g_i| with g_i = dJ/dx_i. A network that trains on such
+    examples changes less around the examples that it has. Goodfellow, Shlens, Szegedy 2015 move by
+    epsilon sign(g); Miyato, Maeda, Koyama, Ishii 2018 move as here.
 
     Args:
         network: the network that is trained.

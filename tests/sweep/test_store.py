@@ -7,7 +7,7 @@ from optuna.trial import TrialState
 
 from nnmnist.errors import ConfigError
 from nnmnist.sweep import plan
-from nnmnist.sweep.store import DEATHS, Journal, StoreError, stints
+from nnmnist.sweep.store import MOST_DEATHS, Journal, StoreError, assignments
 
 
 @pytest.fixture
@@ -22,7 +22,7 @@ def journal(sweep_file):
 
 def dies(worker):
     """What the system does for a process that is killed."""
-    worker.let_go()
+    worker.stop_heartbeat()
 
 
 def states(store):
@@ -50,7 +50,7 @@ def test_finished_pruned_and_failed_trials_are_left_to_nobody(journal):
 def test_a_trial_that_is_given_back_is_the_next(journal):
     worker = journal()
     worker.claim()
-    worker.give_back(worker.claim())
+    worker.release(worker.claim())
     assert journal().claim().number == 1
     assert len(worker.trials()) == 2
 
@@ -82,7 +82,7 @@ def test_new_trials_go_before_those_that_somebody_died_over(journal):
 
 
 def test_a_trial_that_kills_whoever_takes_it_fails(journal):
-    for _ in range(DEATHS):
+    for _ in range(MOST_DEATHS):
         worker = journal("space: {seed: [0]}")
         assert worker.claim().number == 0
         dies(worker)
@@ -94,7 +94,7 @@ def test_a_trial_that_kills_whoever_takes_it_fails(journal):
 
 
 def test_deaths_between_which_it_goes_forward_do_not_count(journal):
-    for epoch in range(1, 2 * DEATHS):
+    for epoch in range(1, 2 * MOST_DEATHS):
         worker = journal("space: {seed: [0]}")
         trial = worker.claim()
         worker.report(trial, epoch, 0.5)
@@ -173,7 +173,7 @@ def test_a_halted_worker_that_comes_back_may_finish_a_trial_that_waits(journal):
     halted, other = journal(ONE), journal(ONE)
     halted.claim()
     dies(halted)
-    other.give_back(other.claim())
+    other.release(other.claim())
     assert states(other) == [TrialState.WAITING]
     halted.finish(0, 0.9)
     assert states(other) == [TrialState.COMPLETE]
@@ -187,7 +187,7 @@ def test_a_trial_that_was_finished_meanwhile_is_given_back_in_peace(journal, fir
     dies(halted)
     taken = other.claim()
     halted.finish(0, 0.9)
-    other.give_back(taken, first)
+    other.release(taken, first)
     assert states(other) == [TrialState.COMPLETE]
 
 
@@ -196,19 +196,19 @@ def test_only_the_last_who_had_a_trial_gives_it_back(journal):
     trial = halted.claim()
     dies(halted)
     other.claim()
-    halted.give_back(trial)
+    halted.release(trial)
     assert states(other) == [TrialState.RUNNING]
-    assert [stint.worker for stint in stints(other.trials()[0])] == [halted.worker, other.worker]
+    assert [assignment.worker for assignment in assignments(other.trials()[0])] == [halted.worker, other.worker]
 
 
 def test_what_another_trains_by_hand_comes_after_new_trials_and_counts_no_deaths(journal):
     worker, other = journal("space: {seed: [0, 1]}"), journal("space: {seed: [0, 1]}")
-    worker.give_back(worker.claim(), first=False)
+    worker.release(worker.claim(), first=False)
     assert other.claim().number == 1
-    for _ in range(DEATHS + 1):
+    for _ in range(MOST_DEATHS + 1):
         trial = worker.claim()
         assert trial.number == 0
-        worker.give_back(trial, first=False)
+        worker.release(trial, first=False)
 
 
 def test_nothing_is_left_where_fewer_trials_are_wanted_than_there_are(journal):

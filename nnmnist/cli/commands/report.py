@@ -10,7 +10,8 @@ from nnmnist import checkpoint
 from nnmnist.cli.commands.evaluate import examples_of, load_splits, split_option
 from nnmnist.cli.options import data_dir_option, require_output
 from nnmnist.files import write_atomic
-from nnmnist.report import Subject, page
+from nnmnist.report.page import page
+from nnmnist.report.subject import Subject
 from nnmnist.runs import history
 from nnmnist.runs.resume import read_progress
 

@@ -89,7 +89,7 @@ def _decode(stream: BinaryIO | gzip.GzipFile, limit: int, name: str) -> Bytes:
     declared = f"its header declares {' x '.join(map(str, shape))} = {size:,} bytes of values"
     if size > limit:
         raise DataError(
-            f"{name}: {declared}, more than the file has limit for: it is truncated, or not an IDX file"
+            f"{name}: {declared}, more than this file can have: it is truncated, or not an IDX file"
         )
     values = stream.read(size + 1)
     if len(values) != size:
@@ -107,7 +107,7 @@ def _read_shape(stream: BinaryIO | gzip.GzipFile, name: str) -> tuple[int, ...]:
     magic = stream.read(4)
     if len(magic) < 4 or magic[:2] != b"\0\0":
         raise DataError(
-            f"{name}: not an IDX file: expected two zero bytes and a type at the start, found {magic!r}"
+            f"{name}: not an IDX file: expected two zero bytes and a type first, found {magic!r}"
         )
     _, kind, n_dimensions = struct.unpack(">HBB", magic)
     if kind != UBYTE:

@@ -109,10 +109,10 @@ class Shard:
 
 
 class Workers:
-    """This process, of rank 0, and forked ones of ranks 1, 2, ...: a context in which they train.
+    """The parent process, of rank 0, and forked ones of ranks 1, 2, ...: a context in which they train.
 
     Args:
-        descent: the training as one process would do it.
+        descent: the training of the whole network.
         count: number of processes, at least 2.
     """
 
