@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
-from nnmnist.types import Array
+if TYPE_CHECKING:
+    from nnmnist.types import Array
 
 Entry = TypeVar("Entry")
 

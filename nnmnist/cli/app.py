@@ -1,4 +1,4 @@
-"""The command line. Its rooms alone print, draw bars and exit; one file a command, imported when it is called."""
+"""The entry point: finds commands, and turns errors into one line and an exit code."""
 
 from __future__ import annotations
 
@@ -13,25 +13,25 @@ import click
 from nnmnist._version import __version__
 from nnmnist.errors import ConfigError, NnmnistError
 
-# command -> its line in `nnmnist --help`. A new command is one file of its name here and one line.
+# command -> its line in `nnmnist --help`. A new command is one file in `commands/` and one line.
 COMMANDS = {
     "check": "Compare the gradient with central differences.",
-    "compare": "Tell whether one trained network is better than another.",
-    "config": "Tell what a config file may hold.",
-    "data": "Fetch the data, or tell what is there.",
-    "evaluate": "Tell how good a trained network is.",
-    "export": "Make a trained network usable elsewhere.",
+    "compare": "Test whether one trained network is better than another.",
+    "config": "Describe what a config file may contain.",
+    "data": "Download MNIST, describe data, or draw it.",
+    "evaluate": "Evaluate a trained network.",
+    "export": "Export a trained network as a web page, ONNX or safetensors.",
     "plot": "Draw runs: curves, weights, confusion, mistakes, sweeps, more.",
-    "predict": "Read digits with a trained network.",
-    "report": "Write a page about a run: curves, mistakes, weights, calibration.",
-    "runs": "List runs with what they reached, or name the best.",
+    "predict": "Predict the digits in images with a trained network.",
+    "report": "Write an HTML report: curves, mistakes, weights, calibration.",
+    "runs": "List runs and their results, or name the best run.",
     "sweep": "Train over a space of configs, several runs at once.",
     "train": "Train a network from one YAML file.",
 }
 
 
 class Commands(click.Group):
-    """Finds a command's module when it is called, and turns errors into one line and an exit code."""
+    """Imports the module of a command when it is called, and reports its errors."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         return sorted(COMMANDS)
@@ -54,9 +54,11 @@ class Commands(click.Group):
             return self._invoke(ctx)
         except (click.ClickException, click.exceptions.Exit, click.Abort):
             raise
-        except KeyboardInterrupt:  # a second one, before the first was answered
+        except KeyboardInterrupt:
+            # a second Ctrl-C, while the first one was handled
             ctx.exit(130)
-        except BrokenPipeError:  # the reader of stdout has gone, as `head` does
+        except BrokenPipeError:
+            # the reader of stdout has ended, as `head` does
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
             ctx.exit(1)
         except Exception as error:
@@ -68,7 +70,7 @@ class Commands(click.Group):
         try:
             return super().invoke(ctx)
         except KeyboardInterrupt:
-            # All is saved: a second one may kill Python as it ends.
+            # Everything is saved, so a second Ctrl-C may end Python at once.
             signal.signal(signal.SIGINT, signal.SIG_DFL)
             ctx.exit(130)
 
@@ -77,12 +79,12 @@ def _terminate(signum: int, frame: object) -> NoReturn:
     raise SystemExit(143)
 
 
-class _ConfigFault(click.ClickException):
+class _UsageFailure(click.ClickException):
     exit_code = 2
 
 
 def _readable(error: Exception) -> click.ClickException:
-    """One line (or one line a fault) for the user, with the exit code that the error has."""
+    """An error as one line, or one line per fault of a config, with its exit code."""
     if isinstance(error, NnmnistError):
         text = str(error)
     elif isinstance(error, OSError) and error.strerror:
@@ -90,13 +92,18 @@ def _readable(error: Exception) -> click.ClickException:
     elif isinstance(error, MemoryError):
         text = f"out of memory: {error}; lower model.hidden or training.batch_size"
     else:
-        text = f"internal error: {type(error).__name__}: {error}; run `nnmnist --debug ...` and report what it prints"
-    return _ConfigFault(text) if isinstance(error, ConfigError) else click.ClickException(text)
+        text = (
+            f"internal error: {type(error).__name__}: {error}; "
+            "run `nnmnist --debug ...` and report what it prints"
+        )
+    if isinstance(error, ConfigError):
+        return _UsageFailure(text)
+    return click.ClickException(text)
 
 
 @click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(__version__)
-@click.option("--debug", is_flag=True, help="Show the traceback of an error.")
+@click.option("--debug", is_flag=True, help="Show the traceback of errors.")
 def cli(debug: bool) -> None:
     """Train digit classifiers in NumPy from one YAML file."""
 

@@ -1,9 +1,7 @@
-"""Options that several commands share, and notices to the user."""
+"""Options that several commands share, and checks of what a user gives for an option."""
 
 from __future__ import annotations
 
-import shutil
-import sys
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -21,46 +19,79 @@ set_option = click.option(
     "settings",
     multiple=True,
     metavar="KEY=VALUE",
-    help="Change a key: training.learning_rate=0.1",
+    help="Change a key of the config, such as training.learning_rate=0.1. May be repeated.",
 )
 json_option = click.option(
-    "--json", "as_json", is_flag=True, help="Print one JSON object a result, nothing else."
+    "--json",
+    "as_json",
+    is_flag=True,
+    help="Print one JSON object per result and nothing else on stdout.",
 )
 chart_option = click.option(
     "--chart",
     "with_chart",
     is_flag=True,
-    help="Show the curve of the cost in the terminal, on stderr.",
+    help="Draw the cost per epoch as text, on stderr.",
 )
 data_dir_option = click.option(
     "--data-dir",
     type=click.Path(file_okay=False, path_type=Path),
     help="Where to look for data first: DIR/mnist/train-images-idx3-ubyte, ...",
 )
+split_option = click.option(
+    "--split",
+    type=click.Choice(["test", "validation", "train"]),
+    default="test",
+    show_default=True,
+    help="Which examples to use.",
+)
+other_data_option = click.option(
+    "--data",
+    "other",
+    metavar="NAME|FOLDER",
+    help="Use other data than the network was trained on.",
+)
+quiet_option = click.option(
+    "-q", "--quiet", is_flag=True, help="Show no progress, only results and errors."
+)
+force_option = click.option("--force", is_flag=True, help="Overwrite existing files.")
 
 
-def program() -> str:
-    """What to type to call this program again: its name, or its path where it is not on the PATH."""
-    called = sys.argv[0]
-    return (
-        called if Path(called).stem == "nnmnist" and shutil.which("nnmnist") is None else "nnmnist"
-    )
+def parse_ranges(text: str, flag: str, example: str) -> list[range]:
+    """Ranges of whole numbers with both ends included: `3,5-7` as [range(3, 4), range(5, 8)].
+
+    Args:
+        text: what the user gave.
+        flag: the option, for errors.
+        example: what is expected, for errors.
+
+    Raises:
+        click.UsageError: `text` has another form, or a range runs backwards.
+    """
+    ranges = []
+    for part in text.split(","):
+        first, dash, last = part.strip().partition("-")
+        if not first.isdecimal() or (dash and not last.isdecimal()):
+            raise click.UsageError(f"{flag} {text}: expected {example}")
+        low, high = int(first), int(last or first)
+        if high < low:
+            raise click.UsageError(f"{flag} {text}: {low}-{high} runs backwards; try {high}-{low}")
+        ranges.append(range(low, high + 1))
+    return ranges
 
 
 def require_output(path: Path, suffixes: Iterable[str], force: bool) -> None:
-    """A file to write has a suffix that says what it is, and is new, unless `force` is given.
+    """Check that a file can be written: its suffix is known, and it is new or `force` is given.
 
     Raises:
-        click.UsageError: it has another suffix. click.ClickException: it exists.
+        click.UsageError: the file has another suffix.
+        click.ClickException: the file already exists.
     """
     *others, last = suffixes
     if path.suffix.lower() not in (*others, last):
         known = f"{', '.join(others)} or {last}" if others else last
-        raise click.UsageError(f"{path}: name a file that ends in {known}")
+        raise click.UsageError(f"{path}: the file name must end in {known}")
     if path.exists() and not force:
-        raise click.ClickException(f"{path}: exists; write over it by --force, or name another")
-
-
-def notice(line: str) -> None:
-    """Tell the user something that is no result: stderr."""
-    click.echo(line, err=True)
+        raise click.ClickException(
+            f"{path}: already exists; use --force to overwrite, or name another file"
+        )

@@ -1,69 +1,42 @@
-"""Pictures that a user names, and pictures written for a user."""
+"""PNG files that commands write for a user."""
 
 from __future__ import annotations
 
 import io
-import os
 import re
-import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, BinaryIO, TypeVar
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from nnmnist.cli.options import require_output
-from nnmnist.errors import DataError, printable
+from nnmnist.data.distort import Distortion
+from nnmnist.data.examples import PIXEL, Source
+from nnmnist.errors import DataError
 from nnmnist.files import write_atomic
-from nnmnist.images import reading
+from nnmnist.types import Array
 
 if TYPE_CHECKING:
     from PIL.Image import Image
 
-Box = tuple[int, int, int, int]
-Content = TypeVar("Content")
+Box = tuple[int, int, int, int]  # left, top, width, height
 
-SURE, UNSURE = (0, 130, 60), (200, 60, 0)  # colours that show on paper
-
-
-def each(
-    names: Sequence[str], read: Callable[[Path | BinaryIO, str], Content]
-) -> Iterator[tuple[str, Content | DataError]]:
-    """What `read` makes of each file, folder and standard input; one that cannot be read is an error among them."""
-
-    def one(file: Path | BinaryIO, name: str) -> tuple[str, Content | DataError]:
-        try:
-            return name, read(file, printable(name, 1000))
-        except DataError as error:
-            return name, error
-
-    for name in names:
-        if name == "-":
-            yield one(sys.stdin.buffer, name)
-        elif os.path.isdir(name):
-            for file in _images_in(name):
-                yield (name, file) if isinstance(file, DataError) else one(file, str(file))
-        else:
-            yield one(Path(name), name)
+COLUMNS = 16  # digits in a row of a sheet
+ENLARGEMENT = 2  # of a sheet
+# Colours of a certain and an uncertain prediction, which can be read on paper.
+CERTAIN, UNCERTAIN = (0, 130, 60), (200, 60, 0)
 
 
-def _images_in(folder: str) -> list[Path] | list[DataError]:
-    """The images of a folder by name, or what is wrong with it."""
-    name = printable(folder, 1000)
-    try:
-        files = sorted(
-            file for file in Path(folder).iterdir() if file.suffix.lower() in reading.SUFFIXES
-        )
-    except OSError as error:
-        return [DataError(f"{name}: cannot be read: {error.strerror}")]
-    return files or [
-        DataError(f"{name}: no image in this folder ({', '.join(sorted(reading.SUFFIXES))})")
-    ]
+def save_png(path: Path, picture: Image, optimize: bool = False) -> None:
+    """Write a picture as a PNG file, whole or not at all; `optimize` makes the file smaller."""
+    buffer = io.BytesIO()
+    picture.save(buffer, "PNG", optimize=optimize)
+    write_atomic(path, buffer.getvalue())
 
 
-class Prepared:
-    """A folder of what the network saw, one PNG an image, named like the image."""
+class PreparedImages:
+    """A folder with the images that a network took, one PNG file each, named like the image."""
 
     def __init__(self, folder: Path, force: bool) -> None:
         folder.mkdir(parents=True, exist_ok=True)
@@ -71,47 +44,81 @@ class Prepared:
         self.force = force
         self.names: set[str] = set()
 
-    def save(self, pixels: NDArray[Any], name: str, place: str = "") -> None:
-        """Keep `pixels` (rows, columns) of the image `name`, or of a `place` in it."""
+    def save(self, pixels: Array, name: str, suffix: str = "") -> None:
+        """Write one image.
+
+        Args:
+            pixels: (rows, columns) uint8.
+            name: the file that the image came from.
+            suffix: which digit of that file it is.
+        """
         from PIL import Image
 
-        stem = (re.sub(r"\W+", "-", Path(name).stem).strip("-") or "stdin") + place
+        stem = (re.sub(r"\W+", "-", Path(name).stem).strip("-") or "stdin") + suffix
         unique, n = stem, 1
-        while unique in self.names:  # another image of that name, from another folder
+        # an image of the same name may come from another folder
+        while unique in self.names:
             n += 1
             unique = f"{stem}-{n}"
         self.names.add(unique)
         path = self.folder / f"{unique}.png"
         require_output(path, [".png"], self.force)
-        save(path, Image.fromarray(pixels))
+        save_png(path, Image.fromarray(pixels))
 
 
-def annotated(picture: Image, answers: Sequence[tuple[Box, str]]) -> Image:
-    """A copy of `picture` with a box around each digit and what was read above it."""
+def annotate(picture: Image, predictions: Sequence[tuple[Box, str]]) -> Image:
+    """A copy of `picture` with a box around each digit and its prediction above the box."""
     from PIL import ImageDraw, ImageFont
 
     picture = picture.convert("RGB")
     draw = ImageDraw.Draw(picture)
-    height = float(np.median([box[3] for box, _ in answers]))
+    height = float(np.median([box[3] for box, _ in predictions]))
     line = max(1, round(height / 30))
     font = ImageFont.load_default(max(10.0, height / 2.5))
-    for (left, top, width, tall), answer in answers:
-        colour = UNSURE if answer == "?" else SURE
-        draw.rectangle(
-            (left - line, top - line, left + width + line - 1, top + tall + line - 1),
-            None,
-            colour,
-            line,
-        )
-        draw.text(
-            (left + width / 2, max(top - 2 * line, height / 2.5)), answer, colour, font,
-            "mb", stroke_width=line, stroke_fill="white",
-        )  # fmt: skip
+    for (left, top, width, tall), prediction in predictions:
+        colour = UNCERTAIN if prediction == "?" else CERTAIN
+        right, bottom = left + width + line - 1, top + tall + line - 1
+        draw.rectangle((left - line, top - line, right, bottom), None, colour, line)
+        position = (left + width / 2, max(top - 2 * line, height / 2.5))
+        outline: dict[str, Any] = {"stroke_width": line, "stroke_fill": "white"}
+        draw.text(position, prediction, colour, font, "mb", **outline)
     return picture
 
 
-def save(path: Path, picture: Image) -> None:
-    """Write a picture as a PNG file, whole or not at all."""
-    buffer = io.BytesIO()
-    picture.save(buffer, "PNG")
-    write_atomic(path, buffer.getvalue())
+def sheet(source: Source, distortion: Mapping[str, Any] | None = None) -> Image:
+    """A picture with one row of training images per class.
+
+    Args:
+        source: the data.
+        distortion: the settings `data.distort`. With them, a row shows the first image of the class
+            and distorted copies of it.
+
+    Raises:
+        DataError: the inputs of the data are not images.
+    """
+    if source.image_shape is None:
+        raise DataError(f"--data {source.name}: its inputs are not images")
+    from PIL import Image
+
+    inputs, labels = source.train
+    distort = Distortion(source.image_shape, **distortion) if distortion else None
+    rows = []
+    for label in range(len(source.classes)):
+        images = inputs[labels == label][:COLUMNS]
+        if distort and len(images):
+            images = _distorted_copies(images[0], label, distort)
+        row = np.zeros((COLUMNS, *source.image_shape), np.uint8)
+        row[: len(images)] = images.reshape(-1, *source.image_shape)
+        rows.append(np.hstack(list(row)))
+    pixels = np.vstack(rows).repeat(ENLARGEMENT, axis=0).repeat(ENLARGEMENT, axis=1)
+    return Image.fromarray(255 - pixels)
+
+
+def _distorted_copies(image: Array, label: int, distort: Distortion) -> Array:
+    """(COLUMNS, n_inputs) uint8: the image, then distorted copies of it."""
+    images = np.repeat(image[None], COLUMNS, axis=0)
+    distorted = np.empty(images.shape, np.float32)
+    labels = np.full(COLUMNS - 1, label)
+    distort(images[1:], labels, np.random.default_rng(label), distorted[1:])
+    images[1:] = np.rint(distorted[1:] / PIXEL)
+    return images

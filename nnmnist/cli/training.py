@@ -1,27 +1,33 @@
-"""A run trained to its end before the user's eyes."""
+"""Training that shows its progress: one run, or one run per seed."""
 
 from __future__ import annotations
 
 import shlex
-import sys
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
-from types import TracebackType
 from typing import Any, NamedTuple
 
-from nnmnist.cli.options import notice, program
+import click
+
+from nnmnist.cli.options import parse_ranges
+from nnmnist.cli.terminal import TrainingProgress, notice, program_name
+from nnmnist.config.loading import DEFAULT_RECIPE, Override, find_config, load_config
 from nnmnist.config.schema import Config
 from nnmnist.data.examples import Splits
-from nnmnist.evaluation.evaluate import Evaluation
+from nnmnist.runs.directory import is_unstarted, new_directory
 from nnmnist.runs.run import Run, create_run, finished_summary, reopen_run
-from nnmnist.training.descent import OnProgress
-from nnmnist.training.fit import Epoch
+from nnmnist.runs.seeds import report_seeds, require_same_data
 from nnmnist.training.setup import load_data
+
+MAX_SEEDS = 1000  # in one range
 
 
 class RunOptions(NamedTuple):
-    """What the flags say of every run."""
+    """The flags that apply to every run of a command."""
 
-    force: bool  # write over what is there
+    force: bool  # overwrite what exists
     data_dir: Path | None
     threads: int | None
     quiet: bool
@@ -30,131 +36,133 @@ class RunOptions(NamedTuple):
 def train_and_report(
     wanted: Config, name: str, directory: Path | None, output: Path | None, options: RunOptions
 ) -> tuple[dict[str, Any], Splits | None]:
-    """Go on with the run in `directory`, or begin one in `output`.
+    """Resume the run in `directory`, or start a new one in `output`, and show its progress.
+
+    Args:
+        wanted: the config.
+        name: what a new run directory is named after, if there is no `output`.
+        directory: the run to resume; None for a new run.
+        output: the directory of a new run.
+        options: flags of the command.
 
     Returns:
-        The summary, and the data it learnt from; None where the run was finished before.
+        The summary of the run, and its data; None instead of data if the run was already finished.
     """
-    tell = _silent if options.quiet else notice
-    here = directory or output
-    if here and not options.force and (summary := finished_summary(here, wanted)):
-        tell(f"{here}: was finished before, with this config; nothing is left to do")
+    existing = directory or output
+    if existing and not options.force and (summary := finished_summary(existing, wanted)):
+        if not options.quiet:
+            notice(f"{existing}: already finished with this config; nothing to do")
         return summary, None
     splits = load_data(wanted.data, wanted.seed, options.data_dir, notice)
-    run = (
-        reopen_run(directory, wanted)
-        if directory
-        else create_run(wanted, name, output, options.force)
-    )
-    tell(f"{splits.name}: {len(splits.train):,} training, {len(splits.validation):,} validation, "
-         f"{len(splits.test):,} test examples; run {run.directory}")  # fmt: skip
+    if directory:
+        run = reopen_run(directory, wanted)
+    else:
+        run = create_run(wanted, name, output, options.force)
+    if not options.quiet:
+        sizes = f"{len(splits.train):,} training, {len(splits.validation):,} validation"
+        notice(f"{splits.name}: {sizes}, {len(splits.test):,} test examples; run {run.directory}")
     for key, (then, now) in run.changes().items():
-        notice(
-            f"{key} was {then} so far and is {now} now: the last bits may differ from those of an unbroken run"
-        )
-    try:
-        _follow(run, splits, options.quiet)
+        notice(f"{key} changed from {then} to {now}: results may differ in the last bits")
+    with _hint_when_stopped(lambda: _resume_hint(run, options)):
+        _train(run, splits, options.quiet)
         return run.finish(splits), splits
-    except (KeyboardInterrupt, SystemExit, OSError):
-        command = shlex.join([program(), "train", "--resume", str(run.directory),
-                              *(["--data-dir", str(options.data_dir)] if options.data_dir else []),
-                              *(["--threads", str(options.threads)] if options.threads else [])])  # fmt: skip
-        notice(
-            f"stopped after {run.epochs_done} of {wanted.training.epochs} epochs; go on with: {command}"
-        )
-        raise
 
 
-def _silent(line: str) -> None:
-    """Tell nothing."""
-
-
-def _follow(run: Run, splits: Splits, quiet: bool) -> None:
-    """Train to the end, showing each epoch."""
+def _train(run: Run, splits: Splits, quiet: bool) -> None:
+    """Train to the end and show each epoch."""
     if quiet:
         for _ in run.train(splits):
             pass
         return
-    with Bar(run.config.training.epochs, 1 + (run.progress.epoch if run.progress else 0)) as bar:
-        for number, epoch in enumerate(run.train(splits, bar.on_progress)):
-            if number == 0:
-                bar.write(header(epoch))
-            bar.write(line(epoch))
-            bar.next_epoch(epoch.number + 1)
+    first = 1 + (run.progress.epoch if run.progress else 0)
+    with TrainingProgress(run.config.training.epochs, first) as progress:
+        for epoch in run.train(splits, progress.on_progress):
+            progress.show(epoch)
 
 
-def header(epoch: Epoch) -> str:
-    """What stands above the lines of epochs like this one."""
-    score = "accuracy" if epoch.r2 is None else "R^2"
-    return f"epoch  train cost  {score:>8}  valid. cost  {score:>8}     rate  seconds  examples/s"
+@contextmanager
+def _hint_when_stopped(hint: Callable[[], str]) -> Iterator[None]:
+    """A context that prints a hint when a signal or a full disk ends it."""
+    try:
+        yield
+    except (KeyboardInterrupt, SystemExit, OSError):
+        notice(hint())
+        raise
 
 
-def line(epoch: Epoch) -> str:
-    """One aligned line an epoch, under `header`."""
-
-    def cost(value: float | None) -> str:
-        return "-" if value is None else f"{value:.4f}"
-
-    def score(of: Epoch | Evaluation | None) -> str:
-        if of is None:
-            return "-"
-        return cost(of.r2) if of.accuracy is None else f"{of.accuracy:.2%}"
-
-    validation = epoch.validation
-    return (
-        f"{epoch.number:5}  {cost(epoch.cost):>10}  {score(epoch):>8}"
-        f"  {cost(validation.cost if validation else None):>11}"
-        f"  {score(validation):>8}"
-        f"  {epoch.learning_rate:7.2g}  {epoch.seconds:7.2f}  {epoch.examples_per_second:10,.0f}"
-    )
+def _resume_hint(run: Run, options: RunOptions) -> str:
+    """How many epochs are done, and the command that resumes the run."""
+    words = [program_name(), "train", "--resume", str(run.directory)]
+    if options.data_dir:
+        words += ["--data-dir", str(options.data_dir)]
+    if options.threads:
+        words += ["--threads", str(options.threads)]
+    epochs = run.config.training.epochs
+    return f"stopped after {run.epochs_done} of {epochs} epochs; resume with: {shlex.join(words)}"
 
 
-class Bar:
-    """A bar with live cost and accuracy on a terminal; elsewhere lines alone."""
+def parse_seeds(text: str) -> list[int]:
+    """`0-3,7` as [0, 1, 2, 3, 7].
 
-    def __init__(self, epochs: int, first: int = 1) -> None:
-        self.epochs, self.first = epochs, first
-        self.bar: Any = None
-        self.on_progress: OnProgress | None = None
-        if sys.stderr.isatty():
-            from tqdm import tqdm
-
-            self.bar = tqdm(leave=False, unit="step", dynamic_ncols=True)
-            self.on_progress = self._progress
-
-    def _progress(self, step: int, steps: int, cost: float, accuracy: float | None) -> None:
-        if step == 1:
-            self.bar.reset(total=steps)
-        if (
-            step - self.bar.n >= 20 or step == steps
-        ):  # writing the figures at each step would cost more than the step
-            figures = f"cost {cost:.4f}" + (
-                "" if accuracy is None else f", accuracy {accuracy:.2%}"
+    Raises:
+        click.UsageError: the text has another form, or names too many seeds or one seed twice.
+    """
+    seeds: list[int] = []
+    for each in parse_ranges(text, "--seeds", "seeds such as 0-6 or 0,2,5"):
+        if each.stop - each.start > MAX_SEEDS:
+            raise click.UsageError(
+                f"--seeds {text}: {each.start}-{each.stop - 1} names more than {MAX_SEEDS} seeds"
             )
-            self.bar.set_postfix_str(figures, refresh=False)
-            self.bar.update(step - self.bar.n)
+        seeds.extend(each)
+    if len(set(seeds)) < len(seeds):
+        raise click.UsageError(f"--seeds {text}: names a seed twice")
+    return seeds
 
-    def next_epoch(self, number: int) -> None:
-        """Name the epoch that follows."""
-        if self.bar is not None:
-            self.bar.set_description(f"epoch {number} of {self.epochs}", refresh=False)
 
-    def write(self, text: str) -> None:
-        """A line that stays."""
-        if self.bar is not None:
-            self.bar.write(text, file=sys.stderr)
-        else:
-            notice(text)
+def train_seeds(
+    text: str,
+    file: str | None,
+    overrides: Sequence[str | Override],
+    output: Path | None,
+    options: RunOptions,
+) -> dict[str, Any]:
+    """Train one run per seed, in `output`/seed-N or a new directory, and report on all of them.
 
-    def __enter__(self) -> Bar:
-        self.next_epoch(self.first)
-        return self
+    A run that exists is resumed, and kept as it is if it is finished.
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        if self.bar is not None:
-            self.bar.close()
+    Args:
+        text: the seeds, as `--seeds` names them.
+        file: the config file or recipe.
+        overrides: changes to the config.
+        output: the directory of the runs.
+        options: flags of the command.
+
+    Returns:
+        The record that `--json` prints.
+    """
+    path = find_config(file or DEFAULT_RECIPE)
+    configs = {
+        seed: load_config(path, [*overrides, Override("seed", str(seed), f"--seeds {text}")])
+        for seed in parse_seeds(text)
+    }
+    folder = output or new_directory(Path("runs"), f"{path.stem}-{time.strftime('%Y%m%d-%H%M%S')}")
+    summaries = []
+    without_force = ", without --force" if options.force else ""
+    hint = f"to resume all seeds: the same command again, with --output {folder}{without_force}"
+    try:
+        for seed, wanted in configs.items():
+            directory = folder / f"seed-{seed}"
+            resume = not options.force and not is_unstarted(directory)
+            with _hint_when_stopped(lambda: hint):
+                summary, _ = train_and_report(
+                    wanted, directory.name, directory if resume else None, directory, options
+                )
+            summaries.append(summary)
+    finally:
+        # no run could start
+        if output is None and not any(folder.iterdir()):
+            folder.rmdir()
+    require_same_data(folder, summaries)
+    first = next(iter(configs.values()))
+    splits = load_data(first.data, first.seed, options.data_dir, notice)
+    return {"seeds": list(configs), **report_seeds(summaries, splits), "runs": summaries}

@@ -8,14 +8,22 @@ import numpy as np
 from numpy.typing import DTypeLike
 
 from nnmnist.config.schema import Config, DataConfig, TrainingConfig
-from nnmnist.data.examples import Splits
+from nnmnist.data import synthetic
+from nnmnist.data.examples import Source, Splits
 from nnmnist.data.sources import Notify, load_source, silent, split
-from nnmnist.evaluation.predictor import NormalizedNetwork
+from nnmnist.evaluation.evaluate import targets
+from nnmnist.evaluation.predictor import NormalizedNetwork, skip_normalization
+from nnmnist.model import gradcheck
 from nnmnist.model.network import Network
 from nnmnist.model.optimizers import OPTIMIZERS, Optimizer
 from nnmnist.model.outputs import OUTPUTS
 from nnmnist.model.solvers import SOLVERS
 from nnmnist.randomness import generator
+
+CHECK_EXAMPLES = 8  # examples of a gradient check
+CHECK_PARAMETERS = 100  # parameters of an array that are checked one by one
+# A limit for large networks: the products of one example, for each parameter that is checked.
+CHECK_PRODUCTS = 40_000_000
 
 
 def load_data(
@@ -80,3 +88,36 @@ def make_optimizer(network: Network, settings: TrainingConfig) -> Optimizer | No
     if settings.optimizer in SOLVERS:
         return None
     return OPTIMIZERS[settings.optimizer](network.theta.size, settings.momentum, network.dtype)
+
+
+def check_gradient(settings: Config) -> list[gradcheck.Check]:
+    """Check the gradient of a config's network in float64, at a random point, on a few examples.
+
+    The point is random because all biases are zero when training starts, where a relu could lie
+    exactly on its kink.
+    """
+    splits = split(_check_examples(settings), 0)
+    network = build_network(settings, splits, np.float64)
+    rng = np.random.default_rng(settings.seed)
+    for W, b in zip(network.W, network.b, strict=True):
+        W[:] = rng.standard_normal(W.shape) / W.shape[1] ** 0.5
+        b[:] = rng.standard_normal(b.shape)
+    network, train, _ = skip_normalization(network, splits.train, splits.validation)
+    x, y = train.x[:CHECK_EXAMPLES].astype(np.float64), train.y[:CHECK_EXAMPLES]
+    one_hot = targets(network.output, train)
+    has_dropout = settings.model.dropout or settings.model.input_dropout
+    return gradcheck.check(
+        network,
+        x,
+        y.T.astype(np.float64) if one_hot is None else one_hot[:, y],
+        settings.training.weight_decay,
+        dropout_seed=settings.seed if has_dropout else None,
+        most=max(2, min(CHECK_PARAMETERS, CHECK_PRODUCTS // network.theta.size)),
+    )
+
+
+def _check_examples(settings: Config) -> Source:
+    """The data of a config; for MNIST a few generated digits, which need no files."""
+    if settings.data.path is None and settings.data.name in ("mnist", "synthetic"):
+        return synthetic.load(settings.seed, n_train=2 * CHECK_EXAMPLES, n_test=CHECK_EXAMPLES)
+    return load_source(settings.data.name, path=settings.data.path, seed=settings.seed)

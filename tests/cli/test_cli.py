@@ -68,19 +68,3 @@ def test_the_python_face():
         assert getattr(nnmnist, name) is not None
     with pytest.raises(AttributeError, match="nonsense"):
         nnmnist.nonsense  # noqa: B018
-
-
-@pytest.mark.parametrize(
-    ("called", "found", "expected"),
-    [
-        ("/usr/bin/nnmnist", "/usr/bin/nnmnist", "nnmnist"),
-        (".venv/bin/nnmnist", None, ".venv/bin/nnmnist"),
-        ("nnmnist/__main__.py", None, "nnmnist"),
-    ],
-)
-def test_the_commands_to_try_next_can_be_typed(monkeypatch, called, found, expected):
-    from nnmnist.cli.options import program
-
-    monkeypatch.setattr("sys.argv", [called])
-    monkeypatch.setattr("shutil.which", lambda name: found)
-    assert program() == expected

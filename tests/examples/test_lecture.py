@@ -10,7 +10,7 @@ import pytest
 from click.testing import CliRunner
 
 from nnmnist.cli.app import cli
-from nnmnist.cli.commands.check import check_gradient
+from nnmnist.training.setup import check_gradient
 from nnmnist.config.loading import load_config
 
 ROOT = Path(__file__).parents[2]

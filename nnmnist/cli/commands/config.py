@@ -1,4 +1,4 @@
-"""`nnmnist config`: what a config file may hold."""
+"""`nnmnist config`: the keys of a config file."""
 
 from __future__ import annotations
 
@@ -9,12 +9,15 @@ import click
 
 @click.group()
 def config() -> None:
-    """Tell what a config file may hold."""
+    """Describe what a config file may contain."""
 
 
 @config.command()
 def schema() -> None:
-    """Print the JSON Schema of config files, by which editors complete and check them."""
+    """Print the JSON Schema of config files.
+
+    Editors use it to complete and check the keys while you type.
+    """
     from nnmnist.config.loading import json_schema
 
     click.echo(json.dumps(json_schema(), indent=2))

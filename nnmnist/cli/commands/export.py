@@ -1,4 +1,4 @@
-"""`nnmnist export`: a trained network as a page to draw on, as ONNX or as safetensors."""
+"""`nnmnist export`: a trained network as an HTML drawing page, as ONNX or as safetensors."""
 
 from __future__ import annotations
 
@@ -21,14 +21,14 @@ from nnmnist.files import write_atomic
     type=click.Path(dir_okay=False, path_type=Path),
     required=True,
     metavar="FILE",
-    help="What to write: .html, a page to draw digits on, .onnx or .safetensors.",
+    help="File to write: .html (a page to draw digits on), .onnx or .safetensors.",
 )
-@click.option("--force", is_flag=True, help="Write over an existing FILE.")
+@click.option("--force", is_flag=True, help="Overwrite FILE if it exists.")
 def export(path: Path, output: Path, force: bool) -> None:
-    """Make a trained network usable elsewhere.
+    """Export a trained network as a web page, ONNX or safetensors.
 
-    The page needs no server and no network: open it in a browser, draw or paste a digit, and read
-    what the network makes of it.
+    The page needs no server and no network. Open it in a browser, draw or paste a digit, and see
+    the prediction.
     """
     require_output(output, FORMATS, force)
     try:

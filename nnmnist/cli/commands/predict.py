@@ -1,28 +1,35 @@
-"""`nnmnist predict`: what a trained network makes of images."""
+"""`nnmnist predict`: the predictions of a trained network for images."""
 
 from __future__ import annotations
 
 import json
 import os
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
-import numpy as np
 
 from nnmnist import checkpoint
 from nnmnist.checkpoint import Checkpoint
-from nnmnist.cli.digits import label, render, weight
-from nnmnist.cli.options import data_dir_option, json_option, require_output
-from nnmnist.cli.pictures import Prepared, annotated, each, save
-from nnmnist.data.examples import scale
+from nnmnist.cli.loading import read_images
+from nnmnist.cli.options import (
+    data_dir_option,
+    force_option,
+    json_option,
+    parse_ranges,
+    require_output,
+)
+from nnmnist.cli.pictures import PreparedImages, annotate, save_png
+from nnmnist.cli.terminal import format_probability, notice, render
 from nnmnist.errors import CheckpointError, DataError, printable
+from nnmnist.evaluation.records import class_label, prediction_record
 from nnmnist.images import reading
 from nnmnist.images.prepare import SIDE
 from nnmnist.images.segment import Digit
+from nnmnist.runs.data import load_splits
 from nnmnist.types import Array
 
 if TYPE_CHECKING:
@@ -36,32 +43,41 @@ if TYPE_CHECKING:
     "--test",
     "indices",
     metavar="N-M",
-    help="Read images of the test set, by index: 7 or 0-9 or 3,5,8-10.",
+    help="Predict images of the test set, given by their indices: 7, 0-9 or 3,5,8-10.",
 )
 @click.option(
-    "--many", is_flag=True, help="Find the digits of each image and read them line by line."
+    "--many", is_flag=True, help="Find all digits in each image and read them line by line."
 )
 @click.option(
-    "--annotate", type=click.Path(dir_okay=False, path_type=Path), metavar="FILE",
-    help="With --many: write the image as a PNG with a box and an answer at each digit.",
-)  # fmt: skip
+    "--annotate",
+    "annotated",
+    type=click.Path(dir_okay=False, path_type=Path),
+    metavar="FILE",
+    help="With --many: write the image as a PNG with a box and a prediction at each digit.",
+)
 @click.option(
     "--top",
     type=click.IntRange(min=1),
     default=3,
     show_default=True,
-    help="How many answers to weigh.",
+    help="Number of predictions to show.",
 )
 @click.option(
-    "--min-probability", type=click.FloatRange(0, 1), default=0.0, metavar="P",
-    help="Answer ? where the network is less sure than this.",
-)  # fmt: skip
-@click.option("--show", is_flag=True, help="Draw what the network sees.")
+    "--min-probability",
+    type=click.FloatRange(0, 1),
+    default=0.0,
+    metavar="P",
+    help="Print ? instead of a prediction with a lower probability.",
+)
+@click.option("--show", is_flag=True, help="Draw each image as the network takes it.")
 @click.option(
-    "--save-prepared", "folder", type=click.Path(file_okay=False, path_type=Path), metavar="DIR",
-    help="Keep what the network sees, a PNG each.",
-)  # fmt: skip
-@click.option("--force", is_flag=True, help="Write over existing files.")
+    "--save-prepared",
+    "folder",
+    type=click.Path(file_okay=False, path_type=Path),
+    metavar="DIR",
+    help="Save each image as the network takes it, as a PNG file.",
+)
+@force_option
 @data_dir_option
 @json_option
 def predict(
@@ -69,7 +85,7 @@ def predict(
     images: tuple[str, ...],
     indices: str | None,
     many: bool,
-    annotate: Path | None,
+    annotated: Path | None,
     top: int,
     min_probability: float,
     show: bool,
@@ -78,191 +94,204 @@ def predict(
     data_dir: Path | None,
     as_json: bool,
 ) -> None:
-    """Read digits with a trained network.
+    """Predict the digits in images with a trained network.
 
-    An IMAGE is a file, a folder of them, or - for standard input. What is not 28x28 pixels, white
-    on black, already is made so as MNIST's digits were: photos and scans of any size, dark on light
-    or light on dark.
+    An IMAGE is a file, a folder of files, or - for standard input. Photos and scans may have any
+    size, and be dark on light or light on dark: they are prepared as MNIST's digits were. An image
+    of 28x28 pixels that is white on black is used as it is.
     """
-    if bool(images) == (indices is not None):
-        raise click.UsageError("give images, or --test with indices")
-    if many and indices is not None:
-        raise click.UsageError("--many finds the digits of images; leave out --test")
-    if annotate and not (many and len(images) == 1 and not os.path.isdir(images[0])):
-        raise click.UsageError("--annotate writes one image: give --many and one IMAGE, no folder")
-    if annotate:
-        require_output(annotate, [".png"], force)
-    member = checkpoint.load(path)
-    reader = Reader(member, image_shape(path, member), top, min_probability)
-    out = Out(as_json, show, Prepared(folder, force) if folder else None, annotate)
-    if indices is not None:
-        found: Iterator[tuple[str, Any]] = test_images(path, member, indices, data_dir)
-    elif many:
-        require_mnists(path, reader.shape)
-        found = each(images, reading.read_many)
+    _require_options(images, indices, many, annotated)
+    if annotated:
+        require_output(annotated, [".png"], force)
+    model = checkpoint.load(path)
+    reader = Reader(model, image_shape(path, model), top, min_probability)
+    output = Output(as_json, show, PreparedImages(folder, force) if folder else None, annotated)
+    if many:
+        ok = predict_pages(path, images, reader, output)
     else:
-        found = each(images, lambda file, name: (reading.read(file, name, reader.shape), None))
-    failed = False
-    for name, content in found:
-        if isinstance(content, DataError):
-            click.echo(f"Error: {content}", err=True)
-            failed = True
-        else:
-            (tell_page if many else tell)(reader, out, name, *content)
-    sys.exit(1 if failed else 0)
+        ok = predict_digits(path, images, indices, data_dir, reader, output)
+    sys.exit(0 if ok else 1)
 
 
-def image_shape(path: Path, member: Checkpoint) -> tuple[int, int]:
+def _require_options(
+    images: Sequence[str], indices: str | None, many: bool, annotated: Path | None
+) -> None:
+    """Raise UsageError for options that exclude each other."""
+    if bool(images) == (indices is not None):
+        raise click.UsageError("give either images, or --test with indices")
+    if many and indices is not None:
+        raise click.UsageError("--many finds the digits in images; remove --test")
+    if annotated and not (many and len(images) == 1 and not os.path.isdir(images[0])):
+        raise click.UsageError("--annotate needs --many and exactly one IMAGE, which is no folder")
+
+
+def image_shape(path: Path, model: Checkpoint) -> tuple[int, int]:
     """(rows, columns) of the images that a network takes."""
-    shape = member.document.get("image_shape")
-    if not shape or not member.classes:
+    shape = model.document.get("image_shape")
+    if not shape or not model.classes:
         raise CheckpointError(
-            f"{path}: does not classify images, or does not say which (image_shape); use one that `train` wrote"
+            f"{path}: does not classify images, or does not state their shape (image_shape); "
+            "use a checkpoint that `nnmnist train` wrote"
         )
     rows, columns = shape
     return rows, columns
 
 
-def require_mnists(path: Path, shape: tuple[int, int]) -> None:
-    """Digits that were found are made what MNIST's are, and other networks cannot read them."""
-    if shape != (SIDE, SIDE):
-        raise CheckpointError(
-            f"{path}: takes {shape[1]}x{shape[0]} pixels; --many reads digits of {SIDE}x{SIDE}"
-        )
-
-
 @dataclass(frozen=True)
 class Reader:
-    """A network, and how its answers are wanted."""
+    """A network, and how its predictions are reported."""
 
-    member: Checkpoint
+    model: Checkpoint
     shape: tuple[int, int]  # (rows, columns) of an image
     top: int
     min_probability: float
 
-    def answer(self, pixels: Array) -> dict[str, Any]:
-        """The prediction for an image (n_inputs,) of bytes, None where it is not sure enough; the probabilities."""
-        p = self.member.network.predict(scale(pixels[None]))[0]
-        if len(p) < len(
-            self.member.classes
-        ):  # a single logistic unit says the probability of the second class
-            p = np.array([1 - p[0], p[0]])
-        order = np.argsort(-p, kind="stable")[: self.top]
-        ranked = [
-            {"label": label(self.member.classes[k]), "probability": float(p[k])} for k in order
-        ]
-        sure = p[order[0]] >= self.min_probability
-        return {
-            "prediction": ranked[0]["label"] if sure else None,
-            "probability": float(p[order[0]]),
-            "top": ranked,
-        }
+    def predict(self, pixels: Array) -> dict[str, Any]:
+        """The record of an image (n_inputs,) uint8."""
+        return prediction_record(
+            self.model.network, pixels, self.model.classes, self.top, self.min_probability
+        )
 
-    def weighed(self, record: dict[str, Any]) -> str:
-        """The prediction, then the probabilities, or scores, of the best answers."""
-        is_probability = self.member.network.output.is_probability
+    def as_text(self, record: dict[str, Any]) -> str:
+        """The prediction, then the probabilities, or scores, of the best classes."""
+        is_probability = self.model.network.output.is_probability
         ranked = "  ".join(
-            f"{entry['label']} {weight(entry['probability'], is_probability)}"
+            f"{entry['label']} {format_probability(entry['probability'], is_probability)}"
             for entry in record["top"]
         )
-        return f"{shown(record)}   {ranked}"
+        return f"{predicted(record)}   {ranked}"
 
 
 @dataclass(frozen=True)
-class Out:
-    """Where the answers go."""
+class Output:
+    """What to do with images and predictions."""
 
     as_json: bool
     show: bool
-    prepared: Prepared | None
-    annotate: Path | None
+    prepared: PreparedImages | None
+    annotated: Path | None
 
-    def seen(self, pixels: Array, name: str, place: str = "") -> None:
-        """Draw and keep what the network has seen, (rows, columns) uint8, as far as it is wanted."""
+    def show_image(self, pixels: Array, name: str, suffix: str = "") -> None:
+        """Draw and save an image (rows, columns) uint8 that the network took, if wanted."""
         if self.show:
             click.echo(render(pixels), err=self.as_json)
         if self.prepared:
-            self.prepared.save(pixels, name, place)
+            self.prepared.save(pixels, name, suffix)
 
 
-def tell(reader: Reader, out: Out, name: str, pixels: Array, truth: str | None) -> None:
-    """Print what an image (n_inputs,) shows."""
-    record = {"file": name, **reader.answer(pixels)}
-    if truth is not None:
-        record["label"] = label(truth)
-    click.echo(json.dumps(record) if out.as_json else as_text(record, reader))
-    out.seen(pixels.reshape(reader.shape), name)
-
-
-def tell_page(
-    reader: Reader, out: Out, name: str, picture: Image, lines: list[list[Digit]]
-) -> None:
-    """Print what a picture shows, line by line."""
-    answers = [
-        [{"box": digit.box, **reader.answer(digit.image.reshape(-1))} for digit in line]
-        for line in lines
-    ]
-    if out.annotate:
-        boxes = [(record["box"], shown(record)) for line in answers for record in line]
-        save(out.annotate, annotated(picture, boxes))
-    if out.as_json:
-        told = [{"text": text(line), "digits": line} for line in answers]
-        click.echo(json.dumps({"file": name, "lines": told}))
-    for number, (line, read) in enumerate(zip(lines, answers, strict=True), start=1):
-        if not out.as_json:
-            click.echo(f"{printable(name, 1000)}, line {number}: {text(read)}")
-        for place, (digit, record) in enumerate(zip(line, read, strict=True), start=1):
-            if not out.as_json:
-                left, top, width, height = digit.box
-                click.echo(f"    {reader.weighed(record)}   at {left},{top}, {width}x{height}")
-            out.seen(digit.image, name, f"-{number}-{place}")
-
-
-def text(line: list[dict[str, Any]]) -> str:
-    """The answers of a line in one word, or, where classes have longer names, in several."""
-    words = [shown(record) for record in line]
-    return ("" if all(len(word) == 1 for word in words) else " ").join(words)
-
-
-def shown(record: dict[str, Any]) -> str:
-    """The prediction, or ? for none."""
+def predicted(record: dict[str, Any]) -> str:
+    """The prediction as text, ? for none."""
     return "?" if record["prediction"] is None else str(record["prediction"])
 
 
-def as_text(record: dict[str, Any], reader: Reader) -> str:
-    """file: prediction, then what the best answers are given; whether it is right, where that is known."""
-    truth = ""
-    if "label" in record:
-        truth = f"   (is {record['label']}{'' if record['label'] == record['prediction'] else ', WRONG'})"
-    return f"{printable(record['file'], 1000)}: {reader.weighed(record)}{truth}"
+def predict_digits(
+    path: Path,
+    images: Sequence[str],
+    indices: str | None,
+    data_dir: Path | None,
+    reader: Reader,
+    output: Output,
+) -> bool:
+    """Print a prediction for each image, or for images of the test set.
+
+    Returns:
+        Whether all images could be read.
+    """
+    ok = True
+    if indices is not None:
+        for name, pixels, truth in test_images(path, reader.model, indices, data_dir):
+            _print_digit(reader, output, name, pixels, truth)
+    for name, content in read_images(
+        images, lambda file, name: reading.read(file, name, reader.shape)
+    ):
+        if isinstance(content, DataError):
+            notice(f"Error: {content}")
+            ok = False
+        else:
+            _print_digit(reader, output, name, content)
+    return ok
+
+
+def predict_pages(path: Path, images: Sequence[str], reader: Reader, output: Output) -> bool:
+    """Print the digits of each image, line by line.
+
+    Returns:
+        Whether all images could be read.
+    """
+    if reader.shape != (SIDE, SIDE):
+        rows, columns = reader.shape
+        raise CheckpointError(
+            f"{path}: takes {columns}x{rows} pixels; --many needs a network for {SIDE}x{SIDE}"
+        )
+    ok = True
+    for name, content in read_images(images, reading.read_many):
+        if isinstance(content, DataError):
+            notice(f"Error: {content}")
+            ok = False
+        else:
+            _print_page(reader, output, name, *content)
+    return ok
+
+
+def _print_digit(
+    reader: Reader, output: Output, name: str, pixels: Array, truth: str | None = None
+) -> None:
+    """Print the prediction for an image (n_inputs,), and whether it is right if that is known."""
+    record = {"file": name, **reader.predict(pixels)}
+    right = ""
+    if truth is not None:
+        label = record["label"] = class_label(truth)
+        right = f"   (is {label}{'' if label == record['prediction'] else ', WRONG'})"
+    if output.as_json:
+        click.echo(json.dumps(record))
+    else:
+        click.echo(f"{printable(name, 1000)}: {reader.as_text(record)}{right}")
+    output.show_image(pixels.reshape(reader.shape), name)
+
+
+def _print_page(
+    reader: Reader, output: Output, name: str, picture: Image, lines: list[list[Digit]]
+) -> None:
+    """Print the digits that were found in a picture, line by line."""
+    records = [
+        [{"box": digit.box, **reader.predict(digit.image.reshape(-1))} for digit in line]
+        for line in lines
+    ]
+    if output.annotated:
+        boxes = [(record["box"], predicted(record)) for line in records for record in line]
+        save_png(output.annotated, annotate(picture, boxes))
+    if output.as_json:
+        found = [{"text": _line_text(line), "digits": line} for line in records]
+        click.echo(json.dumps({"file": name, "lines": found}))
+    for number, (line, line_records) in enumerate(zip(lines, records, strict=True), start=1):
+        if not output.as_json:
+            click.echo(f"{printable(name, 1000)}, line {number}: {_line_text(line_records)}")
+        for place, (digit, record) in enumerate(zip(line, line_records, strict=True), start=1):
+            if not output.as_json:
+                left, top, width, height = digit.box
+                click.echo(f"    {reader.as_text(record)}   at {left},{top}, {width}x{height}")
+            output.show_image(digit.image, name, f"-{number}-{place}")
+
+
+def _line_text(records: list[dict[str, Any]]) -> str:
+    """The predictions of a line as one word, or as several if a class has a longer name."""
+    words = [predicted(record) for record in records]
+    return ("" if all(len(word) == 1 for word in words) else " ").join(words)
 
 
 def test_images(
-    path: Path, member: Checkpoint, indices: str, data_dir: Path | None
-) -> Iterator[tuple[str, tuple[Array, str]]]:
-    """Images of the test set of the data that the network was trained on, with their labels."""
-    from nnmnist.cli.commands.evaluate import load_splits
-
-    splits = load_splits(path, member, None, data_dir)
-    for i in parse_indices(indices, len(splits.test)):
-        yield f"test[{i}]", (splits.test.inputs[i], splits.classes[int(splits.test.targets[i])])
-
-
-def parse_indices(text: str, n: int) -> list[int]:
-    """`3,5,8-10` as [3, 5, 8, 9, 10], each below n.
+    path: Path, model: Checkpoint, indices: str, data_dir: Path | None
+) -> Iterator[tuple[str, Array, str]]:
+    """The name, pixels (n_inputs,) and class of images of the test set.
 
     Raises:
-        click.UsageError: it is something else.
+        click.UsageError: the indices have another form, or are outside the test set.
     """
-    chosen: list[int] = []
-    for part in text.split(","):
-        first, dash, last = part.strip().partition("-")
-        if not first.isdecimal() or (dash and not last.isdecimal()):
-            raise click.UsageError(f"--test {text}: expected indices such as 7, 0-9 or 3,5,8-10")
-        low, high = int(first), int(last) if dash else int(first)
-        if high < low or high >= n:
-            raise click.UsageError(
-                f"--test {text}: expected indices from 0 to {n - 1}, in rising order"
-            )
-        chosen.extend(range(low, high + 1))
-    return chosen
+    ranges = parse_ranges(indices, "--test", "indices such as 7, 0-9 or 3,5,8-10")
+    splits = load_splits(path, model, data_dir, notify=notice)
+    n = len(splits.test)
+    if any(each.stop > n for each in ranges):
+        raise click.UsageError(f"--test {indices}: the indices of the test set are 0 to {n - 1}")
+    for each in ranges:
+        for i in each:
+            yield f"test[{i}]", splits.test.inputs[i], splits.classes[int(splits.test.targets[i])]

@@ -1,4 +1,4 @@
-"""`nnmnist report`: a run as one page of HTML."""
+"""`nnmnist report`: a run as one HTML page."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ from pathlib import Path
 import click
 
 from nnmnist import checkpoint
-from nnmnist.cli.commands.evaluate import examples_of, load_splits, split_option
-from nnmnist.cli.options import data_dir_option, require_output
+from nnmnist.cli.loading import load_examples
+from nnmnist.cli.options import data_dir_option, require_output, split_option
 from nnmnist.files import write_atomic
 from nnmnist.report.page import page
 from nnmnist.report.subject import Subject
@@ -26,21 +26,19 @@ from nnmnist.runs.resume import read_progress
     help="Where to write the page.  [default: RUN/report.html]",
 )
 @split_option
-@click.option("--force", is_flag=True, help="Write over an existing FILE.")
+@click.option("--force", is_flag=True, help="Overwrite FILE if it exists.")
 @data_dir_option
 def report(run: Path, output: Path | None, split: str, force: bool, data_dir: Path | None) -> None:
-    """Write a page about a run: curves, mistakes, weights, calibration.
+    """Write an HTML report: curves, mistakes, weights, calibration.
 
-    One HTML file that holds all it shows, for any browser; nothing in it is fetched from elsewhere.
+    RUN is a run directory. The report is one file for any browser and loads nothing from elsewhere.
     """
     output = output or run / "report.html"
     require_output(output, [".html"], force)
     curves = history.read(run)
     best, last = run / "best.npz", run / "last.npz"
-    member, progress = checkpoint.load(best), read_progress(checkpoint.load(last), last)
-    splits = load_splits(best, member, None, data_dir)
-    examples_of(splits, split, best)
-    write_atomic(
-        output, page(Subject(curves.name, member, progress, curves, splits, split)).encode()
-    )
+    trained, progress = checkpoint.load(best), read_progress(checkpoint.load(last), last)
+    splits, _ = load_examples(best, trained, split, None, data_dir)
+    html = page(Subject(curves.name, trained, progress, curves, splits, split))
+    write_atomic(output, html.encode())
     click.echo(output)

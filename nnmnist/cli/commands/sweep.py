@@ -1,18 +1,30 @@
-"""`nnmnist sweep`: many runs over a space of configs, several at once, on one machine or more."""
+"""`nnmnist sweep`: many runs over a space of configs, several at once, on one or more machines."""
 
 from __future__ import annotations
 
 import json
-import os
+from collections.abc import Sequence
 from importlib.util import find_spec
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import click
 
-from nnmnist.cli.options import data_dir_option, json_option, notice
+from nnmnist.cli.options import data_dir_option, json_option, quiet_option
+from nnmnist.cli.terminal import LiveText, align, notice
+from nnmnist.data import toy
 from nnmnist.errors import MissingLibrary, NnmnistError
+from nnmnist.sweep.space import text_of
+from nnmnist.training.threads import available_cores
 
-LOOK = 0.5  # seconds between two looks at the trials
+if TYPE_CHECKING:
+    from optuna.trial import FrozenTrial
+
+    from nnmnist.sweep.plan import Sweep
+    from nnmnist.sweep.store import Store
+
+REFRESH = 0.5  # seconds between two updates of the progress
+TOP = 10  # finished trials in the live table
 
 
 @click.command()
@@ -22,22 +34,23 @@ LOOK = 0.5  # seconds between two looks at the trials
     "--jobs",
     type=click.IntRange(min=1, max=1024),
     metavar="N",
-    help="Runs at once, one thread each.  [default: one a core]",
+    help="Number of runs at the same time, each with one thread.  [default: one per core]",
 )
 @click.option(
     "-o",
     "--output",
     type=click.Path(file_okay=False, path_type=Path),
-    help="Where the runs go.  [default: runs/<sweep>]",
+    help="Where to write the runs.  [default: runs/<sweep>]",
 )
 @click.option(
     "--storage",
     metavar="URL",
-    help="Keep the trials in postgresql://..., for several machines.  [default: in the output]",
+    help="Store the trials in the database postgresql://..., to use several machines.  "
+    "[default: a file in the output]",
 )
 @data_dir_option
 @json_option
-@click.option("-q", "--quiet", is_flag=True, help="No progress, only results and errors.")
+@quiet_option
 def sweep(
     file: Path,
     jobs: int | None,
@@ -49,49 +62,27 @@ def sweep(
 ) -> None:
     """Train over a space of configs, several runs at once.
 
-    The same command goes on where it was stopped.
+    To resume a sweep that was stopped, run the same command again.
     """
     _require_optuna()
-    from nnmnist.cli.trials import Progress, ranked, table
-    from nnmnist.sweep import plan, pool, worker
+    from nnmnist.sweep import plan, pool
+    from nnmnist.sweep.table import ranked_records
 
     wanted = plan.load(file)
     folder = output or Path("runs") / wanted.name
-    progress, faults = Progress(wanted, quiet), list[Exception]()
-    store = pool.open_store(wanted, folder, storage, progress.tell)
+    progress = SweepProgress(wanted, quiet)
+    store = pool.open_store(wanted, folder, storage, progress.notice)
     progress.show(store.trials())
-    left = store.left()
-    try:
-        if left:
-            # once, for all
-            worker.load(wanted.base.data, wanted.base.seed, data_dir, progress.tell)
-            with pool.Pool(
-                min(jobs or _cores(), left), wanted, folder, storage, data_dir
-            ) as workers:
-                while workers.wait(LOOK):
-                    progress.show(store.trials())
-                    left = store.left()
-                    faults += (found := workers.faults())
-                    if workers.alive():  # else the last of them is the error
-                        for fault in found:
-                            progress.tell(f"{fault}; the others go on")
-                faults += workers.faults()
-    except (KeyboardInterrupt, SystemExit):
-        progress.close()
-        notice(
-            f"stopped with {left} of {wanted.trials} trials left; the same command goes on with them"
-        )
-        raise
-    progress.close()
-    records = ranked(wanted, store.trials())
+    faults = _train(wanted, store, folder, storage, data_dir, jobs or available_cores(), progress)
+    records = ranked_records(wanted, store.trials())
     if as_json:
         for record in records:
             click.echo(json.dumps(record))
     else:
         click.echo(table(wanted, records))
     if left := store.left():
-        notice(f"{left} of {wanted.trials} trials are left; the same command goes on with them")
-        raise faults[-1] if faults else NnmnistError("all workers have ended early")
+        notice(f"{left} of {wanted.trials} trials are left; run the same command to resume")
+        raise faults[-1] if faults else NnmnistError("all workers have stopped early")
     if failed := sum(record["state"] == "failed" for record in records):
         raise NnmnistError(f"{failed} of {wanted.trials} trials failed")
 
@@ -103,6 +94,139 @@ def _require_optuna() -> None:
         )
 
 
-def _cores() -> int:
-    """Cores that this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+def _train(
+    wanted: Sweep,
+    store: Store,
+    folder: Path,
+    storage: str | None,
+    data_dir: Path | None,
+    jobs: int,
+    progress: SweepProgress,
+) -> list[Exception]:
+    """Train the trials that are left and show the progress.
+
+    Returns:
+        The errors that stopped workers.
+    """
+    from nnmnist.sweep import pool, worker
+
+    left, faults = store.left(), list[Exception]()
+    if not left:
+        progress.close()
+        return faults
+    try:
+        # once, before the workers start
+        worker.load(wanted.base.data, wanted.base.seed, data_dir, progress.notice)
+        with pool.Pool(min(jobs, left), wanted, folder, storage, data_dir) as workers:
+            while workers.wait(REFRESH):
+                progress.show(store.trials())
+                left = store.left()
+                found = workers.faults()
+                faults += found
+                # the fault of the last worker is the error of the command
+                if workers.alive():
+                    for fault in found:
+                        progress.notice(f"{fault}; the other workers continue")
+            faults += workers.faults()
+    except (KeyboardInterrupt, SystemExit):
+        progress.close()
+        notice(
+            f"stopped with {left} of {wanted.trials} trials left; run the same command to resume"
+        )
+        raise
+    progress.close()
+    return faults
+
+
+class SweepProgress:
+    """A live table of the trials on a terminal; elsewhere one line per trial that has ended."""
+
+    def __init__(self, sweep: Sweep, quiet: bool) -> None:
+        self.sweep, self.quiet = sweep, quiet
+        self._live = LiveText()
+        self._reported: set[int] | None = None  # numbers of trials; None before the first call
+
+    def show(self, trials: Sequence[FrozenTrial]) -> None:
+        """Show the trials. Those that had ended before the first call are not reported again."""
+        if self.quiet:
+            return
+        ended = {trial.number for trial in trials if trial.state.is_finished()}
+        new = set() if self._reported is None else ended - self._reported
+        self._reported = ended
+        self._live.clear()
+        for trial in trials:
+            if trial.number in new:
+                self._report(trial)
+        if self._live.is_shown:
+            self._show_table(trials, len(ended))
+
+    def _report(self, trial: FrozenTrial) -> None:
+        """Print a line for a trial that has ended; a live table shows all but the failed ones."""
+        from nnmnist.sweep.table import trial_record
+
+        record = trial_record(self.sweep, trial)
+        if record["state"] == "failed" or not self._live.is_shown:
+            notice(trial_line(self.sweep, record))
+
+    def _show_table(self, trials: Sequence[FrozenTrial], n_ended: int) -> None:
+        from nnmnist.sweep.table import ranked_records
+
+        records = ranked_records(self.sweep, trials)
+        best = [each for each in records if each["state"] in ("done", "pruned")][:TOP]
+        running = [each for each in records if each["state"] == "running"]
+        title = f"{n_ended} of {self.sweep.trials} trials ended"
+        self._live.show(f"{title}\n{table(self.sweep, best + running)}")
+
+    def notice(self, line: str) -> None:
+        """Print a line above the table."""
+        self._live.clear()
+        notice(line)
+
+    def close(self) -> None:
+        """Remove the live table."""
+        self._live.clear()
+
+
+def table(sweep: Sweep, records: Sequence[dict[str, Any]]) -> str:
+    """A table with one row per trial."""
+    heads = [key.rpartition(".")[2] for key in sweep.space]
+    rows = [["trial", "state", "validation", "epochs", "seconds", *heads, "run"]]
+    for each in records:
+        seconds, score = each["seconds"], each["validation"]
+        rows.append(
+            [
+                str(each["trial"]),
+                each["state"],
+                "-" if score is None else _score(sweep, score),
+                str(each["epochs"]),
+                "-" if seconds is None else f"{seconds:.1f}",
+                *(_short(each["values"].get(key)) for key in sweep.space),
+                each["reason"] or each["run"] or "-",
+            ]
+        )
+    return align(rows, left=(-1,))
+
+
+def trial_line(sweep: Sweep, record: dict[str, Any]) -> str:
+    """One line for a trial that has ended."""
+    values = ", ".join(
+        f"{key.rpartition('.')[2]} {_short(value)}" for key, value in record["values"].items()
+    )
+    score, reason = "", ""
+    if record["validation"] is not None:
+        score = f" {_score(sweep, record['validation'])} after {record['epochs']} epochs,"
+    if record["reason"]:
+        reason = f": {record['reason']}"
+    return f"trial {record['trial']:>4} {record['state']:<6}{score} {values}{reason}"
+
+
+def _score(sweep: Sweep, value: float) -> str:
+    """An accuracy, or for values R^2."""
+    is_regression = sweep.base.data.path is None and toy.has_values(sweep.base.data.name)
+    return f"R^2 {value:.4f}" if is_regression else f"{value:.2%}"
+
+
+def _short(value: Any) -> str:
+    if value is None:
+        return "-"
+    return f"{value:.4g}" if isinstance(value, float) else text_of(value)

@@ -1,4 +1,4 @@
-"""`nnmnist train`: one run from a config file, shown while it goes on."""
+"""`nnmnist train`: train from a config file and show the progress."""
 
 from __future__ import annotations
 
@@ -10,18 +10,16 @@ from typing import Any
 
 import click
 
-from nnmnist.cli.chart import chart
 from nnmnist.cli.options import (
     chart_option,
     config_option,
     data_dir_option,
     json_option,
-    notice,
-    program,
+    quiet_option,
     set_option,
 )
-from nnmnist.cli.seeds import as_text, train_seeds
-from nnmnist.cli.training import RunOptions, train_and_report
+from nnmnist.cli.terminal import chart, notice, program_name
+from nnmnist.cli.training import RunOptions, train_and_report, train_seeds
 from nnmnist.config.loading import DEFAULT_RECIPE, Override, dump_config, find_config, load_config
 from nnmnist.config.schema import Config
 from nnmnist.data.examples import Splits
@@ -32,7 +30,8 @@ from nnmnist.training.setup import layer_sizes, load_data
 from nnmnist.training.threads import limit_blas_threads
 
 FOLDER = click.Path(file_okay=False, path_type=Path)
-IN_OUTPUT = Path("<output>")  # what --resume alone means
+IN_OUTPUT = Path("<output>")  # the value of --resume without a directory
+SCORE_NAMES = {"accuracy": "accuracy", "r2": "R^2", "cost": "cost"}
 
 
 @click.command()
@@ -47,28 +46,30 @@ IN_OUTPUT = Path("<output>")  # what --resume alone means
     flag_value=IN_OUTPUT,
     type=FOLDER,
     metavar="[DIR]",
-    help="Go on with the run in DIR; or in --output, where it begins if nothing is there.",
+    help="Resume the run in DIR. Without DIR: resume the run in --output, or start it there.",
 )
-@click.option("--force", is_flag=True, help="Write over the run in --output.")
-@click.option("--seed", metavar="N", help="Like --set seed=N.")
+@click.option("--force", is_flag=True, help="Overwrite the run in --output.")
+@click.option("--seed", metavar="N", help="Same as --set seed=N.")
 @click.option(
     "--seeds",
-    "several",
+    "seed_ranges",
     metavar="N-M",
-    help="A run for each seed, 0-6 or 0,2,5, in --output, going on with what is there; and their ensemble.",
+    help="Train one run per seed (0-6 or 0,2,5) in --output, and evaluate their ensemble. "
+    "Runs that exist are resumed.",
 )
-@click.option("--epochs", metavar="N", help="Like --set training.epochs=N.")
+@click.option("--epochs", metavar="N", help="Same as --set training.epochs=N.")
 @data_dir_option
 @click.option(
     "--threads",
     type=click.IntRange(min=1, max=1024),
     metavar="N",
-    help="Threads for matrix products.  [default: all cores]",
+    help="Number of threads for matrix products.  [default: one per core]  "
+    "On Linux x86-64 large trainings use one process per core; --threads 1 turns this off.",
 )
-@click.option("--dry-run", is_flag=True, help="Show config, layers and splits; train nothing.")
+@click.option("--dry-run", is_flag=True, help="Show config, layers and splits, but do not train.")
 @chart_option
 @json_option
-@click.option("-q", "--quiet", is_flag=True, help="No progress, only results and errors.")
+@quiet_option
 def train(
     file: str | None,
     settings: tuple[str, ...],
@@ -76,7 +77,7 @@ def train(
     resume: Path | None,
     force: bool,
     seed: str | None,
-    several: str | None,
+    seed_ranges: str | None,
     epochs: str | None,
     data_dir: Path | None,
     threads: int | None,
@@ -87,89 +88,109 @@ def train(
 ) -> None:
     """Train a network from one YAML file.
 
-    Later settings win: defaults, then the file, then --set, then the other flags.
+    Settings override each other in this order: defaults, config file, --set, other options.
     """
     if threads:
         limit_blas_threads(threads)
-    flags = (("seed", seed, "--seed"), ("training.epochs", epochs, "--epochs"))
-    overrides: list[str | Override] = [*settings]
-    overrides += (
-        Override(key, text, f"{flag} {text}") for key, text, flag in flags if text is not None
-    )
     options = RunOptions(force, data_dir, threads, quiet)
-    if several is not None:
+    overrides = _overrides(settings, seed, epochs)
+    if seed_ranges is not None:
         if seed is not None or resume is not None or with_chart or dry_run:
             raise click.UsageError(
-                "--seeds: leave out --seed, --resume, --chart and --dry-run; it goes on by itself"
+                "--seeds: remove --seed, --resume, --chart and --dry-run; runs that exist are "
+                "resumed without --resume"
             )
-        if any(setting.partition("=")[0].strip() == "seed" for setting in settings):
-            raise click.UsageError(
-                "--seeds: leave out --set seed=...; every run has a seed of its own"
-            )
-        found = train_seeds(several, file, overrides, output, options)
-        click.echo(json.dumps(found) if as_json else as_text(found))
+        _require_no_seed(settings)
+        found = train_seeds(seed_ranges, file, overrides, output, options)
+        click.echo(json.dumps(found) if as_json else seeds_as_text(found))
         return
-    directory = _resumed(resume, output)
-    if directory and force:
-        raise click.UsageError(
-            "--resume goes on with a run and --force writes over it; give one of them"
-        )
-    if directory:
-        stored_config(directory)  # tells what is wrong where there is no run
+    directory = _directory_to_resume(resume, output, force)
     path = find_config(file) if file is not None else directory and directory / "config.yaml"
     wanted = load_config(path, overrides)
-    if dry_run and as_json:
-        raise click.UsageError("--dry-run shows a page for people; leave out --json")
     if dry_run:
-        click.echo(describe(wanted, load_data(wanted.data, wanted.seed, data_dir, notice)))
+        _dry_run(wanted, data_dir, as_json)
         return
-    summary, splits = train_and_report(
-        wanted, path.stem if path else DEFAULT_RECIPE, directory, output, options
-    )
-    show(summary, with_chart, as_json)
-    if splits and not as_json and not quiet:
-        best = shlex.quote(summary["checkpoint"])
-        notice(f"next         {program()} evaluate {best}")
-        if splits.image_shape:
-            notice(f"             {program()} predict {best} --test 0-9")
-
-
-def show(summary: dict[str, Any], with_chart: bool, as_json: bool) -> None:
-    """What a finished run came to."""
+    name = path.stem if path else DEFAULT_RECIPE
+    summary, splits = train_and_report(wanted, name, directory, output, options)
     if with_chart:
         notice(chart(history.read(Path(summary["run"]))))
-    click.echo(json.dumps(summary) if as_json else result(summary))
+    click.echo(json.dumps(summary) if as_json else summary_as_text(summary))
+    if splits and not as_json and not quiet:
+        _suggest_commands(summary["checkpoint"], splits)
 
 
-def _resumed(resume: Path | None, output: Path | None) -> Path | None:
-    """The run directory to go on with: `--resume DIR`, or `--output DIR --resume`, unless that is to begin."""
+def _overrides(
+    settings: tuple[str, ...], seed: str | None, epochs: str | None
+) -> list[str | Override]:
+    """The settings of the options, the strongest last."""
+    overrides: list[str | Override] = [*settings]
+    if seed is not None:
+        overrides.append(Override("seed", seed, f"--seed {seed}"))
+    if epochs is not None:
+        overrides.append(Override("training.epochs", epochs, f"--epochs {epochs}"))
+    return overrides
+
+
+def _require_no_seed(settings: tuple[str, ...]) -> None:
+    if any(setting.partition("=")[0].strip() == "seed" for setting in settings):
+        raise click.UsageError("--seeds: remove --set seed=...; each run has its own seed")
+
+
+def _directory_to_resume(resume: Path | None, output: Path | None, force: bool) -> Path | None:
+    """The directory of the run to resume; None for a new run.
+
+    Raises:
+        click.UsageError: the options exclude each other, or name no directory.
+        ConfigError: there is no run in the directory.
+    """
     if resume is None:
         return None
-    if resume != IN_OUTPUT:
-        if output is not None and output != resume:
-            raise click.UsageError(
-                f"--resume {resume} and --output {output} name different runs; give one of them"
-            )
-        return resume
-    if output is None:
-        raise click.UsageError("--resume: which run? give its directory, as --resume DIR")
-    return None if is_unstarted(output) else output
+    if resume != IN_OUTPUT and output is not None and output != resume:
+        raise click.UsageError(
+            f"--resume {resume} and --output {output} name different runs; give one of them"
+        )
+    directory = output if resume == IN_OUTPUT else resume
+    if directory is None:
+        raise click.UsageError("--resume: which run? name its directory, as in --resume DIR")
+    if resume == IN_OUTPUT and is_unstarted(directory):
+        return None
+    if force:
+        raise click.UsageError(
+            "--resume continues a run and --force overwrites it; give one of them"
+        )
+    stored_config(directory)
+    return directory
 
 
-def result(summary: dict[str, Any]) -> str:
-    """The summary for people."""
+def _dry_run(wanted: Config, data_dir: Path | None, as_json: bool) -> None:
+    """Show what would be trained."""
+    if as_json:
+        raise click.UsageError("--dry-run prints text for people; remove --json")
+    click.echo(describe(wanted, load_data(wanted.data, wanted.seed, data_dir, notice)))
+
+
+def _suggest_commands(path: str, splits: Splits) -> None:
+    """Print commands to try next with a checkpoint."""
+    best = shlex.quote(path)
+    notice(f"next         {program_name()} evaluate {best}")
+    if splits.image_shape:
+        notice(f"             {program_name()} predict {best} --test 0-9")
+
+
+def summary_as_text(summary: dict[str, Any]) -> str:
+    """The summary of a run for people."""
     lines = []
     for split in ("validation", "test"):
-        if figures := summary[split]:
-            if "r2" in figures:
-                score = f"R^2 {figures['r2']:.4f}, mean squared error"
-            else:
-                score = (
-                    "cost"
-                    if figures["accuracy"] is None
-                    else f"accuracy {figures['accuracy']:.2%}, cost"
-                )
-            lines.append(f"{split:<12} {score} {figures['cost']:.4f}")
+        scores = summary[split]
+        if not scores:
+            continue
+        if "r2" in scores:
+            text = f"R^2 {scores['r2']:.4f}, mean squared error"
+        elif scores["accuracy"] is None:
+            text = "cost"
+        else:
+            text = f"accuracy {scores['accuracy']:.2%}, cost"
+        lines.append(f"{split:<12} {text} {scores['cost']:.4f}")
     lines.append(
         f"training     {summary['seconds']:.1f} s, {summary['epochs']} epochs on {summary['data']}"
     )
@@ -177,16 +198,46 @@ def result(summary: dict[str, Any]) -> str:
     return "\n".join(lines)
 
 
+def seeds_as_text(record: dict[str, Any]) -> str:
+    """The results of several seeds for people."""
+    lines = [f"seeds        {', '.join(map(str, record['seeds']))}"]
+    for split in ("validation", "test"):
+        if scores := record[split]:
+            texts = [_mean_as_text(name, **score) for name, score in scores.items()]
+            lines.append(f"{split:<12} {', '.join(texts)}")
+    ensemble = [_score_as_text(name, value) for name, value in record["ensemble"].items()]
+    lines.append(f"ensemble     test {', '.join(ensemble)}")
+    lines.append(f"training     {record['seconds']:.1f} s")
+    return "\n".join([*lines, *(f"checkpoint   {run['checkpoint']}" for run in record["runs"])])
+
+
+def _mean_as_text(name: str, mean: float, deviation: float | None) -> str:
+    text = _score_as_text(name, mean)
+    if deviation is None:
+        return text
+    return f"{text} (standard deviation {_number(name, deviation)})"
+
+
+def _score_as_text(name: str, value: float) -> str:
+    return f"{SCORE_NAMES[name]} {_number(name, value)}"
+
+
+def _number(name: str, value: float) -> str:
+    return f"{value:.2%}" if name == "accuracy" else f"{value:.4f}"
+
+
 def describe(settings: Config, splits: Splits) -> str:
     """The resolved config, the layers with their parameters, and the sizes of the splits."""
-    layers = list(
-        pairwise(layer_sizes(settings, splits))
-    )  # no network: it may be larger than the memory
+    # sizes only: the network may be larger than the memory
+    layers = list(pairwise(layer_sizes(settings, splits)))
     rows = [("layer", "inputs", "outputs", "function", "parameters")]
     for l, (n_in, n_out) in enumerate(layers, start=1):
         function = settings.model.activation if l < len(layers) else settings.model.output
         rows.append((str(l), str(n_in), str(n_out), function, f"{(n_in + 1) * n_out:,}"))
     rows.append(("all", "", "", "", f"{sum((n_in + 1) * n_out for n_in, n_out in layers):,}"))
     table = "\n".join(f"{a:<6}{b:>8}{c:>9}  {d:<9}{e:>12}" for a, b, c, d, e in rows)
-    sizes = f"{len(splits.train):,} training, {len(splits.validation):,} validation, {len(splits.test):,} test"
-    return f"{dump_config(settings)}\n{table}\n\n{splits.name}: {sizes} examples"
+    sizes = f"{len(splits.train):,} training, {len(splits.validation):,} validation"
+    return (
+        f"{dump_config(settings)}\n{table}\n\n"
+        f"{splits.name}: {sizes}, {len(splits.test):,} test examples"
+    )

@@ -8,7 +8,6 @@ from click.testing import CliRunner
 from PIL import Image
 
 from nnmnist.cli.commands.data import data
-from nnmnist.cli.digits import render
 from nnmnist.data import cache, mnist
 from nnmnist.data.download import Published
 from nnmnist.data.readers import idx
@@ -183,20 +182,3 @@ def test_a_sheet_is_a_png():
     result = run("show", "-o", "sheet.jpg")
     assert result.exit_code == 2
     assert "sheet.jpg: name a file that ends in .png" in result.stderr
-
-
-def test_halves_show_every_pixel():
-    image = np.array([[255, 0, 128, 127], [255, 255, 0, 0], [0, 200, 0, 0]], np.uint8)
-    assert render(image, "utf-8") == "█▄▀\n ▀"
-
-
-def test_ascii_shows_shades_where_there_are_no_blocks():
-    image = np.array([[255, 1, 0, 0], [255, 255, 26, 0]], np.uint8)
-    assert render(image, "ascii") == "@+"
-    assert render(image, "latin-1") == render(image, "no such encoding") == "@+"
-
-
-def test_stdout_decides_between_them(monkeypatch):
-    image = np.full((2, 1), 255, np.uint8)
-    monkeypatch.setattr("sys.stdout", type("Stdout", (), {"encoding": "ascii"})())
-    assert render(image) == "@"

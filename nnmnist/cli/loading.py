@@ -1,0 +1,97 @@
+"""Data and images that commands load for what a user names."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import BinaryIO, TypeVar
+
+from nnmnist.checkpoint import Checkpoint
+from nnmnist.cli.terminal import notice
+from nnmnist.config.schema import DataConfig
+from nnmnist.data.examples import Examples, Splits
+from nnmnist.data.sources import SOURCES
+from nnmnist.errors import DataError, printable
+from nnmnist.images import reading
+from nnmnist.runs.data import examples_of, load_splits
+
+Content = TypeVar("Content")
+
+
+def data_named(name: str) -> DataConfig:
+    """The data that `--data` names: a source or a folder. Raises DataError if it is neither."""
+    if name in SOURCES:
+        return DataConfig(name=name)
+    if not Path(name).is_dir():
+        raise DataError(f"--data {name}: neither a folder nor one of {', '.join(sorted(SOURCES))}")
+    return DataConfig(path=Path(name))
+
+
+def load_examples(
+    path: Path, checkpoint: Checkpoint, split: str, other: str | None, data_dir: Path | None
+) -> tuple[Splits, Examples]:
+    """The data to evaluate a checkpoint on, and the examples of one split.
+
+    Args:
+        path: the file of the checkpoint.
+        checkpoint: its contents.
+        split: the name of the split.
+        other: the data that `--data` names; None for the data that it was trained on.
+        data_dir: where to look for files first.
+
+    Raises:
+        CheckpointError, ConfigError, DataError: see `nnmnist.runs.data`.
+    """
+    wanted = None if other is None else data_named(other)
+    splits = load_splits(path, checkpoint, data_dir, wanted, notice)
+    return splits, examples_of(splits, split, path, other)
+
+
+def read_images(
+    names: Sequence[str], read: Callable[[Path | BinaryIO, str], Content]
+) -> Iterator[tuple[str, Content | DataError]]:
+    """The contents of images, or the error of each one that cannot be read.
+
+    Args:
+        names: files, folders, or - for standard input.
+        read: reads one image, given the file and its name for errors.
+    """
+    for name in names:
+        if name == "-":
+            yield name, _read(sys.stdin.buffer, name, read)
+        elif os.path.isdir(name):
+            try:
+                files = _images_in(name)
+            except DataError as error:
+                yield name, error
+                continue
+            for file in files:
+                yield str(file), _read(file, str(file), read)
+        else:
+            yield name, _read(Path(name), name, read)
+
+
+def _read(
+    file: Path | BinaryIO, name: str, read: Callable[[Path | BinaryIO, str], Content]
+) -> Content | DataError:
+    try:
+        return read(file, printable(name, 1000))
+    except DataError as error:
+        return error
+
+
+def _images_in(folder: str) -> list[Path]:
+    """The images of a folder, sorted by name. Raises DataError if there are none."""
+    name = printable(folder, 1000)
+    try:
+        files = sorted(
+            file for file in Path(folder).iterdir() if file.suffix.lower() in reading.SUFFIXES
+        )
+    except OSError as error:
+        raise DataError(f"{name}: cannot be read: {error.strerror}") from None
+    if not files:
+        suffixes = ", ".join(sorted(reading.SUFFIXES))
+        raise DataError(f"{name}: no image in this folder ({suffixes})")
+    return files

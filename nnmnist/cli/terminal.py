@@ -1,0 +1,229 @@
+"""Text for the terminal: notices, tables, progress, digits and the chart of the cost."""
+
+from __future__ import annotations
+
+import shutil
+import sys
+from collections.abc import Collection, Sequence
+from pathlib import Path
+from types import TracebackType
+from typing import TYPE_CHECKING, Any
+
+import click
+import numpy as np
+
+from nnmnist.types import Array
+
+if TYPE_CHECKING:
+    from nnmnist.evaluation.evaluate import Evaluation
+    from nnmnist.runs.history import History
+    from nnmnist.training.descent import OnProgress
+    from nnmnist.training.fit import Epoch
+
+HALF_BLOCKS = " ▄▀█"  # bit 1: the upper half has ink, bit 0: the lower half
+SHADES = " .:-=+*#%@"
+CHART_WIDTH, CHART_HEIGHT = 60, 12  # characters
+MARKS = {"training": "·", "validation": "█", "test": "★"}
+ASCII_MARKS = {"training": ".", "validation": "#", "test": "*"}
+# Steps between two updates of the progress bar: to write the cost takes longer than a step.
+STEPS_PER_UPDATE = 20
+
+
+def notice(line: str) -> None:
+    """Print a line that is not a result, on stderr."""
+    click.echo(line, err=True)
+
+
+def program_name() -> str:
+    """What to type to run this program again: its name, or its path if it is not on the PATH."""
+    called = sys.argv[0]
+    on_path = Path(called).stem != "nnmnist" or shutil.which("nnmnist") is not None
+    return "nnmnist" if on_path else called
+
+
+def can_show(text: str, encoding: str) -> bool:
+    """Whether an encoding has all characters of `text`."""
+    try:
+        text.encode(encoding)
+    except (LookupError, UnicodeEncodeError):
+        return False
+    return True
+
+
+def align(rows: Sequence[Sequence[str]], left: Collection[int]) -> str:
+    """Rows of cells as aligned columns, two spaces apart; the columns in `left` start at the left.
+
+    A negative number in `left` counts from the last column.
+    """
+    n = len(rows[0])
+    left = {column % n for column in left}
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    lines = []
+    for row in rows:
+        cells = [
+            cell.ljust(width) if column in left else cell.rjust(width)
+            for column, (cell, width) in enumerate(zip(row, widths, strict=True))
+        ]
+        lines.append("  ".join(cells).rstrip())
+    return "\n".join(lines)
+
+
+def format_probability(p: float, is_probability: bool) -> str:
+    """A probability, or the score of a squared error, in seven columns."""
+    return f"{p:7.2%}" if is_probability else f"{p:7.3f}"
+
+
+def render(image: Array, encoding: str | None = None) -> str:
+    """An image as text, one character for two pixels, one above the other.
+
+    Half blocks show every pixel, with ink from 128. An encoding without them gets ten shades of
+    ASCII characters.
+
+    Args:
+        image: (rows, columns) uint8; 0 is the background.
+        encoding: that of stdout if None.
+    """
+    # (lines, 2, columns)
+    pairs = np.pad(image, ((0, len(image) % 2), (0, 0))).reshape(-1, 2, image.shape[1])
+    if can_show(HALF_BLOCKS, encoding or sys.stdout.encoding or "ascii"):
+        upper, lower = pairs[:, 0] >= 128, pairs[:, 1] >= 128
+        characters = np.array(list(HALF_BLOCKS))[2 * upper + lower]
+    else:
+        characters = np.array(list(SHADES))[(pairs.mean(axis=1) * len(SHADES) / 256).astype(int)]
+    return "\n".join("".join(line).rstrip() for line in characters)
+
+
+def chart(history: History, encoding: str | None = None) -> str:
+    """The cost against the epochs as text, one mark per split; later splits cover earlier ones.
+
+    Args:
+        history: the curves of a run.
+        encoding: that of stderr if None.
+    """
+    all_marks = "".join(MARKS.values())
+    marks = MARKS if can_show(all_marks, encoding or sys.stderr.encoding) else ASCII_MARKS
+    costs = np.concatenate([series.cost for series in history.splits.values()])
+    low, high = float(np.nanmin(costs)), float(np.nanmax(costs))
+    last = max(float(series.steps[-1]) for series in history.splits.values())
+    canvas = np.full((CHART_HEIGHT, CHART_WIDTH), " ")
+    columns = np.arange(CHART_WIDTH)
+    for split, (steps, cost, _) in history.splits.items():
+        positions = np.rint(steps / last * (CHART_WIDTH - 1)).astype(int)
+        inside = columns[(columns >= positions[0]) & (columns <= positions[-1])]
+        y = np.interp(inside, positions, cost)
+        row = np.rint((high - y) / ((high - low) or 1) * (CHART_HEIGHT - 1)).astype(int)
+        canvas[row, inside] = marks[split]
+    lines = [f"{'':9} |{''.join(row)}".rstrip() for row in canvas]
+    lines[0] = f"{high:9.4f}{lines[0][9:]}"
+    lines[-1] = f"{low:9.4f}{lines[-1][9:]}"
+    legend = "   ".join(f"{marks[split]} {split}" for split in history.splits)
+    title = f"cost of {history.name}:   {legend}"
+    axis = f"{'':9} +{'-' * CHART_WIDTH}"
+    axis_label = f"{'':11}0{'epoch':^{CHART_WIDTH - 8}}{last:>7g}"
+    return "\n".join([title, *lines, axis, axis_label])
+
+
+def epoch_header(epoch: Epoch) -> str:
+    """The heads of the columns of `epoch_line`."""
+    score = "accuracy" if epoch.r2 is None else "R^2"
+    return f"epoch  train cost  {score:>8}  valid. cost  {score:>8}     rate  seconds  examples/s"
+
+
+def epoch_line(epoch: Epoch) -> str:
+    """The results of one epoch, aligned with `epoch_header`."""
+    validation = epoch.validation
+    return (
+        f"{epoch.number:5}  {_cost(epoch.cost):>10}  {_score(epoch):>8}"
+        f"  {_cost(validation.cost if validation else None):>11}  {_score(validation):>8}"
+        f"  {epoch.learning_rate:7.2g}  {epoch.seconds:7.2f}  {epoch.examples_per_second:10,.0f}"
+    )
+
+
+def _cost(value: float | None) -> str:
+    return "-" if value is None else f"{value:.4f}"
+
+
+def _score(result: Epoch | Evaluation | None) -> str:
+    if result is None:
+        return "-"
+    return _cost(result.r2) if result.accuracy is None else f"{result.accuracy:.2%}"
+
+
+class TrainingProgress:
+    """A line per epoch, and on a terminal a bar with the cost and accuracy of the current epoch.
+
+    Args:
+        epochs: the number of epochs of the training.
+        first: the number of the first epoch of this session.
+    """
+
+    def __init__(self, epochs: int, first: int = 1) -> None:
+        self.epochs, self.first = epochs, first
+        self.bar: Any = None
+        self.on_progress: OnProgress | None = None
+        if sys.stderr.isatty():
+            from tqdm import tqdm
+
+            self.bar = tqdm(leave=False, unit="step", dynamic_ncols=True)
+            self.on_progress = self._update
+
+    def show(self, epoch: Epoch) -> None:
+        """Print the line of an epoch that is done."""
+        if epoch.number == self.first:
+            self._print(epoch_header(epoch))
+        self._print(epoch_line(epoch))
+        self._start(epoch.number + 1)
+
+    def _update(self, step: int, steps: int, cost: float, accuracy: float | None) -> None:
+        if step == 1:
+            self.bar.reset(total=steps)
+        if step - self.bar.n >= STEPS_PER_UPDATE or step == steps:
+            score = "" if accuracy is None else f", accuracy {accuracy:.2%}"
+            self.bar.set_postfix_str(f"cost {cost:.4f}{score}", refresh=False)
+            self.bar.update(step - self.bar.n)
+
+    def _start(self, number: int) -> None:
+        if self.bar is not None:
+            self.bar.set_description(f"epoch {number} of {self.epochs}", refresh=False)
+
+    def _print(self, text: str) -> None:
+        if self.bar is not None:
+            self.bar.write(text, file=sys.stderr)
+        else:
+            notice(text)
+
+    def __enter__(self) -> TrainingProgress:
+        self._start(self.first)
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        if self.bar is not None:
+            self.bar.close()
+
+
+class LiveText:
+    """Some lines at the end of the terminal that are replaced by others; not shown elsewhere."""
+
+    def __init__(self) -> None:
+        self.is_shown = sys.stderr.isatty()
+        self._height = 0
+
+    def show(self, text: str) -> None:
+        """Replace what is shown; what does not fit on the terminal is cut off."""
+        self.clear()
+        if self.is_shown:
+            columns, rows = shutil.get_terminal_size()
+            lines = [line[: columns - 1] for line in text.splitlines()[: rows - 1]]
+            notice("\n".join(lines))
+            self._height = len(lines)
+
+    def clear(self) -> None:
+        """Remove what is shown."""
+        if self._height:
+            click.echo(f"\x1b[{self._height}A\x1b[J", err=True, nl=False)
+        self._height = 0

@@ -1,0 +1,70 @@
+"""What networks predict, as the records that `--json` prints."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from nnmnist.data.examples import Examples, scale
+from nnmnist.evaluation.evaluate import Evaluation, most_confident_mistakes, probabilities
+from nnmnist.model.network import Network
+from nnmnist.types import Array
+
+
+def class_label(name: str) -> int | str:
+    """The name of a class, as a number if it is one."""
+    return int(name) if name.isdecimal() else name
+
+
+def evaluation_record(result: Evaluation) -> dict[str, Any]:
+    """The figures of an evaluation; `r2` only for values."""
+    return {
+        "n": result.n,
+        "cost": result.cost,
+        "accuracy": result.accuracy,
+        **({} if result.r2 is None else {"r2": result.r2}),
+        "interval": result.interval,
+        "confusion": None if result.confusion is None else result.confusion.tolist(),
+    }
+
+
+def mistake_records(
+    networks: Sequence[Network], examples: Examples, classes: Sequence[str], n: int
+) -> list[dict[str, Any]]:
+    """A record of each of the `n` most confident mistakes, with its index in the data set."""
+    p = probabilities(networks, examples)
+    labels = [class_label(name) for name in classes]
+    return [
+        {
+            "index": int(examples.rows[i]),
+            "label": labels[examples.y[i]],
+            "prediction": labels[p[i].argmax()],
+            "probability": float(p[i].max()),
+            "probabilities": dict(zip(map(str, labels), p[i].tolist(), strict=True)),
+        }
+        for i in most_confident_mistakes(p, examples.y)[:n].tolist()
+    ]
+
+
+def prediction_record(
+    network: Network, pixels: Array, classes: Sequence[str], top: int, min_probability: float
+) -> dict[str, Any]:
+    """A record of the prediction for one image.
+
+    Args:
+        network: a classifier of images.
+        pixels: (n_inputs,) uint8.
+        classes: the name of each label.
+        top: number of classes to list, the most probable first.
+        min_probability: below it, the prediction is None.
+    """
+    p = network.output.class_probabilities(network.predict(scale(pixels[None])).T)[:, 0]
+    order = np.argsort(-p, kind="stable")[:top]
+    ranked = [{"label": class_label(classes[k]), "probability": float(p[k])} for k in order]
+    return {
+        "prediction": ranked[0]["label"] if p[order[0]] >= min_probability else None,
+        "probability": float(p[order[0]]),
+        "top": ranked,
+    }

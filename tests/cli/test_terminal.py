@@ -1,0 +1,124 @@
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+from click.testing import CliRunner
+
+from nnmnist.cli.app import cli
+from nnmnist.cli.terminal import (
+    ASCII_MARKS,
+    CHART_HEIGHT,
+    CHART_WIDTH,
+    MARKS,
+    align,
+    chart,
+    program_name,
+    render,
+)
+from nnmnist.runs.history import History, Series
+
+
+def nnmnist(*arguments):
+    return CliRunner().invoke(cli, [str(argument) for argument in arguments])
+
+
+def falling(n):
+    """A training cost that falls in a straight line from 2 to 1, and a higher test cost at the end."""
+    epochs = np.arange(1.0, n + 1)
+    none = np.full(n, np.nan)
+    training = Series(epochs, np.linspace(2, 1, n), none)
+    return History(
+        "mine", {"training": training, "test": Series(epochs[-1:], np.array([1.5]), none[:1])}
+    )
+
+
+@pytest.mark.parametrize(
+    ("encoding", "marks"), [("utf-8", MARKS), ("ascii", ASCII_MARKS), ("latin-1", ASCII_MARKS)]
+)
+def test_the_chart_falls_from_the_top_left_to_the_bottom_right(encoding, marks):
+    text = chart(falling(CHART_WIDTH), encoding)
+    text.encode(encoding)
+    header, *rows = text.splitlines()
+    assert header.startswith("cost of mine:")
+    assert max(map(len, text.splitlines())) < 80
+    plot = [row[11:].ljust(CHART_WIDTH) for row in rows[:CHART_HEIGHT]]
+    mark = marks["training"]
+    tops = [
+        next(i for i, row in enumerate(plot) if row[column] == mark)
+        for column in range(1, CHART_WIDTH - 1)
+    ]
+    assert tops == sorted(tops)
+    assert (tops[0], tops[-1]) == (0, CHART_HEIGHT - 1)
+    assert [row.index(marks["test"]) for row in plot if marks["test"] in row] == [CHART_WIDTH - 1]
+    assert rows[0].split("|")[0].strip() == "2.0000"
+    assert rows[CHART_HEIGHT - 1].split("|")[0].strip() == "1.0000"
+    assert rows[-1].split() == ["0", "epoch", str(CHART_WIDTH)]
+
+
+def test_a_single_epoch_and_a_constant_cost():
+    point = Series(np.array([1.0]), np.array([0.5]), np.array([np.nan]))
+    assert ASCII_MARKS["training"] in chart(History("x", {"training": point}), "ascii").splitlines()[1]
+
+
+def test_train_draws_the_chart_on_stderr(tiny_config):
+    result = nnmnist("train", "-c", tiny_config, "-o", "run", "--chart", "--json", "-q")
+    assert json.loads(result.stdout)["run"] == "run"
+    assert result.stderr.startswith("cost of run:")
+    assert result.stderr.rstrip().endswith("4")
+    assert nnmnist("train", "-c", tiny_config, "-q").stderr == ""
+
+
+def test_evaluate_draws_a_chart_per_checkpoint(tiny_config):
+    for name in ("one", "two"):
+        nnmnist("train", "-c", tiny_config, "-o", name)
+    plain = nnmnist("evaluate", "one/best.npz", "two/best.npz", "--json")
+    result = nnmnist("evaluate", "one/best.npz", "two/best.npz", "--json", "--chart")
+    assert result.stdout == plain.stdout
+    assert "cost of one:" in result.stderr
+    assert "cost of two:" in result.stderr
+    Path("two/best.npz").rename("moved.npz")
+    result = nnmnist("evaluate", "moved.npz", "--chart")
+    assert result.exit_code == 1
+    assert "no curve to draw" in result.stderr
+    assert result.stdout == ""
+
+
+def test_half_blocks_show_every_pixel():
+    image = np.array([[255, 0, 128, 127], [255, 255, 0, 0], [0, 200, 0, 0]], np.uint8)
+    assert render(image, "utf-8") == "█▄▀\n ▀"
+
+
+def test_an_encoding_without_half_blocks_gets_shades():
+    image = np.array([[255, 1, 0, 0], [255, 255, 26, 0]], np.uint8)
+    assert render(image, "ascii") == "@+"
+    assert render(image, "latin-1") == render(image, "no such encoding") == "@+"
+
+
+def test_the_encoding_of_stdout_decides(monkeypatch):
+    image = np.full((2, 1), 255, np.uint8)
+    monkeypatch.setattr("sys.stdout", type("Stdout", (), {"encoding": "ascii"})())
+    assert render(image) == "@"
+
+
+@pytest.mark.parametrize(
+    ("called", "found", "expected"),
+    [
+        ("/usr/bin/nnmnist", "/usr/bin/nnmnist", "nnmnist"),
+        (".venv/bin/nnmnist", None, ".venv/bin/nnmnist"),
+        ("nnmnist/__main__.py", None, "nnmnist"),
+    ],
+)
+def test_the_program_name_can_be_typed(monkeypatch, called, found, expected):
+    monkeypatch.setattr("sys.argv", [called])
+    monkeypatch.setattr("shutil.which", lambda name: found)
+    assert program_name() == expected
+
+
+def test_columns_are_aligned():
+    rows = [["run", "epochs", "state"], ["a", "10", "done"], ["long", "5", ""]]
+    assert align(rows, left=(0, -1)).splitlines() == [
+        "run   epochs  state",
+        "a         10  done",
+        "long       5",
+    ]
