@@ -149,7 +149,7 @@ def _mistakes(runs: Sequence[Subject]) -> Figure:
     wrong = most_confident_mistakes(p, test.y)
     if not len(wrong):
         raise PlotError(f"{run.directory}: makes no mistakes on the test set")
-    shown = wrong[: MOST_MISTAKES]
+    shown = wrong[:MOST_MISTAKES]
     captions = [
         f"{test.rows[i]}\n{classes[test.y[i]]}, read as {classes[p[i].argmax()]}" for i in shown
     ]

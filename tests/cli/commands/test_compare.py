@@ -24,14 +24,14 @@ def train(config, name, *settings):
 
 @pytest.fixture
 def trained(tiny_config):
-    """A trained network, and one that has hardly learnt."""
+    """A trained network, and one that was hardly trained."""
     return [
         train(tiny_config, "good"),
         train(tiny_config, "bad", "--epochs", "1", "--set", "training.learning_rate=1e-4"),
     ]
 
 
-def answers(path, split="test"):
+def accuracy_of(path, split="test"):
     record = json.loads(nnmnist("evaluate", path, "--split", split, "--json").stdout)
     return record["accuracy"], record["n"]
 
@@ -40,7 +40,7 @@ def test_json(trained):
     record = json.loads(nnmnist("compare", *trained, "--json").stdout)
     assert record.keys() == {"checkpoints", "split", "n", "accuracy", "right", "p", "better"}
     assert record["checkpoints"] == trained
-    accuracy, n = zip(*map(answers, trained), strict=True)
+    accuracy, n = zip(*map(accuracy_of, trained), strict=True)
     assert record["accuracy"] == list(accuracy)
     right = record["right"]
     assert sum(right.values()) == record["n"] == n[0] == 60
@@ -65,14 +65,14 @@ def test_the_table_and_the_sentence(trained):
     assert nnmnist("compare", *reversed(trained)).stdout.endswith(": B is better.\n")
 
 
-def test_a_difference_that_means_nothing(trained):
+def test_a_difference_that_is_not_significant(trained):
     found = checkpoint.load(trained[0])
     found.network.theta += np.random.default_rng(0).normal(0, 0.05, found.network.theta.size)
-    checkpoint.save("shaken.npz", found.network, found.classes)
-    record = json.loads(nnmnist("compare", trained[0], "shaken.npz", "--json").stdout)
+    checkpoint.save("perturbed.npz", found.network, found.classes)
+    record = json.loads(nnmnist("compare", trained[0], "perturbed.npz", "--json").stdout)
     assert record["better"] is None
     assert record["right"]["only_a"] + record["right"]["only_b"] > 0
-    assert "this may well be chance" in nnmnist("compare", trained[0], "shaken.npz").stdout
+    assert "this may well be chance" in nnmnist("compare", trained[0], "perturbed.npz").stdout
 
 
 def test_a_network_with_itself(trained):
@@ -84,10 +84,10 @@ def test_a_network_with_itself(trained):
 def test_outputs_of_another_kind_are_compared(tiny_config, trained):
     logistic = train(tiny_config, "logistic", "--set", "model.output=logistic")
     record = json.loads(nnmnist("compare", trained[0], logistic, "--json").stdout)
-    assert record["accuracy"][1] == answers(logistic)[0]
+    assert record["accuracy"][1] == accuracy_of(logistic)[0]
 
 
-def test_validation_examples_that_one_of_them_has_learnt(tiny_config, trained):
+def test_validation_examples_that_one_network_was_trained_on(tiny_config, trained):
     same = nnmnist("compare", *trained, "--split", "validation", "--json")
     assert json.loads(same.stdout)["n"] == 60
     other_seed = train(tiny_config, "seed1", "--seed", "1")
@@ -107,7 +107,7 @@ def test_other_data(trained, tiny):
     assert record["n"] == 300
 
 
-def test_its_own_data_by_another_name_is_not_other_data(tiny_config, trained, tiny):
+def test_its_own_data_under_another_name_is_recognised(tiny_config, trained, tiny):
     other_seed = train(tiny_config, "seed1", "--seed", "1", "--set", "data.validation=30")
     shutil.copytree(tiny, "copied")
     for folder in (tiny, "copied"):
@@ -119,7 +119,7 @@ def test_its_own_data_by_another_name_is_not_other_data(tiny_config, trained, ti
         assert nnmnist("compare", trained[0], other_seed, "--data", folder).exit_code == 0
 
 
-def test_other_data_have_no_validation_split(trained, tiny):
+def test_other_data_has_no_validation_split(trained, tiny):
     for command in (["compare", *trained], ["evaluate", trained[0]]):
         result = nnmnist(*command, "--data", tiny, "--split", "validation")
         assert result.exit_code == 2
@@ -136,7 +136,7 @@ def test_other_data_have_no_validation_split(trained, tiny):
         (Network((30, 1), output="linear"), "other.npz: is a regression"),
     ],
 )
-def test_what_does_not_compare(trained, other, message):
+def test_networks_that_cannot_be_compared(trained, other, message):
     classes = [str(k) for k in range(other.sizes[-1])] if other.output_name == "softmax" else []
     checkpoint.save("other.npz", other, classes)
     result = nnmnist("compare", trained[0], "other.npz")
@@ -154,7 +154,7 @@ def test_what_does_not_compare(trained, other, message):
         (
             ["good/best.npz", "bad/best.npz", "--data", "synthetic"],
             1,
-            "takes 30 inputs, and synthetic has 784",
+            "takes 30 inputs, but synthetic has 784",
         ),
     ],
 )
@@ -165,7 +165,7 @@ def test_bad_input(trained, arguments, code, message):
 
 
 def test_real_mnist(real_mnist):
-    """Softmax regression against the same with a hidden layer: the difference is beyond doubt."""
+    """Softmax regression against the same with a hidden layer: a highly significant difference."""
     settings = ("--epochs", "1", "--json")
     pair = [
         json.loads(nnmnist("train", "-c", name, "-o", name, *settings).stdout)["checkpoint"]

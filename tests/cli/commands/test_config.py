@@ -16,7 +16,7 @@ def test_schema_is_json_on_stdout() -> None:
     assert json.loads(result.stdout) == json_schema()
 
 
-def test_help_tells_what_it_does() -> None:
+def test_help_describes_the_command() -> None:
     result = CliRunner().invoke(config, ["--help"])
     assert result.exit_code == 0
     assert "schema  Print the JSON Schema of config files" in result.stdout

@@ -49,13 +49,13 @@ def run(*arguments, **environment):
     return CliRunner(env=environment).invoke(data, [*map(str, arguments)], catch_exceptions=False)
 
 
-def test_download_tells_where_the_files_lie(folder):
+def test_download_prints_the_folder(folder):
     result = run("download", "--data-dir", folder.parent)
     assert result.stdout == f"{folder}: 3 training and 2 test images, verified\n"
     assert result.stderr == ""
 
 
-def test_download_without_network_tells_what_to_do():
+def test_download_without_network_says_what_to_do():
     with pytest.raises(DataUnavailable, match="Fetch by hand"):
         run("download")
 
@@ -81,7 +81,7 @@ def test_info_shows_identity_counts_and_digits(folder):
     ("columns", "lines"),
     [("14", ["  ▄ ▀     ▄", "  █       █"]), ("13", ["  ▄ ▀", "  █"]), ("3", [" ▄▀"])],
 )
-def test_as_many_digits_are_drawn_as_the_terminal_has_room_for(folder, columns, lines):
+def test_as_many_digits_are_drawn_as_fit_into_the_terminal(folder, columns, lines):
     result = run("info", "--data", folder, COLUMNS=columns)
     assert result.stdout.splitlines()[13:] == lines
 
@@ -102,13 +102,13 @@ def test_info_as_json_is_one_object(folder):
     }
 
 
-def test_info_fetches_nothing(monkeypatch):
+def test_info_downloads_nothing(monkeypatch):
     monkeypatch.setenv("NNMNIST_OFFLINE", "0")
-    with pytest.raises(DataError, match="not on this machine: `nnmnist data download` fetches it"):
+    with pytest.raises(DataError, match="not on this machine; `nnmnist data download` downloads it"):
         run("info")
 
 
-def test_info_of_something_unknown_tells_what_is_known():
+def test_info_of_unknown_data_lists_what_is_known():
     with pytest.raises(
         DataError, match=r"--data emnist: neither a folder nor one of curve, .*mnist, .*synthetic"
     ):
@@ -116,11 +116,11 @@ def test_info_of_something_unknown_tells_what_is_known():
 
 
 @pytest.fixture
-def at_most_three_across(monkeypatch):
-    monkeypatch.setattr("nnmnist.cli.commands.data.ACROSS", 3)
+def at_most_three_columns(monkeypatch):
+    monkeypatch.setattr("nnmnist.cli.pictures.COLUMNS", 3)
 
 
-@pytest.mark.usefixtures("at_most_three_across")
+@pytest.mark.usefixtures("at_most_three_columns")
 def test_a_sheet_has_a_row_for_each_class(folder):
     assert run("show", "--data-dir", folder.parent).stdout == "digits.png\n"
     with Image.open("digits.png") as file:
@@ -130,8 +130,8 @@ def test_a_sheet_has_a_row_for_each_class(folder):
     np.testing.assert_array_equal(picture, 255 - np.kron(sheet, np.ones((2, 2), np.uint8)))
 
 
-@pytest.mark.usefixtures("at_most_three_across")
-def test_a_sheet_of_distorted_digits_begins_with_the_digit_itself(folder):
+@pytest.mark.usefixtures("at_most_three_columns")
+def test_a_row_of_distorted_digits_starts_with_the_original(folder):
     for distort in (["--distort"], ["--distort", "{alpha: 0}"], ["--distort", "{shift: 0}"]):
         run("show", "--data-dir", folder.parent, "-o", "sheet.png", "--force", *distort)
         with Image.open("sheet.png") as file:
@@ -141,7 +141,7 @@ def test_a_sheet_of_distorted_digits_begins_with_the_digit_itself(folder):
             assert 0 < np.abs(row[:, 1] - row[:, 2].astype(float)).max() < 256
 
 
-def test_a_sheet_without_distortion_to_speak_of_repeats_the_digit(folder):
+def test_a_row_with_a_distortion_of_zero_repeats_the_digit(folder):
     nothing = "{rotation: 0, shear: 0, scale: 0, shift: 0, alpha: 0}"
     run("show", "--data-dir", folder.parent, "--distort", nothing)
     with Image.open("digits.png") as file:
@@ -158,21 +158,21 @@ def test_a_sheet_without_distortion_to_speak_of_repeats_the_digit(folder):
             ConfigError,
             r"--distort 3: data.distort: expected true or false or a mapping",
         ),
-        (["--data", "rings"], DataError, "--data rings: its inputs are no pictures"),
+        (["--data", "rings"], DataError, "--data rings: its inputs are not images"),
     ],
 )
-def test_what_cannot_be_shown_is_told(arguments, error, message):
+def test_data_that_cannot_be_shown(arguments, error, message):
     with pytest.raises(error, match=message):
         run("show", *arguments)
 
 
-@pytest.mark.usefixtures("at_most_three_across")
-def test_an_existing_file_is_replaced_by_force_alone(folder):
+@pytest.mark.usefixtures("at_most_three_columns")
+def test_an_existing_file_is_overwritten_only_with_force(folder):
     Path("mine.png").write_text("precious")
     arguments = "show", "--data-dir", folder.parent, "-o", "mine.png"
     result = run(*arguments)
     assert result.exit_code == 1
-    assert result.stderr == "Error: mine.png: exists; write over it by --force, or name another\n"
+    assert result.stderr == "Error: mine.png: already exists; use --force to overwrite, or name another file\n"
     assert Path("mine.png").read_text() == "precious"
     assert run(*arguments, "--force").exit_code == 0
     assert Path("mine.png").read_bytes().startswith(b"\x89PNG")
@@ -181,4 +181,4 @@ def test_an_existing_file_is_replaced_by_force_alone(folder):
 def test_a_sheet_is_a_png():
     result = run("show", "-o", "sheet.jpg")
     assert result.exit_code == 2
-    assert "sheet.jpg: name a file that ends in .png" in result.stderr
+    assert "sheet.jpg: the file name must end in .png" in result.stderr

@@ -108,13 +108,13 @@ def test_pictures_of_another_shape_are_refused(trained, tmp_path):
         (folder / f"{part}-labels-idx1-ubyte").write_bytes(idx.encode(labels))
     result = nnmnist("evaluate", trained[0], "--data", folder)
     assert result.exit_code == 1
-    assert "takes 5x6 pixels, and turned has 6x5" in result.stderr
+    assert "takes 5x6 pixels, but turned has 6x5" in result.stderr
 
 
 def test_data_with_other_inputs_is_refused(trained):
     result = nnmnist("evaluate", trained[0], "--data", "synthetic")
     assert result.exit_code == 1
-    assert "takes 30 inputs, and synthetic has 784" in result.stderr
+    assert "takes 30 inputs, but synthetic has 784" in result.stderr
 
 
 @pytest.mark.parametrize(
@@ -145,26 +145,26 @@ def test_networks_that_do_not_fit_together(trained):
     for path in ("odd.npz", "turned.npz"):
         result = nnmnist("evaluate", trained[0], path)
         assert result.exit_code == 1
-        assert "form no ensemble" in result.stderr
+        assert "cannot form an ensemble" in result.stderr
         result = nnmnist("compare", trained[0], path)
         assert result.exit_code == 1
-        assert "do not compare" in result.stderr
+        assert "cannot be compared" in result.stderr
 
 
-def test_an_ensemble_is_not_judged_by_what_one_of_it_has_learnt_from(trained, tiny_config):
-    nnmnist("train", "-c", tiny_config, "--set", "training.learning_rate=0.02", "-o", "alike")
+def test_an_ensemble_is_not_evaluated_on_training_examples_of_a_member(trained, tiny_config):
+    nnmnist("train", "-c", tiny_config, "--set", "training.learning_rate=0.02", "-o", "same")
     result = nnmnist("evaluate", *trained, "--split", "validation")
     assert (result.exit_code, result.stdout) == (1, "")
     assert result.stderr.startswith(
-        f"Error: {trained[1]}: set other examples aside for validation than "
+        f"Error: {trained[1]}: has other validation examples than "
     )
-    for arguments in (["alike/best.npz", "--split", "validation"], [trained[1]]):
+    for arguments in (["same/best.npz", "--split", "validation"], [trained[1]]):
         assert nnmnist("evaluate", trained[0], *arguments).exit_code == 0
 
 
 def test_a_network_saved_from_python_needs_data(tiny):
     checkpoint.save("mine.npz", Network((30, 3)), ["0", "1", "2"])
-    assert "name it by --data" in nnmnist("evaluate", "mine.npz").stderr
+    assert "name the data with --data" in nnmnist("evaluate", "mine.npz").stderr
     record = json.loads(nnmnist("evaluate", "mine.npz", "--data", tiny, "--json").stdout)
     assert record["cost"] == pytest.approx(np.log(3))
 
@@ -176,47 +176,47 @@ def test_a_config_of_another_version(trained):
     )
     result = nnmnist("evaluate", "later.npz")
     assert result.exit_code == 1
-    assert "its config is not one of this version" in result.stderr
+    assert "its config does not fit this version" in result.stderr
     assert len(result.stderr.splitlines()) == 1
 
 
-def test_a_checkpoint_that_does_not_name_its_data_is_judged_by_its_config(trained):
+def test_a_checkpoint_that_does_not_name_its_data_is_evaluated_by_its_config(trained):
     found = checkpoint.load(trained[0])
     facts = {key: found.document[key] for key in ("image_shape", "config")}
     checkpoint.save("nameless.npz", found.network, found.classes, facts)
-    told = [
+    records = [
         json.loads(nnmnist("evaluate", path, "--json").stdout)
         for path in (trained[0], "nameless.npz")
     ]
-    assert told[0]["cost"] == told[1]["cost"]
+    assert records[0]["cost"] == records[1]["cost"]
 
 
-def test_the_surest_mistakes_as_json(trained):
+def test_the_most_confident_mistakes_as_json(trained):
     record = json.loads(
         nnmnist("evaluate", trained[0], "--split", "train", "--errors", "3", "--json").stdout
     )
     member = checkpoint.load(trained[0])
     inputs = load_data(checkpoint_settings({"checkpoint": trained[0]})).train.inputs
-    sure = [error["probability"] for error in record["errors"]]
-    assert sure == sorted(sure, reverse=True)
-    assert len(sure) == min(3, record["n"] - np.trace(record["confusion"]))
-    assert sure
+    confidence = [error["probability"] for error in record["errors"]]
+    assert confidence == sorted(confidence, reverse=True)
+    assert len(confidence) == min(3, record["n"] - np.trace(record["confusion"]))
+    assert confidence
     for error in record["errors"]:
         assert error.keys() == {"index", "label", "prediction", "probability", "probabilities"}
-        given = error["probabilities"]
-        assert list(given) == ["0", "1", "2"]
-        assert error["label"] != error["prediction"] == int(max(given, key=given.get))
-        assert given[str(error["prediction"])] == error["probability"]
+        p = error["probabilities"]
+        assert list(p) == ["0", "1", "2"]
+        assert error["label"] != error["prediction"] == int(max(p, key=p.get))
+        assert p[str(error["prediction"])] == error["probability"]
         # as the tiny data is made: the index is that of the file
         assert error["label"] == error["index"] % 3
-        p = member.network.predict(inputs[[error["index"]]].astype(np.float32) / 255)
-        np.testing.assert_allclose(list(given.values()), p[0], rtol=1e-4)
+        expected = member.network.predict(inputs[[error["index"]]].astype(np.float32) / 255)
+        np.testing.assert_allclose(list(p.values()), expected[0], rtol=1e-4)
 
 
-def test_the_surest_mistakes_as_text(trained):
+def test_the_most_confident_mistakes_as_text(trained):
     result = nnmnist("evaluate", trained[0], "--split", "train", "--errors", "2")
     assert result.exit_code == 0
-    tail = result.stdout.partition("surest mistakes\n")[2].splitlines()
+    tail = result.stdout.partition("most confident mistakes\n")[2].splitlines()
     titles = [line for line in tail if line.startswith("train[")]
     assert 1 <= len(titles) <= 2
     assert re.fullmatch(r"train\[\d+\]: [012] +\d+\.\d\d%   \(is [012] +\d+\.\d\d%\)", titles[0])
@@ -244,12 +244,12 @@ def test_mistakes_of_a_regression_are_none(trained):
     assert result.exit_code == 1
     assert (
         result.stderr
-        == "Error: values.npz: --errors shows misread classes, and this is a regression\n"
+        == "Error: values.npz: is a regression, and --errors needs a classifier\n"
     )
 
 
 def test_real_mnist(real_mnist):
-    """The whole way on the real thing: softmax regression for one epoch, the same figure twice."""
+    """One epoch of softmax regression: train and evaluate report the same accuracy."""
     record = json.loads(
         nnmnist("train", "-c", "softmax", "--epochs", "1", "-o", "run", "--json").stdout
     )
@@ -272,11 +272,11 @@ def test_the_scores_of_a_squared_error_are_not_shown_as_probabilities(tiny_confi
         nnmnist("train", "-c", tiny_config, "-o", "run", "--set", "model.output=linear").exit_code
         == 0
     )
-    told = nnmnist("evaluate", "run/best.npz", "--errors", 1).stdout.partition("surest mistakes\n")[
+    text = nnmnist("evaluate", "run/best.npz", "--errors", 1).stdout.partition("most confident mistakes\n")[
         2
     ]
-    mistake = re.match(r"test\[\d+\]: \d +(-?\d+\.\d{3})   \(is \d +(-?\d+\.\d{3})\)\n", told)
-    assert mistake, told
+    mistake = re.match(r"test\[\d+\]: \d +(-?\d+\.\d{3})   \(is \d +(-?\d+\.\d{3})\)\n", text)
+    assert mistake, text
     assert float(mistake[1]) > float(mistake[2])
     answer = nnmnist("predict", "run/best.npz", "--test", "0").stdout
     assert re.fullmatch(r"test\[0\]: \d (  \d +-?\d+\.\d{3}){3}   \(is \d(, WRONG)?\)\n", answer), (

@@ -13,7 +13,7 @@ def export(*arguments):
 
 @pytest.fixture
 def trained(tiny_config):
-    """A network that reads pictures of 6 rows and 5 columns."""
+    """A network for images of 6 rows and 5 columns."""
     assert CliRunner().invoke(cli, ["train", "-c", str(tiny_config), "-o", "run"]).exit_code == 0
     return Path("run/best.npz")
 
@@ -28,11 +28,11 @@ def test_the_suffix_names_the_format(trained, file, start):
     assert Path(file).read_bytes().startswith(start)
 
 
-def test_an_existing_file_is_replaced_by_force_alone(trained):
+def test_an_existing_file_is_overwritten_only_with_force(trained):
     Path("mine.onnx").write_text("precious")
     result = export(trained, "-o", "mine.onnx")
     assert result.exit_code == 1
-    assert result.stderr == "Error: mine.onnx: exists; write over it by --force, or name another\n"
+    assert result.stderr == "Error: mine.onnx: already exists; use --force to overwrite, or name another file\n"
     assert Path("mine.onnx").read_text() == "precious"
     assert export(trained, "-o", "mine.onnx", "--force").exit_code == 0
     assert Path("mine.onnx").stat().st_size > 1000
@@ -44,12 +44,12 @@ def test_an_existing_file_is_replaced_by_force_alone(trained):
         (
             ["run/best.npz", "-o", "x.pdf"],
             2,
-            "x.pdf: name a file that ends in .html, .onnx or .safetensors",
+            "x.pdf: the file name must end in .html, .onnx or .safetensors",
         ),
         (
             ["run/best.npz", "-o", "onnx"],
             2,
-            "onnx: name a file that ends in .html, .onnx or .safetensors",
+            "onnx: the file name must end in .html, .onnx or .safetensors",
         ),
         (
             ["run/best.npz", "-o", "x.html"],

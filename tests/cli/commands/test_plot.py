@@ -7,7 +7,7 @@ from click.testing import CliRunner
 
 from nnmnist import checkpoint
 from nnmnist.cli.app import cli
-from nnmnist.cli.commands.plot import KINDS
+from nnmnist.plots.kinds import KINDS
 
 
 def nnmnist(*arguments):
@@ -77,7 +77,7 @@ def test_several_runs_are_overlaid(run, tiny_config):
     )
 
 
-def test_runs_of_the_same_name_are_told_apart(run, tiny_config):
+def test_runs_of_the_same_name_are_drawn_under_their_paths(run, tiny_config):
     nnmnist("train", "-c", tiny_config, "-o", "elsewhere/run")
     written(plot(run, "elsewhere/run", "-o", "both.png"))
     written(plot("elsewhere/run", run, "-o", "swapped.png"))
@@ -100,13 +100,13 @@ def test_lines_of_several_runs_on_one_plot():
         ),
         (["run", "--kind", "fit"], 1, "fit draws one output against one input"),
         (["run", "run", "--kind", "weights"], 1, "draw the other kinds run by run"),
-        (["run", "-o", "x.pdf"], 2, "x.pdf: name a file that ends in .png or .svg"),
+        (["run", "-o", "x.pdf"], 2, "x.pdf: the file name must end in .png or .svg"),
         (["run", "-o", "nowhere/x.png"], 1, "nowhere"),
         (["run", "--kind", "pie"], 2, "'pie' is not one of 'curves', 'weights'"),
         (["nowhere"], 2, "'nowhere' does not exist"),
         ([], 2, "Missing argument"),
         ([".."], 1, "no curve to draw, for it holds no run"),
-        (["."], 1, "is a folder of runs; draw it by --kind sweep"),
+        (["."], 1, "is a folder of runs; draw it with --kind sweep"),
     ],
 )
 def test_bad_input_is_one_clear_line(run, arguments, code, message):
@@ -119,35 +119,35 @@ def test_bad_input_is_one_clear_line(run, arguments, code, message):
     assert all(line.startswith(("Usage:", "Try")) or not line for line in usage)
 
 
-def test_what_does_not_apply_to_a_regression():
+def test_kinds_that_do_not_apply_to_a_regression():
     line = toy("line", "linear")
-    for kind, message in (("confusion", "a regression confuses no classes"), ("weights", "no pictures"),
+    for kind, message in (("confusion", "is a regression, which has no confusion matrix"), ("weights", "are not images"),
                           ("boundary", "takes 1")):  # fmt: skip
         result = plot(line, "--kind", kind)
         assert result.exit_code == 1
         assert message in result.stderr
 
 
-def test_mistakes_are_those_that_evaluate_tells(tiny_config):
+def test_mistakes_are_those_of_evaluate(tiny_config):
     nnmnist("train", "-c", tiny_config, "-o", "poor", "--set", "training.learning_rate=1e-6")
     assert written(plot("poor", "--kind", "mistakes", "-o", "wrong.svg")) == ["wrong.svg"]
     drawn = Path("wrong.svg").read_text()
-    told = json.loads(nnmnist("evaluate", "poor/best.npz", "--errors", "48", "--json").stdout)[
+    errors = json.loads(nnmnist("evaluate", "poor/best.npz", "--errors", "48", "--json").stdout)[
         "errors"
     ]
-    assert told
-    for mistake in told:
+    assert errors
+    for mistake in errors:
         assert f"<!-- {mistake['index']} -->" in drawn
         assert f"<!-- {mistake['label']}, read as {mistake['prediction']} -->" in drawn
 
 
-def test_what_has_no_mistakes_or_no_pictures_has_no_picture_of_them(tiny_config):
-    nnmnist("train", "-c", tiny_config, "-o", "sure", "--set", "training.epochs=60")
-    result = plot("sure", "--kind", "mistakes")
-    assert (result.exit_code, result.stderr) == (1, "Error: sure: it gets nothing wrong\n")
+def test_without_mistakes_or_images_there_is_no_figure_of_mistakes(tiny_config):
+    nnmnist("train", "-c", tiny_config, "-o", "perfect", "--set", "training.epochs=60")
+    result = plot("perfect", "--kind", "mistakes")
+    assert (result.exit_code, result.stderr) == (1, "Error: perfect: makes no mistakes on the test set\n")
     result = plot(toy("three_classes", "softmax"), "--kind", "mistakes")
     assert result.exit_code == 1
-    assert "mistakes are drawn of pictures" in result.stderr
+    assert "mistakes are drawn for classified images" in result.stderr
 
 
 def test_three_inputs_are_refused_by_boundary():
@@ -158,7 +158,7 @@ def test_three_inputs_are_refused_by_boundary():
     )
 
 
-def test_other_data_is_not_drawn_into_the_same_plot():
+def test_runs_on_different_data_are_not_drawn_into_one_figure():
     toy("line", "linear")
     toy("hinge", "linear")
     result = plot("line", "hinge", "--kind", "fit")
@@ -166,7 +166,7 @@ def test_other_data_is_not_drawn_into_the_same_plot():
     assert "hinge: was trained on other data than line" in result.stderr
 
 
-def test_missing_data_is_told_after_the_pictures_that_need_none(run):
+def test_missing_data_is_reported_after_the_figures_that_need_none(run):
     found = checkpoint.load(run / "best.npz")
     facts = {**found.document, "config": {"data": {"name": "mnist"}}}
     checkpoint.save(run / "best.npz", found.network, found.classes, facts)
@@ -203,7 +203,7 @@ def test_a_sweep_over_two_of_three_keys(swept, tiny_config):
     assert result.exit_code == 1
     assert result.stderr == (
         "Error: swept: its runs differ in 3 keys (model.hidden, training.batch_size, training.learning_rate); "
-        "choose one or two of them by --key\n"
+        "choose one or two of them with --key\n"
     )
     assert written(plot(swept, "--kind", "sweep", "--key", "hidden", "--key", "learning_rate")) == [
         "swept/sweep.png"
@@ -215,13 +215,13 @@ def test_a_sweep_over_two_of_three_keys(swept, tiny_config):
     [
         (["swept", "--kind", "sweep", "--key", "lerning_rate"], 2, "did you mean learning_rate?"),
         (["swept", "--kind", "sweep", "--key", "seed"], 2, "--key seed: unknown key"),
-        (["swept", "--key", "learning_rate"], 2, "--key belongs to --kind sweep"),
+        (["swept", "--key", "learning_rate"], 2, "--key needs --kind sweep"),
         (["swept", "swept", "--kind", "sweep"], 1, "draw the other kinds run by run"),
-        (["swept/rate-0.05-0", "--kind", "sweep"], 1, "a sweep is a folder of finished runs"),
-        (["swept/rate-1e+30-0", "--kind", "sweep"], 1, "a sweep is a folder of finished runs"),
+        (["swept/rate-0.05-0", "--kind", "sweep"], 1, "a sweep is a folder with two or more finished runs"),
+        (["swept/rate-1e+30-0", "--kind", "sweep"], 1, "a sweep is a folder with two or more finished runs"),
     ],
 )
-def test_what_is_no_sweep(swept, arguments, code, message):
+def test_folders_and_keys_that_are_no_sweep(swept, arguments, code, message):
     result = plot(*arguments)
     assert result.exit_code == code
     assert message in result.stderr
@@ -238,11 +238,11 @@ def test_runs_that_differ_in_nothing_are_no_sweep(tiny_config):
     assert "its runs differ in no key; train some that do" in result.stderr
 
 
-def test_classes_and_values_are_not_drawn_into_one_sweep(swept):
+def test_classifiers_and_regressions_are_not_drawn_into_one_sweep(swept):
     nnmnist("train", "-c", "lecture/line", "-o", "swept/line", "-q", "--set", "data.validation=20")
     result = plot(swept, "--kind", "sweep", "--key", "learning_rate")
     assert result.exit_code == 1
-    assert "holds runs of classes and of values" in result.stderr
+    assert "holds classifiers and regressions" in result.stderr
 
 
 def test_without_matplotlib(run, monkeypatch):

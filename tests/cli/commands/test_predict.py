@@ -93,14 +93,24 @@ def test_a_bad_image_does_not_stop_the_others(trained, pictures):
     assert "gone.png: cannot be read: No such file" in errors[2]
 
 
-@pytest.mark.parametrize("indices", ["x", "5-2", "60", "1-", "", "-3"])
-def test_bad_indices(trained, indices):
+@pytest.mark.parametrize(
+    ("indices", "message"),
+    [
+        ("x", "expected indices such as 7"),
+        ("5-2", "5-2 runs backwards; try 2-5"),
+        ("60", "the indices of the test set are 0 to 59"),
+        ("1-", "expected indices"),
+        ("", "expected indices"),
+        ("-3", "expected indices"),
+    ],
+)
+def test_bad_indices(trained, indices, message):
     result = nnmnist("predict", trained, f"--test={indices}")
     assert result.exit_code == 2
-    assert "expected indices" in result.stderr
+    assert f"--test {indices}: {message}" in result.stderr
 
 
-def test_neither_or_both(trained):
+def test_neither_or_both_of_images_and_test(trained):
     assert nnmnist("predict", trained).exit_code == 2
     assert nnmnist("predict", trained, "x.png", "--test", "1").exit_code == 2
 
@@ -112,12 +122,12 @@ def test_an_empty_folder(trained):
     assert "no image in this folder" in result.stderr
 
 
-def test_a_network_that_reads_no_images():
+def test_a_network_whose_inputs_are_not_images():
     checkpoint.save("points.npz", Network((2, 3)), ["red", "green", "blue"])
     assert "does not classify images" in nnmnist("predict", "points.npz", "x.png").stderr
 
 
-def test_one_logistic_unit_weighs_two_classes():
+def test_one_logistic_unit_has_two_classes():
     network = Network((4, 1), output="logistic")
     network.theta[:] = [0, 0, 0, 0, 1]
     checkpoint.save("two.npz", network, ["no", "yes"], {"image_shape": [2, 2]})
@@ -133,7 +143,7 @@ def test_one_logistic_unit_weighs_two_classes():
 
 @pytest.fixture
 def reader():
-    """A network of 28x28 images that tells digits by their likeness to the mean of each class."""
+    """A network for 28x28 images: each digit gets the class with the nearest mean image."""
     labels = np.repeat(np.arange(10, dtype=np.uint8), 60)
     images = synthetic.render(labels, np.random.default_rng(0)).reshape(10, 60, 784) / 255
     means = images.mean(axis=1)
@@ -145,7 +155,7 @@ def reader():
 
 
 def page(*lines):
-    """A sheet of digits, dark on light, five times as large as MNIST's."""
+    """A page of digits, dark on light, five times as large as MNIST's."""
     rng = np.random.default_rng(4)
     rows = []
     for line in lines:
@@ -193,7 +203,7 @@ def test_annotate_draws_on_the_picture(reader):
     content = Path("out.png").read_bytes()
     again = nnmnist("predict", reader, "page.png", "--many", "--annotate", "out.png")
     assert (again.exit_code, again.stdout) == (1, "")
-    assert "out.png: exists; write over it by --force" in again.stderr
+    assert "out.png: already exists; use --force to overwrite" in again.stderr
     forced = nnmnist(
         "predict",
         reader,
@@ -209,7 +219,7 @@ def test_annotate_draws_on_the_picture(reader):
     assert Path("out.png").read_bytes() != content  # question marks, in another colour
 
 
-def test_annotate_keeps_paper_and_ink_of_a_transparent_picture(reader):
+def test_annotate_shows_a_transparent_picture_on_white(reader):
     ink = np.asarray(page("25"))
     # black, and nothing around it
     Image.fromarray(np.dstack([0 * ink] * 3 + [255 - ink])).save("clear.png")
@@ -227,7 +237,7 @@ def test_annotate_keeps_paper_and_ink_of_a_transparent_picture(reader):
     assert (outs[1] == outs[2]).all()
 
 
-def test_below_the_wanted_probability_is_a_question_mark(reader):
+def test_below_the_minimum_probability_is_a_question_mark(reader):
     page("3").save("three.png")
     arguments = "predict", reader, "three.png", "--min-probability", "0.999999"
     assert nnmnist(*arguments).stdout.startswith("three.png: ?   ")
@@ -253,7 +263,7 @@ def test_a_blank_picture_is_no_digit(reader):
         assert result.stdout.startswith("eight.png")
 
 
-def test_save_prepared_keeps_what_the_network_sees(reader):
+def test_save_prepared_saves_what_the_network_takes(reader):
     page("4").save("four.png")
     page("12", "7").save("many.png")
     Path("other").mkdir()
@@ -261,11 +271,11 @@ def test_save_prepared_keeps_what_the_network_sees(reader):
     assert nnmnist("predict", reader, "four.png", "other", "--save-prepared", "seen").exit_code == 0
     assert sorted(file.name for file in Path("seen").iterdir()) == ["four-2.png", "four.png"]
     first = nnmnist("predict", reader, "four.png", "--json").stdout
-    kept = nnmnist("predict", reader, "seen/four.png", "--json").stdout  # passes unchanged
-    assert json.loads(kept)["top"] == json.loads(first)["top"]
+    saved = nnmnist("predict", reader, "seen/four.png", "--json").stdout  # used as it is
+    assert json.loads(saved)["top"] == json.loads(first)["top"]
     again = nnmnist("predict", reader, "four.png", "--save-prepared", "seen")
     assert again.exit_code == 1
-    assert "exists; write over it by --force" in again.stderr
+    assert "already exists; use --force to overwrite" in again.stderr
     assert (
         nnmnist("predict", reader, "four.png", "--save-prepared", "seen", "--force").exit_code == 0
     )
@@ -296,13 +306,13 @@ def test_show_draws_every_digit_of_a_page(reader):
         ["--many"],
     ],
 )
-def test_options_that_do_not_go_together(reader, arguments):
+def test_options_that_exclude_each_other(reader, arguments):
     result = nnmnist("predict", reader, *arguments)
     assert result.exit_code == 2
     assert "Usage" in result.stderr
 
 
-def test_many_needs_a_network_of_mnists_size(trained, pictures):
+def test_many_needs_a_network_for_28x28(trained, pictures):
     result = nnmnist("predict", trained, pictures[0], "--many")
     assert result.exit_code == 1
-    assert "takes 5x6 pixels; --many reads digits of 28x28" in result.stderr
+    assert "takes 5x6 pixels; --many needs a network for 28x28" in result.stderr

@@ -29,7 +29,7 @@ def test_an_empty_split(tiny_config):
     assert "leaves this split empty" in result.stderr
 
 
-def test_the_default_place_and_an_existing_file(run):
+def test_the_default_file_and_an_existing_file(run):
     result = nnmnist("report", run)
     assert (result.exit_code, result.stdout) == (0, "run/report.html\n")
     Path("run/report.html").write_text("mine")
@@ -37,7 +37,7 @@ def test_the_default_place_and_an_existing_file(run):
     assert result.exit_code == 1
     assert (
         result.stderr
-        == "Error: run/report.html: exists; write over it by --force, or name another\n"
+        == "Error: run/report.html: already exists; use --force to overwrite, or name another file\n"
     )
     assert Path("run/report.html").read_text() == "mine"
     assert nnmnist("report", run, "--force").exit_code == 0
@@ -52,7 +52,7 @@ def test_the_default_place_and_an_existing_file(run):
         (["."], 1, "holds no run (no metrics.csv)"),
         (["run", "-o", "nowhere/page.html"], 1, "nowhere"),
         (["run", "-o", "run"], 2, "is a directory"),
-        (["run", "-o", "page.txt"], 2, "page.txt: name a file that ends in .html"),
+        (["run", "-o", "page.txt"], 2, "page.txt: the file name must end in .html"),
         (["run", "--split", "all"], 2, "--split"),
         ([], 2, "Missing argument"),
     ],
@@ -64,7 +64,7 @@ def test_bad_input(run, arguments, code, message):
     assert result.stdout == ""
 
 
-def test_data_that_cannot_be_had(run):
+def test_missing_data(run):
     found = checkpoint.load(run / "best.npz")
     checkpoint.save(run / "best.npz", found.network, found.classes,
                     {**found.document, "config": {"data": {"path": "gone"}}})  # fmt: skip

@@ -83,7 +83,7 @@ def test_the_same_command_again_trains_nothing(sweep_file):
     assert {path: path.stat().st_mtime_ns for path in Path("runs").rglob("*.npz")} == written
 
 
-def test_what_is_trained_is_taken_over_where_the_journal_is_lost(sweep_file):
+def test_finished_runs_are_reused_if_the_journal_is_lost(sweep_file):
     file = sweep_file("space: {training.learning_rate: [0.01, 0.05]}")
     first, _ = records(file)
     written = {path: path.stat().st_mtime_ns for path in Path("runs").rglob("*.npz")}
@@ -106,7 +106,7 @@ def test_a_run_of_another_config_is_set_aside(sweep_file):
     assert not Path("runs/tune/trial-0001-before-1").exists()
 
 
-def test_a_failed_trial_is_recorded_and_the_others_go_on(sweep_file):
+def test_a_failed_trial_is_recorded_and_the_others_continue(sweep_file):
     file = sweep_file(
         "space: {training.learning_rate: [1e30, 0.05], training.optimizer: [sgd, adam]}\n"
         "set: {training.momentum: 0.5}"
@@ -122,7 +122,7 @@ def test_a_failed_trial_is_recorded_and_the_others_go_on(sweep_file):
     assert trials[0]["reason"] in again.stdout
 
 
-def test_seeds_are_runs_whose_mean_counts(sweep_file):
+def test_a_trial_with_seeds_is_scored_by_their_mean(sweep_file):
     trials, _ = records(
         sweep_file("space: {training.learning_rate: [0.001]}\nseeds: 3\nset: {seed: 5}")
     )
@@ -137,7 +137,7 @@ def test_seeds_are_runs_whose_mean_counts(sweep_file):
 
 
 @pytest.mark.parametrize("pruner", ["median", "asha", "hyperband"])
-def test_a_pruner_stops_what_is_worse(sweep_file, pruner):
+def test_a_pruner_stops_worse_trials(sweep_file, pruner):
     rates = [*(0.05 + n / 1000 for n in range(6)), *(n * 1e-7 for n in range(1, 7))]
     trials, result = records(
         sweep_file(
@@ -158,7 +158,7 @@ def test_a_pruner_stops_what_is_worse(sweep_file, pruner):
 
 
 @pytest.mark.parametrize("sampler", ["random", "tpe"])
-def test_samplers_make_as_many_trials_as_are_wanted(sweep_file, sampler):
+def test_samplers_make_the_requested_number_of_trials(sweep_file, sampler):
     text = (
         "space:\n"
         "  training.learning_rate: {log_uniform: [1e-3, 0.1]}\n"
@@ -174,7 +174,7 @@ def test_samplers_make_as_many_trials_as_are_wanted(sweep_file, sampler):
     assert {n: more[n] for n in range(5)} == trials
 
 
-def test_values_are_compared_by_r2(tmp_path):
+def test_regressions_are_compared_by_r2(tmp_path):
     file = tmp_path / "line.yaml"
     file.write_text(
         "config: lecture/line\nset: {training.epochs: 2, data.validation: 20}\n"
@@ -187,7 +187,7 @@ def test_values_are_compared_by_r2(tmp_path):
     assert f"R^2 {summary['validation']['r2']:.4f}" in nnmnist("sweep", file).stdout
 
 
-def test_missing_data_are_told_before_anything_is_claimed(tmp_path):
+def test_missing_data_is_reported_before_any_trial_starts(tmp_path):
     file = tmp_path / "a.yaml"
     file.write_text("set: {data.fallback: null}\nspace: {seed: [1]}")
     trials, result = records(file)

@@ -97,7 +97,7 @@ def test_dry_run_describes_and_trains_nothing(tiny_config):
         (["--resume", "nowhere"], "holds no run"),
         (["--resume", "nowhere", "--force"], "give one of them"),
         (["--colour"], "No such option"),
-        (["--dry-run", "--json"], "leave out --json"),
+        (["--dry-run", "--json"], "remove --json"),
     ],
 )
 def test_bad_usage_is_exit_2_and_one_clear_line(tiny_config, arguments, message):
@@ -117,7 +117,7 @@ def test_an_existing_output_is_refused(tiny_config):
     assert train("-c", tiny_config, "-o", "run", "--force").exit_code == 0
 
 
-def test_a_finished_run_is_passed_by_with_the_same_json(tiny_config):
+def test_a_finished_run_is_not_trained_again_and_prints_the_same_json(tiny_config):
     first = train("-c", tiny_config, "-o", "run", "--json", "-q")
     before = {path: path.read_bytes() for path in Path("run").iterdir()}
     for arguments in (
@@ -128,7 +128,7 @@ def test_a_finished_run_is_passed_by_with_the_same_json(tiny_config):
         again = train(*arguments, "--json")
         assert again.exit_code == 0
         assert again.stdout == first.stdout
-        assert again.stderr == "run: was finished before, with this config; nothing is left to do\n"
+        assert again.stderr == "run: already finished with this config; nothing to do\n"
     assert {path: path.read_bytes() for path in Path("run").iterdir()} == before
     assert train("-c", tiny_config, "-o", "run", "-q").stderr == ""
     assert "cost" in train("-c", tiny_config, "-o", "run", "--chart", "-q").stderr
@@ -144,20 +144,20 @@ def test_another_config_in_the_directory_of_a_finished_run_is_refused(tiny_confi
     )  # trained anew
 
 
-def test_a_run_is_gone_on_with_from_within(tiny_config, monkeypatch):
+def test_a_run_is_resumed_from_inside_its_directory(tiny_config, monkeypatch):
     train("-c", tiny_config, "-o", "run", "--epochs", "2")
     monkeypatch.chdir("run")
     result = train("--resume", ".", "--epochs", "3", "--json")
     assert (result.exit_code, json.loads(result.stdout)["epochs"]) == (0, 3)
 
 
-def test_output_with_resume_begins_goes_on_and_passes_by(tiny_config):
-    begun = train("-c", tiny_config, "-o", "run", "--resume", "--epochs", "2", "--json")
-    assert json.loads(begun.stdout)["epochs"] == 2
+def test_output_with_resume_starts_resumes_or_reports_the_end(tiny_config):
+    started = train("-c", tiny_config, "-o", "run", "--resume", "--epochs", "2", "--json")
+    assert json.loads(started.stdout)["epochs"] == 2
     longer = train("-c", tiny_config, "-o", "run", "--resume", "--json")
     assert json.loads(longer.stdout)["epochs"] == 4
-    passed = train("-c", tiny_config, "-o", "run", "--resume", "--json")
-    assert passed.stdout == longer.stdout
+    finished = train("-c", tiny_config, "-o", "run", "--resume", "--json")
+    assert finished.stdout == longer.stdout
     other = train("-c", tiny_config, "-o", "run", "--resume", "--set", "model.hidden=[9]")
     assert other.exit_code == 2
 
@@ -169,7 +169,7 @@ def test_missing_data_is_exit_1(tiny_config):
     assert not Path("runs").exists()
 
 
-def test_the_fallback_is_unmissable_and_recorded():
+def test_the_fallback_is_reported_and_recorded():
     small = ["--epochs", "1", "--set", "model.hidden=[]", "--json"]
     result = train("-c", "mnist", *small)
     assert result.exit_code == 0
@@ -194,7 +194,7 @@ def test_debug_shows_the_traceback():
     assert result.exception.__class__.__name__ == "DataUnavailable"
 
 
-def test_resume_goes_on_past_the_original_epochs(tiny_config):
+def test_resume_continues_past_the_original_epochs(tiny_config):
     train("-c", tiny_config, "-o", "run")
     result = train("--resume", "run", "--epochs", "6", "--json")
     assert json.loads(result.stdout)["epochs"] == 6
@@ -210,7 +210,7 @@ def test_resume_with_another_config_is_refused(tiny_config):
 
 @pytest.mark.skipif(os.name != "posix", reason="Windows sends no SIGTERM or SIGINT to a child")
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
-def test_a_signal_leaves_a_run_to_go_on_with(tiny_config, number, code):
+def test_a_signal_leaves_a_run_that_can_be_resumed(tiny_config, number, code):
     process = spawn("train", "-c", tiny_config, "-o", "run", "--epochs", "100000")
     for line in process.stderr:
         if line.split()[0] == "3":
@@ -218,12 +218,12 @@ def test_a_signal_leaves_a_run_to_go_on_with(tiny_config, number, code):
     process.send_signal(number)
     _, rest = process.communicate(timeout=30)
     assert process.returncode == code
-    assert "go on with: nnmnist train --resume run" in rest
+    assert "resume with: nnmnist train --resume run" in rest
     assert "Traceback" not in rest
     done = checkpoint.load("run/last.npz").document["epoch"]
     assert done >= 3
-    said = int(rest.split("stopped after ")[1].split()[0])
-    assert said in (done - 1, done)  # the signal may fall between the file and the count
+    reported = int(rest.split("stopped after ")[1].split()[0])
+    assert reported in (done - 1, done)  # the signal may fall between the file and the count
 
 
 def test_threads_are_recorded(tiny_config):
@@ -233,7 +233,7 @@ def test_threads_are_recorded(tiny_config):
     assert "# blas_threads: 1\n" in Path("run/config.yaml").read_text()
 
 
-def test_values_have_r2_in_the_place_of_accuracy():
+def test_a_regression_reports_r2_instead_of_accuracy():
     result = train("-c", "lecture/line", "-o", "run", "--set", "data.validation=20")
     assert result.exit_code == 0
     assert "test         R^2 0.9" in result.stdout
@@ -244,13 +244,13 @@ def test_values_have_r2_in_the_place_of_accuracy():
     assert len({len(line) for line in lines[header : header + 5]}) == 1  # aligned
     assert "nnmnist evaluate run" in result.stderr
     assert "nnmnist predict" not in result.stderr  # there are no pictures
-    told = nnmnist("evaluate", "run/best.npz")
-    assert told.exit_code == 0
-    assert "R^2        0.9" in told.stdout
-    refused = nnmnist("evaluate", "run/best.npz", "--data", "hinge")
-    assert refused.exit_code == 0  # one input, one value
+    evaluated = nnmnist("evaluate", "run/best.npz")
+    assert evaluated.exit_code == 0
+    assert "R^2        0.9" in evaluated.stdout
+    other = nnmnist("evaluate", "run/best.npz", "--data", "hinge")
+    assert other.exit_code == 0  # it has one input and one value too
     assert (
-        "learnt values (outputs: 1), and threshold has 2 classes"
+        "was trained on values (outputs: 1), but threshold has 2 classes"
         in nnmnist("evaluate", "run/best.npz", "--data", "threshold").stderr
     )
     assert "does not classify images" in nnmnist("predict", "run/best.npz", "--test", "0").stderr
