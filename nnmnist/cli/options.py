@@ -49,7 +49,7 @@ other_data_option = click.option(
     "--data",
     "other",
     metavar="NAME|FOLDER",
-    help="Use other data than the network was trained on.",
+    help="Use this data instead of the data that the network was trained on.",
 )
 quiet_option = click.option(
     "-q", "--quiet", is_flag=True, help="Show no progress, only results and errors."

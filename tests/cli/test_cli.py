@@ -21,7 +21,7 @@ def test_help_lists_every_command():
 
 
 @pytest.mark.parametrize("name", COMMANDS)
-def test_a_commands_own_help_says_the_same(name):
+def test_the_help_of_a_command_starts_with_the_same_line(name):
     command = getattr(import_module(f"nnmnist.cli.commands.{name}"), name)
     assert command.get_short_help_str(limit=200) == COMMANDS[name]
 
@@ -61,7 +61,7 @@ def test_python_m():
     assert result.stdout.startswith("nnmnist")
 
 
-def test_the_python_face():
+def test_the_public_api():
     import nnmnist
 
     for name in nnmnist.__all__:

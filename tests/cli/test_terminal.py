@@ -24,7 +24,7 @@ def nnmnist(*arguments):
 
 
 def falling(n):
-    """A training cost that falls in a straight line from 2 to 1, and a higher test cost at the end."""
+    """A training cost that falls from 2 to 1 in a straight line, and one test cost at the end."""
     epochs = np.arange(1.0, n + 1)
     none = np.full(n, np.nan)
     training = Series(epochs, np.linspace(2, 1, n), none)
@@ -58,7 +58,9 @@ def test_the_chart_falls_from_the_top_left_to_the_bottom_right(encoding, marks):
 
 def test_a_single_epoch_and_a_constant_cost():
     point = Series(np.array([1.0]), np.array([0.5]), np.array([np.nan]))
-    assert ASCII_MARKS["training"] in chart(History("x", {"training": point}), "ascii").splitlines()[1]
+    assert (
+        ASCII_MARKS["training"] in chart(History("x", {"training": point}), "ascii").splitlines()[1]
+    )
 
 
 def test_train_draws_the_chart_on_stderr(tiny_config):

@@ -221,7 +221,7 @@ def test_a_limit_to_the_size_of_files(tiny_config):
         # said how to go on, unless it failed before training
         *said, error = stderr.splitlines(keepends=True)
         assert_one_line(error)
-        assert said == [] or said[0].endswith(f"go on with: nnmnist train --resume {run}\n")
+        assert said == [] or said[0].endswith(f"resume with: nnmnist train --resume {run}\n")
         assert "File too large" in error
         assert str(run) in error
         assert_whole(run)
@@ -261,7 +261,7 @@ def test_a_full_disk(tiny_config, small_disk):
     _, stderr = finished(process)
     assert process.returncode == 1
     said, error = stderr.splitlines(keepends=True)
-    assert said.startswith("stopped after 2 of 6 epochs; go on with: nnmnist train --resume ")
+    assert said.startswith("stopped after 2 of 6 epochs; resume with: nnmnist train --resume ")
     assert_one_line(error)
     assert "No space left on device" in error
     assert str(run) in error

@@ -88,7 +88,7 @@ def test_a_signal_at_any_moment(tiny_config, number, code, count):
         strike(process, number, lines=3, seconds=rng.uniform(0, 0.3))
         _, stderr = finished(process)
         assert process.returncode == code, stderr
-        assert f"go on with: nnmnist train --resume {run}" in stderr
+        assert f"resume with: nnmnist train --resume {run}" in stderr
         assert "Traceback" not in stderr
         assert "Error" not in stderr
         assert_whole(run)
@@ -129,4 +129,4 @@ def test_the_way_to_go_on_names_the_flags_that_it_needs(tiny_config):
     )
     strike(process, signal.SIGINT, lines=3)
     _, stderr = finished(process)
-    assert stderr.endswith("go on with: nnmnist train --resume 'a run' --data-dir . --threads 1\n")
+    assert stderr.endswith("resume with: nnmnist train --resume 'a run' --data-dir . --threads 1\n")

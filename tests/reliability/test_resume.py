@@ -78,7 +78,7 @@ def test_another_number_of_threads_is_allowed_and_said(steady):
     train("-c", steady, "-o", "run", "--epochs", "1")
     assert resumed(threads=1, epochs=2) == ""
     assert resumed(threads=2, epochs=3).startswith(
-        "blas_threads was 1 so far and is 2 now: the last bits may differ"
+        "blas_threads changed from 1 to 2: results may differ in the last bits"
     )
     assert resumed(threads=2, epochs=4) == ""
 

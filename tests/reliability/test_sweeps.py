@@ -65,7 +65,7 @@ def test_a_stopped_sweep_keeps_everything_and_goes_on(sweep_file, number, code):
     process.send_signal(number)
     _, stderr = finished(process)
     assert process.returncode == code, stderr
-    assert "trials left; the same command goes on with them" in stderr
+    assert "trials left; run the same command to resume" in stderr
     assert "Traceback" not in stderr
     kept = summaries()
     assert 1 <= len(kept) < POINTS
@@ -119,7 +119,7 @@ def test_a_killed_worker_is_told(sweep_file):
     _, stderr = finished(process)
     assert process.returncode == 1
     assert stderr.endswith(
-        "4 of 4 trials are left; the same command goes on with them\nError: a worker was killed (SIGKILL)\n"
+        "4 of 4 trials are left; run the same command to resume\nError: a worker was killed (SIGKILL)\n"
     )
 
 
@@ -130,4 +130,4 @@ def test_a_killed_worker_is_told_while_others_go_on(sweep_file):
     os.kill(workers_of(process)[0], signal.SIGKILL)
     _, stderr = finished(process)
     assert process.returncode == 0, stderr
-    assert "a worker was killed (SIGKILL); the others go on\n" in stderr
+    assert "a worker was killed (SIGKILL); the other workers continue\n" in stderr

@@ -47,7 +47,12 @@ def listed():
 def test_a_finished_run(settings, splits):
     summary = finish(settings, splits, "one")
     (entry,) = listed()
-    assert (entry.name, entry.path, entry.state, entry.reason) == ("one", Path("runs/one"), "done", "")
+    assert (entry.name, entry.path, entry.state, entry.reason) == (
+        "one",
+        Path("runs/one"),
+        "done",
+        "",
+    )
     assert (entry.epochs, entry.seconds) == (2, summary["seconds"])
     assert (entry.validation, entry.test) == (summary["validation"], summary["test"])
     assert entry.settings["training.learning_rate"] == 0.05
@@ -112,7 +117,8 @@ def test_runs_are_found_at_any_depth_but_not_in_hidden_folders(settings, splits)
 
 def test_seeds_are_folded_into_mean_and_deviation(settings, splits):
     found = [
-        finish(changed(settings, seed, learning_rate=1e-3), splits, f"seed-{seed}-slow") for seed in (0, 1, 2)
+        finish(changed(settings, seed, learning_rate=1e-3), splits, f"seed-{seed}-slow")
+        for seed in (0, 1, 2)
     ]
     finish(settings, splits, "other")
     other, seeds = table.group_by_seed(listed())
@@ -142,7 +148,11 @@ def test_what_differs_in_state_or_is_the_same_seed_again_is_not_folded(settings,
 
 def test_the_best_is_a_finished_one_judged_by_validation(settings, splits):
     assert table.best([]) is None
-    for name, accuracy, cost, test in (("a", 0.9, 0.3, 0.99), ("b", 0.95, 0.3, 0.5), ("c", 0.95, 0.2, 0.5)):
+    for name, accuracy, cost, test in (
+        ("a", 0.9, 0.3, 0.99),
+        ("b", 0.95, 0.3, 0.5),
+        ("c", 0.95, 0.2, 0.5),
+    ):
         summary = finish(settings, splits, name)
         summary["validation"] = {"cost": cost, "accuracy": accuracy}
         summary["test"]["accuracy"] = test
@@ -170,7 +180,9 @@ def test_a_damaged_summary_is_left_out_and_told(settings, splits, text):
     Path("runs/bad/summary.json").write_text(text)
     entries, (problem,) = table.read_all(Path("runs"))
     assert [entry.name for entry in entries] == ["good"]
-    assert problem.endswith("summary.json: is not what `nnmnist train` writes; remove it, or train again")
+    assert problem.endswith(
+        "summary.json: is not what `nnmnist train` writes; remove it, or train again"
+    )
     with pytest.raises(DataError):
         table.read(Path("runs/bad"), Path("runs"))
 

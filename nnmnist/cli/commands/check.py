@@ -31,7 +31,7 @@ def check(file: str | None, settings: tuple[str, ...]) -> None:
 
 def as_text(checks: list[Check]) -> str:
     """One row per parameter array."""
-    lines = [f"{'array':<6}{'shape':>14}{'singly':>9}{'largest relative error':>24}"]
+    lines = [f"{'array':<6}{'shape':>14}{'checked':>9}{'largest relative error':>24}"]
     for each in checks:
         shape = " x ".join(map(str, each.shape))
         wrong = "" if each.error <= TOLERANCE else f"   above {TOLERANCE:g}: WRONG"

@@ -42,7 +42,10 @@ data_option = click.option(
 @data.command()
 @data_dir_option
 def download(data_dir: Path | None) -> None:
-    """Download MNIST if it is missing, verify it, and print its folder."""
+    """Download and verify MNIST.
+
+    Files that exist are not downloaded again. The command prints the folder of the files.
+    """
     source = load(data_dir, notify=notice)
     click.echo(
         f"{source.identity['folder']}: {len(source.train[0]):,} training and "
@@ -55,7 +58,10 @@ def download(data_dir: Path | None) -> None:
 @data_dir_option
 @json_option
 def info(wanted: str, data_dir: Path | None, as_json: bool) -> None:
-    """Describe data: folder, hashes, examples per class, and a few digits."""
+    """Describe data: its source, its classes, a few digits.
+
+    It shows the folder of the files, their hashes and the number of examples per class.
+    """
     source = load_named(wanted, data_dir)
     if as_json:
         click.echo(json.dumps(as_record(source)))

@@ -88,7 +88,7 @@ def train(
 ) -> None:
     """Train a network from one YAML file.
 
-    Settings override each other in this order: defaults, config file, --set, other options.
+    Settings come from four places, and later ones win: defaults, config file, --set, other options.
     """
     if threads:
         limit_blas_threads(threads)

@@ -15,7 +15,7 @@ def test_one_row_per_array(tiny_config, normalize):
     result = check("-c", tiny_config, "--set", f"model.normalize={normalize}")
     assert result.exit_code == 0
     header, *rows = result.stdout.splitlines()
-    assert header.split() == ["array", "shape", "singly", "largest", "relative", "error"]
+    assert header.split() == ["array", "shape", "checked", "largest", "relative", "error"]
     assert [row.split()[0] for row in rows] == ["W1", "W2", "b1", "b2"]
     assert rows[0].split()[1:5] == ["8", "x", "30", "100"]
     assert rows[1].split()[1:5] == ["3", "x", "8", "24"]

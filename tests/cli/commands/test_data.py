@@ -104,7 +104,9 @@ def test_info_as_json_is_one_object(folder):
 
 def test_info_downloads_nothing(monkeypatch):
     monkeypatch.setenv("NNMNIST_OFFLINE", "0")
-    with pytest.raises(DataError, match="not on this machine; `nnmnist data download` downloads it"):
+    with pytest.raises(
+        DataError, match="not on this machine; `nnmnist data download` downloads it"
+    ):
         run("info")
 
 
@@ -172,7 +174,10 @@ def test_an_existing_file_is_overwritten_only_with_force(folder):
     arguments = "show", "--data-dir", folder.parent, "-o", "mine.png"
     result = run(*arguments)
     assert result.exit_code == 1
-    assert result.stderr == "Error: mine.png: already exists; use --force to overwrite, or name another file\n"
+    assert (
+        result.stderr
+        == "Error: mine.png: already exists; use --force to overwrite, or name another file\n"
+    )
     assert Path("mine.png").read_text() == "precious"
     assert run(*arguments, "--force").exit_code == 0
     assert Path("mine.png").read_bytes().startswith(b"\x89PNG")

@@ -155,9 +155,7 @@ def test_an_ensemble_is_not_evaluated_on_training_examples_of_a_member(trained, 
     nnmnist("train", "-c", tiny_config, "--set", "training.learning_rate=0.02", "-o", "same")
     result = nnmnist("evaluate", *trained, "--split", "validation")
     assert (result.exit_code, result.stdout) == (1, "")
-    assert result.stderr.startswith(
-        f"Error: {trained[1]}: has other validation examples than "
-    )
+    assert result.stderr.startswith(f"Error: {trained[1]}: has other validation examples than ")
     for arguments in (["same/best.npz", "--split", "validation"], [trained[1]]):
         assert nnmnist("evaluate", trained[0], *arguments).exit_code == 0
 
@@ -242,10 +240,7 @@ def test_mistakes_of_a_regression_are_none(trained):
     checkpoint.save("values.npz", Network((30, 1), output="linear"), [])
     result = nnmnist("evaluate", "values.npz", "--errors", "5")
     assert result.exit_code == 1
-    assert (
-        result.stderr
-        == "Error: values.npz: is a regression, and --errors needs a classifier\n"
-    )
+    assert result.stderr == "Error: values.npz: is a regression, and --errors needs a classifier\n"
 
 
 def test_real_mnist(real_mnist):
@@ -272,9 +267,9 @@ def test_the_scores_of_a_squared_error_are_not_shown_as_probabilities(tiny_confi
         nnmnist("train", "-c", tiny_config, "-o", "run", "--set", "model.output=linear").exit_code
         == 0
     )
-    text = nnmnist("evaluate", "run/best.npz", "--errors", 1).stdout.partition("most confident mistakes\n")[
-        2
-    ]
+    text = nnmnist("evaluate", "run/best.npz", "--errors", 1).stdout.partition(
+        "most confident mistakes\n"
+    )[2]
     mistake = re.match(r"test\[\d+\]: \d +(-?\d+\.\d{3})   \(is \d +(-?\d+\.\d{3})\)\n", text)
     assert mistake, text
     assert float(mistake[1]) > float(mistake[2])

@@ -32,7 +32,10 @@ def test_an_existing_file_is_overwritten_only_with_force(trained):
     Path("mine.onnx").write_text("precious")
     result = export(trained, "-o", "mine.onnx")
     assert result.exit_code == 1
-    assert result.stderr == "Error: mine.onnx: already exists; use --force to overwrite, or name another file\n"
+    assert (
+        result.stderr
+        == "Error: mine.onnx: already exists; use --force to overwrite, or name another file\n"
+    )
     assert Path("mine.onnx").read_text() == "precious"
     assert export(trained, "-o", "mine.onnx", "--force").exit_code == 0
     assert Path("mine.onnx").stat().st_size > 1000
@@ -79,5 +82,6 @@ def test_a_missing_library_is_named(trained, monkeypatch, library):
     result = export(trained, "-o", f"x.{library}")
     assert result.exit_code == 1
     assert result.stderr == (
-        f"Error: this format needs {library}, which is not installed: pip install 'nnmnist[{library}]'\n"
+        f"Error: this format needs {library}, which is not installed: "
+        f"pip install 'nnmnist[{library}]'\n"
     )

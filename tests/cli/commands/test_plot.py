@@ -26,7 +26,11 @@ def run(tiny_config):
 
 def toy(name, output, *settings):
     """A run on one of the lecture's small problems."""
-    text = f"data: {{name: {name}, validation: 20}}\nmodel: {{hidden: [], output: {output}}}\ntraining: {{epochs: 2}}"
+    text = (
+        f"data: {{name: {name}, validation: 20}}\n"
+        f"model: {{hidden: [], output: {output}}}\n"
+        "training: {epochs: 2}"
+    )
     Path(f"{name}.yaml").write_text(text)
     result = nnmnist("train", "-c", f"{name}.yaml", "-o", name, *settings)
     assert result.exit_code == 0, result.output
@@ -121,8 +125,12 @@ def test_bad_input_is_one_clear_line(run, arguments, code, message):
 
 def test_kinds_that_do_not_apply_to_a_regression():
     line = toy("line", "linear")
-    for kind, message in (("confusion", "is a regression, which has no confusion matrix"), ("weights", "are not images"),
-                          ("boundary", "takes 1")):  # fmt: skip
+    messages = {
+        "confusion": "is a regression, which has no confusion matrix",
+        "weights": "the inputs of this network are not images",
+        "boundary": "takes 1",
+    }
+    for kind, message in messages.items():
         result = plot(line, "--kind", kind)
         assert result.exit_code == 1
         assert message in result.stderr
@@ -144,7 +152,10 @@ def test_mistakes_are_those_of_evaluate(tiny_config):
 def test_without_mistakes_or_images_there_is_no_figure_of_mistakes(tiny_config):
     nnmnist("train", "-c", tiny_config, "-o", "perfect", "--set", "training.epochs=60")
     result = plot("perfect", "--kind", "mistakes")
-    assert (result.exit_code, result.stderr) == (1, "Error: perfect: makes no mistakes on the test set\n")
+    assert (result.exit_code, result.stderr) == (
+        1,
+        "Error: perfect: makes no mistakes on the test set\n",
+    )
     result = plot(toy("three_classes", "softmax"), "--kind", "mistakes")
     assert result.exit_code == 1
     assert "mistakes are drawn for classified images" in result.stderr
@@ -202,8 +213,8 @@ def test_a_sweep_over_two_of_three_keys(swept, tiny_config):
     result = plot(swept, "--kind", "sweep")
     assert result.exit_code == 1
     assert result.stderr == (
-        "Error: swept: its runs differ in 3 keys (model.hidden, training.batch_size, training.learning_rate); "
-        "choose one or two of them with --key\n"
+        "Error: swept: its runs differ in 3 keys (model.hidden, training.batch_size, "
+        "training.learning_rate); choose one or two of them with --key\n"
     )
     assert written(plot(swept, "--kind", "sweep", "--key", "hidden", "--key", "learning_rate")) == [
         "swept/sweep.png"
@@ -217,8 +228,16 @@ def test_a_sweep_over_two_of_three_keys(swept, tiny_config):
         (["swept", "--kind", "sweep", "--key", "seed"], 2, "--key seed: unknown key"),
         (["swept", "--key", "learning_rate"], 2, "--key needs --kind sweep"),
         (["swept", "swept", "--kind", "sweep"], 1, "draw the other kinds run by run"),
-        (["swept/rate-0.05-0", "--kind", "sweep"], 1, "a sweep is a folder with two or more finished runs"),
-        (["swept/rate-1e+30-0", "--kind", "sweep"], 1, "a sweep is a folder with two or more finished runs"),
+        (
+            ["swept/rate-0.05-0", "--kind", "sweep"],
+            1,
+            "a sweep is a folder with two or more finished runs",
+        ),
+        (
+            ["swept/rate-1e+30-0", "--kind", "sweep"],
+            1,
+            "a sweep is a folder with two or more finished runs",
+        ),
     ],
 )
 def test_folders_and_keys_that_are_no_sweep(swept, arguments, code, message):

@@ -36,7 +36,7 @@ def rows(*arguments):
 
 @pytest.fixture
 def swept(tiny_config):
-    """A grid of two rates and two widths, a second and a third seed of one of them, and a run that failed."""
+    """A grid of two rates and two widths, two more seeds of one of them, and a run that failed."""
 
     def train(name, *changes):
         sets = [word for change in changes for word in ("--set", change)]
@@ -211,11 +211,16 @@ def test_a_regression_is_listed_with_r2():
 @pytest.mark.parametrize(
     "number", [signal.SIGKILL, signal.SIGINT, signal.SIGTERM], ids=["KILL", "INT", "TERM"]
 )
-def test_a_run_is_running_until_its_process_ends_and_no_other_process_may_train_it(tiny_config, number):
+def test_a_run_is_running_until_its_process_ends_and_no_other_process_may_train_it(
+    tiny_config, number
+):
     process = subprocess.Popen(
-        [sys.executable, "-m", "nnmnist", "train", "-c", tiny_config, "-o", "runs/one", "--epochs", "100000"],
-        stderr=subprocess.PIPE, text=True, env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)},
-    )  # fmt: skip
+        [sys.executable, "-m", "nnmnist", "train", "-c", tiny_config, "-o", "runs/one"]
+        + ["--epochs", "100000"],
+        stderr=subprocess.PIPE,
+        text=True,
+        env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)},
+    )
     with process:
         for line in process.stderr:
             if line.split()[0] == "3":
@@ -225,7 +230,8 @@ def test_a_run_is_running_until_its_process_ends_and_no_other_process_may_train_
             result = nnmnist("train", *again, "-q")
             assert result.exit_code == 1
             assert result.stderr == (
-                "Error: runs/one: another process is training this run; wait for it, or stop it first\n"
+                "Error: runs/one: another process is training this run; "
+                "wait for it, or stop it first\n"
             )
         assert process.poll() is None
         process.send_signal(number)

@@ -141,7 +141,8 @@ def test_a_pruner_stops_worse_trials(sweep_file, pruner):
     rates = [*(0.05 + n / 1000 for n in range(6)), *(n * 1e-7 for n in range(1, 7))]
     trials, result = records(
         sweep_file(
-            f"space: {{training.learning_rate: {rates}}}\nset: {{training.epochs: 9}}\npruner: {pruner}"
+            f"space: {{training.learning_rate: {rates}}}\n"
+            f"set: {{training.epochs: 9}}\npruner: {pruner}"
         )
     )
     assert result.exit_code == 0
