@@ -13,7 +13,7 @@ from pathlib import Path
 from statistics import fmean, stdev
 from typing import Any
 
-from nnmnist.config.loading import load_config
+from nnmnist.config.loading import flatten, load_config
 from nnmnist.config.schema import Config
 from nnmnist.config.yaml import compose, undump
 from nnmnist.errors import ConfigError, DataError
@@ -174,7 +174,7 @@ def read(directory: Path, folder: Path) -> Entry:
     name = directory.relative_to(folder).as_posix()
     name = directory.resolve().name if name == "." else name
     config = _read_config(directory / "config.yaml")
-    settings = dict(_flat(config.model_dump(mode="json")))
+    settings = flatten(config.model_dump(mode="json"))
     with suppress(FileNotFoundError):
         return _finished(name, directory, settings)
     state, reason = _read_state(directory)
@@ -203,7 +203,7 @@ def _finished(name: str, directory: Path, settings: dict[str, Any]) -> Entry:
         epochs, seconds = int(summary["epochs"]), float(summary["seconds"])
     except (ValueError, KeyError, TypeError):
         raise DataError(
-            f"{file}: is not what `nnmnist train` writes; remove it, or train again"
+            f"{file}: `nnmnist train` did not write this; remove it, or train again"
         ) from None
     return Entry(name, directory, settings, "done", epochs, seconds, validation, test)
 
@@ -232,14 +232,6 @@ def _best_epoch(rows: Iterable[Mapping[str, float | None]]) -> Scores | None:
         {"cost": row["validation_cost"], "accuracy": row["validation_accuracy"]} for row in rows
     ]
     return min((each for each in scores if each["cost"] is not None), key=rank, default=None)
-
-
-def _flat(tree: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
-    for key, value in tree.items():
-        if isinstance(value, dict):
-            yield from _flat(value, f"{prefix}{key}.")
-        else:
-            yield prefix + key, value
 
 
 # Selecting, grouping and sorting.

@@ -82,7 +82,7 @@ def test_evaluate_draws_a_chart_per_checkpoint(tiny_config):
     Path("two/best.npz").rename("moved.npz")
     result = nnmnist("evaluate", "moved.npz", "--chart")
     assert result.exit_code == 1
-    assert "no curve to draw" in result.stderr
+    assert "has no curve" in result.stderr
     assert result.stdout == ""
 
 

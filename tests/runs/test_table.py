@@ -1,4 +1,5 @@
 import json
+import re
 import shutil
 from pathlib import Path
 from statistics import fmean, stdev
@@ -6,11 +7,11 @@ from statistics import fmean, stdev
 import pytest
 
 from nnmnist.config.loading import load_config
-from nnmnist.training.setup import load_data
-from nnmnist.runs.run import create_run, reopen_run
-from nnmnist.runs.directory import FAILURE
+from nnmnist.errors import ConfigError, DataError, TrainingError
 from nnmnist.runs import table
-from nnmnist.errors import DataError, TrainingError
+from nnmnist.runs.directory import FAILURE
+from nnmnist.runs.run import create_run, reopen_run
+from nnmnist.training.setup import load_data
 
 
 @pytest.fixture
@@ -28,12 +29,12 @@ def changed(settings, seed=0, **training):
     return settings.model_copy(update={"seed": seed, "training": training})
 
 
-def begin(settings, name):
+def start(settings, name):
     return create_run(settings, "x", Path("runs") / name)
 
 
 def finish(settings, splits, name):
-    run = begin(settings, name)
+    run = start(settings, name)
     list(run.train(splits))
     return run.finish(splits)
 
@@ -59,8 +60,8 @@ def test_a_finished_run(settings, splits):
     assert entry.settings["model.hidden"] == [8]
 
 
-def test_states_are_told_by_what_is_there_and_who_holds_it(settings, splits):
-    run = begin(settings, "one")
+def test_the_state_follows_from_files_and_lock(settings, splits):
+    run = start(settings, "one")
     epochs = run.train(splits)
     assert listed()[0].state == "running"
     next(epochs)
@@ -72,20 +73,25 @@ def test_states_are_told_by_what_is_there_and_who_holds_it(settings, splits):
     assert listed()[0].state == "stopped"
     run = reopen_run(Path("runs/one"), settings)
     list(run.train(splits))
-    assert listed()[0].state == "running"  # until its test set is looked at
+    assert listed()[0].state == "running"  # until the test set is evaluated
     run.finish(splits)
     assert listed()[0].state == "done"
 
 
-def test_a_run_that_is_finished_while_it_is_looked_at_is_done(settings, splits, monkeypatch):
-    run = begin(settings, "one")
+def test_a_run_that_finishes_while_it_is_read_is_done(settings, splits, monkeypatch):
+    run = start(settings, "one")
     list(run.train(splits))
-    monkeypatch.setattr(table.lock, "is_locked", lambda directory: bool(run.finish(splits)) and False)
+
+    def finish_and_unlock(directory):
+        run.finish(splits)
+        return False
+
+    monkeypatch.setattr(table.lock, "is_locked", finish_and_unlock)
     assert listed()[0].state == "done"
 
 
-def test_a_failed_run_tells_why_until_it_is_gone_on_with(settings, splits):
-    run = begin(changed(settings, learning_rate=1e30), "one")
+def test_a_failed_run_has_a_reason_until_it_is_resumed(settings, splits):
+    run = start(changed(settings, learning_rate=1e30), "one")
     with pytest.raises(TrainingError) as error:
         list(run.train(splits))
     (entry,) = listed()
@@ -96,8 +102,8 @@ def test_a_failed_run_tells_why_until_it_is_gone_on_with(settings, splits):
     assert listed()[0].state == "stopped"
 
 
-def test_the_best_epoch_of_a_run_under_way_is_the_one_that_is_kept(settings, splits):
-    run = begin(changed(settings, epochs=9), "one")
+def test_the_best_epoch_of_a_running_run_is_that_of_its_checkpoint(settings, splits):
+    run = start(changed(settings, epochs=9), "one")
     for epoch in run.train(splits):
         if epoch.number == 8:
             break
@@ -111,11 +117,11 @@ def test_runs_are_found_at_any_depth_but_not_in_hidden_folders(settings, splits)
         finish(settings, splits, name)
     Path("runs/a/notes.txt").write_text("mine")
     assert [entry.name for entry in listed()] == ["a/deep/er", "b"]
-    (alone,), _ = table.read_all(Path("runs/b"))
-    assert alone.name == "b"
+    (single,), _ = table.read_all(Path("runs/b"))
+    assert single.name == "b"
 
 
-def test_seeds_are_folded_into_mean_and_deviation(settings, splits):
+def test_runs_of_several_seeds_have_mean_and_deviation(settings, splits):
     found = [
         finish(changed(settings, seed, learning_rate=1e-3), splits, f"seed-{seed}-slow")
         for seed in (0, 1, 2)
@@ -134,11 +140,11 @@ def test_seeds_are_folded_into_mean_and_deviation(settings, splits):
     assert table.changed(listed()) == ["seed", "training.learning_rate"]
 
 
-def test_what_differs_in_state_or_is_the_same_seed_again_is_not_folded(settings, splits):
+def test_another_state_or_the_same_seed_again_is_not_grouped(settings, splits):
     finish(settings, splits, "a")
     finish(settings, splits, "same")
     finish(changed(settings, 1), splits, "b")
-    begin(changed(settings, 2), "c")
+    start(changed(settings, 2), "c")
     assert [(row.name, row.seeds) for row in table.group_by_seed(listed())] == [
         ("*", [0, 1]),
         ("c", [2]),
@@ -146,7 +152,7 @@ def test_what_differs_in_state_or_is_the_same_seed_again_is_not_folded(settings,
     ]
 
 
-def test_the_best_is_a_finished_one_judged_by_validation(settings, splits):
+def test_the_best_run_is_finished_and_has_the_best_validation_score(settings, splits):
     assert table.best([]) is None
     for name, accuracy, cost, test in (
         ("a", 0.9, 0.3, 0.99),
@@ -162,7 +168,7 @@ def test_the_best_is_a_finished_one_judged_by_validation(settings, splits):
     assert table.best(listed()).name == "b"
 
 
-def test_values_are_ranked_by_r2_or_cost():
+def test_regressions_are_ranked_by_r2_or_cost():
     def r2(value):
         return {"cost": 1 - value, "accuracy": None, "r2": value}
 
@@ -174,20 +180,20 @@ def test_values_are_ranked_by_r2_or_cost():
 
 
 @pytest.mark.parametrize("text", ["", "[]", "{}", '{"epochs": 1}', '{"validation": 3, "test": 4}'])
-def test_a_damaged_summary_is_left_out_and_told(settings, splits, text):
+def test_a_damaged_summary_is_a_problem_and_not_an_entry(settings, splits, text):
     finish(settings, splits, "good")
     finish(settings, splits, "bad")
     Path("runs/bad/summary.json").write_text(text)
     entries, (problem,) = table.read_all(Path("runs"))
     assert [entry.name for entry in entries] == ["good"]
     assert problem.endswith(
-        "summary.json: is not what `nnmnist train` writes; remove it, or train again"
+        "summary.json: `nnmnist train` did not write this; remove it, or train again"
     )
     with pytest.raises(DataError):
         table.read(Path("runs/bad"), Path("runs"))
 
 
-def test_a_config_that_is_none_is_left_out_and_told_with_its_line(settings, splits):
+def test_a_damaged_config_is_a_problem_that_names_the_line(settings, splits):
     finish(settings, splits, "bad")
     file = Path("runs/bad/config.yaml")
     file.write_text(file.read_text().replace("dropout", "droput"))
@@ -197,7 +203,7 @@ def test_a_config_that_is_none_is_left_out_and_told_with_its_line(settings, spli
     assert "did you mean dropout?" in problem
 
 
-def test_a_config_of_an_older_version_lacks_what_has_its_default_now(settings, splits):
+def test_a_config_of_an_older_version_gets_defaults_for_new_keys(settings, splits):
     finish(settings, splits, "old")
     shutil.copytree("runs/old", "runs/new")
     file = Path("runs/old/config.yaml")
@@ -206,8 +212,8 @@ def test_a_config_of_an_older_version_lacks_what_has_its_default_now(settings, s
     assert table.changed(listed()) == []
 
 
-def test_metrics_cut_short_are_read_as_far_as_they_are_whole(settings, splits):
-    run = begin(settings, "one")
+def test_only_complete_rows_of_metrics_are_read(settings, splits):
+    run = start(settings, "one")
     next(run.train(splits))
     with open("runs/one/metrics.csv", "a") as file:
         file.write("2,0.1,0.9,1.2.3,0.9,0.1,1.0\n2,0.0")
@@ -215,9 +221,39 @@ def test_metrics_cut_short_are_read_as_far_as_they_are_whole(settings, splits):
     assert entry.epochs == 1
 
 
-def test_nothing_is_written_by_looking(settings, splits):
-    begin(settings, "one").lock.release()
+def test_reading_writes_nothing(settings, splits):
+    start(settings, "one").lock.release()
     before = {path: path.stat().st_mtime_ns for path in Path("runs").rglob("*")}
     listed()
     assert {path: path.stat().st_mtime_ns for path in Path("runs").rglob("*")} == before
     assert FAILURE not in {path.name for path in before}
+
+
+def test_mean_and_deviation_need_every_value():
+    assert table.mean_and_deviation([1.0, 3.0]) == (2.0, pytest.approx(2**0.5))
+    assert table.mean_and_deviation([1.0]) == (1.0, None)
+    assert table.mean_and_deviation([1.0, None]) is None
+    assert table.mean_and_deviation([]) is None
+
+
+def test_a_key_is_found_by_its_last_part():
+    keys = ["seed", "model.hidden", "model.dropout", "training.hidden"]
+    assert table.resolve_key("dropout", keys, [], "--sort") == "model.dropout"
+    assert table.resolve_key("state", keys, ["state"], "--sort") == "state"
+    for name, hint in (
+        ("hidden", "did you mean model.hidden or training.hidden?"),
+        ("dropuot", "did you mean dropout?"),
+        ("xyzzy", "the keys are seed, model.hidden"),
+    ):
+        with pytest.raises(ConfigError, match=f"--sort: unknown key; {re.escape(hint)}"):
+            table.resolve_key(name, keys, [], "--sort")
+
+
+def test_runs_are_selected_and_sorted(settings, splits):
+    for name, rate in (("a", 0.2), ("b", 0.1)):
+        finish(changed(settings, learning_rate=rate), splits, name)
+    entries = listed()
+    (chosen,) = table.select(entries, ["state=done", "learning_rate=0.1"])
+    assert chosen.name == "b"
+    rows = table.sort_rows(table.group_by_seed(entries), "learning_rate", list(chosen.settings))
+    assert [row.name for row in rows] == ["b", "a"]

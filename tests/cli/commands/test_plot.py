@@ -109,7 +109,7 @@ def test_lines_of_several_runs_on_one_plot():
         (["run", "--kind", "pie"], 2, "'pie' is not one of 'curves', 'weights'"),
         (["nowhere"], 2, "'nowhere' does not exist"),
         ([], 2, "Missing argument"),
-        ([".."], 1, "no curve to draw, for it holds no run"),
+        ([".."], 1, "has no curve, because it is not a run"),
         (["."], 1, "is a folder of runs; draw it with --kind sweep"),
     ],
 )

@@ -88,7 +88,7 @@ def test_a_bad_image_does_not_stop_the_others(trained, pictures):
     assert result.exit_code == 1
     assert len(result.stdout.splitlines()) == 2
     errors = result.stderr.splitlines()
-    assert errors[0].startswith("Error: no.png: not an image")
+    assert errors[0].startswith("Error: no.png: cannot be read as an image")
     assert "large.png: is 28x28 pixels; the network takes 5x6" in errors[1]
     assert "gone.png: cannot be read: No such file" in errors[2]
 

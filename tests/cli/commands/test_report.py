@@ -35,9 +35,8 @@ def test_the_default_file_and_an_existing_file(run):
     Path("run/report.html").write_text("mine")
     result = nnmnist("report", run)
     assert result.exit_code == 1
-    assert (
-        result.stderr
-        == "Error: run/report.html: already exists; use --force to overwrite, or name another file\n"
+    assert result.stderr == (
+        "Error: run/report.html: already exists; use --force to overwrite, or name another file\n"
     )
     assert Path("run/report.html").read_text() == "mine"
     assert nnmnist("report", run, "--force").exit_code == 0
@@ -49,7 +48,7 @@ def test_the_default_file_and_an_existing_file(run):
     [
         (["nowhere"], 2, "'nowhere' does not exist"),
         (["run/best.npz"], 2, "is a file"),
-        (["."], 1, "holds no run (no metrics.csv)"),
+        (["."], 1, "is not a run (no metrics.csv)"),
         (["run", "-o", "nowhere/page.html"], 1, "nowhere"),
         (["run", "-o", "run"], 2, "is a directory"),
         (["run", "-o", "page.txt"], 2, "page.txt: the file name must end in .html"),

@@ -214,9 +214,9 @@ def test_a_regression_is_listed_with_r2():
 def test_a_run_is_running_until_its_process_ends_and_no_other_process_may_train_it(
     tiny_config, number
 ):
+    train = ["train", "--epochs", "100000"]
     process = subprocess.Popen(
-        [sys.executable, "-m", "nnmnist", "train", "-c", tiny_config, "-o", "runs/one"]
-        + ["--epochs", "100000"],
+        [sys.executable, "-m", "nnmnist", *train, "-c", tiny_config, "-o", "runs/one"],
         stderr=subprocess.PIPE,
         text=True,
         env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)},

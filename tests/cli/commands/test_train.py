@@ -90,11 +90,11 @@ def test_dry_run_describes_and_trains_nothing(tiny_config):
         (["--set", "training.epochs=x"], "--set training.epochs=x"),
         (["--epochs", "0"], "--epochs 0"),
         (["--seed", "-1"], "--seed -1"),
-        (["-c", "nowhere.yaml"], "shipped recipes"),
+        (["-c", "nowhere.yaml"], "the recipes are"),
         (["--threads", "0"], "--threads"),
         (["--resume"], "which run?"),
         (["--resume", "a", "-o", "b"], "name different runs"),
-        (["--resume", "nowhere"], "holds no run"),
+        (["--resume", "nowhere"], "is not a run"),
         (["--resume", "nowhere", "--force"], "give one of them"),
         (["--colour"], "No such option"),
         (["--dry-run", "--json"], "remove --json"),
@@ -113,7 +113,7 @@ def test_an_existing_output_is_refused(tiny_config):
     Path("run/notes.txt").touch()
     result = train("-c", tiny_config, "-o", "run")
     assert result.exit_code == 2
-    assert "run exists" in result.stderr
+    assert "run already exists" in result.stderr
     assert train("-c", tiny_config, "-o", "run", "--force").exit_code == 0
 
 
@@ -138,7 +138,7 @@ def test_another_config_in_the_directory_of_a_finished_run_is_refused(tiny_confi
     train("-c", tiny_config, "-o", "run")
     result = train("-c", tiny_config, "-o", "run", "--seed", "1")
     assert result.exit_code == 2
-    assert "run exists" in result.stderr
+    assert "run already exists" in result.stderr
     assert (
         train("-c", tiny_config, "-o", "run", "--force", "--json").stderr.count("epoch") == 1
     )  # trained anew
@@ -205,7 +205,7 @@ def test_resume_with_another_config_is_refused(tiny_config):
     train("-c", tiny_config, "-o", "run")
     result = train("--resume", "run", "--set", "model.hidden=[9]")
     assert result.exit_code == 2
-    assert "model.hidden: (8,) there, (9,) now" in result.stderr
+    assert "model.hidden: (8,) before, (9,) now" in result.stderr
 
 
 @pytest.mark.skipif(os.name != "posix", reason="Windows sends no SIGTERM or SIGINT to a child")
