@@ -109,7 +109,7 @@ class Shard:
 
 
 class Workers:
-    """The parent process, of rank 0, and forked ones of ranks 1, 2, ...: a context in which they train.
+    """The parent process, of rank 0, and forked ones of ranks 1, 2, ...: a training context.
 
     Args:
         descent: the training of the whole network.

@@ -1,0 +1,1 @@
+"""One training run on disk: its directory, lock, checkpoints, metrics and results."""
