@@ -7,8 +7,8 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from nnmnist import files
-from nnmnist.runs import lock
 from nnmnist.errors import CheckpointError, ConfigError, NnmnistError
+from nnmnist.runs import lock
 
 # The files of a finished run.
 FILES = ("config.yaml", "metrics.csv", "best.npz", "last.npz", "summary.json", lock.FILE)

@@ -7,8 +7,8 @@ from pathlib import Path
 
 from pydantic import NonNegativeFloat, PositiveInt, TypeAdapter, ValidationError
 
-from nnmnist.config.loading import differences
 from nnmnist.checkpoint import Checkpoint
+from nnmnist.config.loading import differences
 from nnmnist.config.schema import Config
 from nnmnist.errors import CheckpointError, ConfigError
 from nnmnist.training.fit import Epoch

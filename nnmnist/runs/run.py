@@ -25,28 +25,24 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import DTypeLike
 
 import nnmnist
-from nnmnist.config.loading import dump_config, load_config
-from nnmnist.runs.directory import is_unstarted, new_directory
 from nnmnist import checkpoint
-from nnmnist.runs import metrics
 from nnmnist.checkpoint import Checkpoint
+from nnmnist.config.loading import dump_config, load_config
 from nnmnist.config.schema import Config
 from nnmnist.data.examples import Splits
 from nnmnist.errors import CheckpointError, ConfigError
 from nnmnist.evaluation.evaluate import Evaluation, evaluate
 from nnmnist.files import write_atomic
 from nnmnist.model.network import Network
-from nnmnist.model.outputs import OUTPUTS
-from nnmnist.randomness import generator
-from nnmnist.runs.directory import FAILURE, RunDirectory
+from nnmnist.runs import metrics
+from nnmnist.runs.directory import FAILURE, RunDirectory, is_unstarted, new_directory
 from nnmnist.runs.resume import Best, RunProgress, read_progress, require_extension
-from nnmnist.training.threads import blas_threads, training_cores
-from nnmnist.training.fit import Epoch, fit
 from nnmnist.training.descent import OnProgress
+from nnmnist.training.fit import Epoch, fit
 from nnmnist.training.setup import build_network, make_optimizer
+from nnmnist.training.threads import blas_threads, training_cores
 
 
 def create_run(settings: Config, name: str, output: Path | None = None, force: bool = False) -> Run:

@@ -10,8 +10,8 @@ import pytest
 from click.testing import CliRunner
 
 from nnmnist.cli.app import cli
-from nnmnist.training.setup import check_gradient
 from nnmnist.config.loading import load_config
+from nnmnist.training.setup import check_gradient
 
 ROOT = Path(__file__).parents[2]
 FOLDER = ROOT / "configs" / "lecture"

@@ -5,9 +5,9 @@ import numpy as np
 import pytest
 from click.testing import CliRunner
 
-from nnmnist.runs import history
 from nnmnist.cli.app import cli
 from nnmnist.errors import DataError
+from nnmnist.runs import history
 
 HEADER = "epoch,train_cost,train_accuracy,validation_cost,validation_accuracy,learning_rate,seconds\n"
 

@@ -6,8 +6,8 @@ from threading import Event, Thread
 
 import pytest
 
-from nnmnist.runs import lock
 from nnmnist.errors import RunLocked
+from nnmnist.runs import lock
 
 pytestmark = pytest.mark.skipif(os.name != "posix", reason="Windows has no such locks")
 

@@ -5,13 +5,13 @@ from itertools import pairwise
 import numpy as np
 import pytest
 
-from nnmnist.config.loading import load_config, parse_config
-from nnmnist.training.setup import load_data
-from nnmnist.runs.run import create_run, finished_summary, reopen_run
 from nnmnist import checkpoint
+from nnmnist.config.loading import load_config, parse_config
 from nnmnist.errors import CheckpointError, ConfigError, RunLocked, TrainingError
 from nnmnist.evaluation.evaluate import evaluate
 from nnmnist.runs.directory import FAILURE, FILES
+from nnmnist.runs.run import create_run, finished_summary, reopen_run
+from nnmnist.training.setup import load_data
 
 
 @pytest.fixture
