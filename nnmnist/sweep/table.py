@@ -24,7 +24,7 @@ def trial_record(sweep: Sweep, trial: FrozenTrial) -> dict[str, Any]:
     """The record of one trial.
 
     `validation` is the value of a finished trial, else that of its last epoch; None before the
-    first one. `run` is the directory of the run, where a star stands for several seeds.
+    first one. `run` is the directory of the run, with a star in place of several seeds.
     """
     epochs = trial.intermediate_values
     validation = trial.value

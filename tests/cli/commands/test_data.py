@@ -56,7 +56,7 @@ def test_download_prints_the_folder(folder):
 
 
 def test_download_without_network_says_what_to_do():
-    with pytest.raises(DataUnavailable, match="Fetch by hand"):
+    with pytest.raises(DataUnavailable, match=r"and put them, with or without \.gz, into"):
         run("download")
 
 

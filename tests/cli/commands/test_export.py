@@ -57,7 +57,7 @@ def test_an_existing_file_is_overwritten_only_with_force(trained):
         (
             ["run/best.npz", "-o", "x.html"],
             1,
-            "run/best.npz: a page reads 28x28 pixels, and this network 5x6",
+            "run/best.npz: a page needs images of 28x28, but this network reads 5x6",
         ),
         (["run/best.npz", "-o", "nowhere/x.onnx"], 1, "nowhere/x.onnx: No such file or directory"),
         (["run/best.npz", "-o", "run"], 2, "'run' is a directory"),
@@ -74,14 +74,13 @@ def test_bad_input_is_one_clear_line(trained, arguments, code, message):
     assert not [path for path in Path().rglob("*") if path.suffix in (".onnx", ".html", ".tmp")]
 
 
-@pytest.mark.parametrize("library", ["onnx", "safetensors"])
-def test_a_missing_library_is_named(trained, monkeypatch, library):
-    for name in [name for name in sys.modules if name.partition(".")[0] == library]:
-        monkeypatch.delitem(sys.modules, name)
+@pytest.mark.parametrize(("library", "name"), [("onnx", "ONNX"), ("safetensors", "this format")])
+def test_a_missing_library_is_named(trained, monkeypatch, library, name):
+    for module in [module for module in sys.modules if module.partition(".")[0] == library]:
+        monkeypatch.delitem(sys.modules, module)
     monkeypatch.setitem(sys.modules, library, None)
     result = export(trained, "-o", f"x.{library}")
     assert result.exit_code == 1
     assert result.stderr == (
-        f"Error: this format needs {library}, which is not installed: "
-        f"pip install 'nnmnist[{library}]'\n"
+        f"Error: {name} needs the library {library}: pip install 'nnmnist[{library}]'\n"
     )

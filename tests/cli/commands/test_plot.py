@@ -100,7 +100,7 @@ def test_lines_of_several_runs_on_one_plot():
         (
             ["run", "--kind", "boundary"],
             1,
-            "boundary draws a plane of two inputs, and this network takes 30",
+            "boundary needs a network with two inputs, but this one has 30",
         ),
         (["run", "--kind", "fit"], 1, "fit draws one output against one input"),
         (["run", "run", "--kind", "weights"], 1, "draw the other kinds run by run"),
@@ -128,7 +128,7 @@ def test_kinds_that_do_not_apply_to_a_regression():
     messages = {
         "confusion": "is a regression, which has no confusion matrix",
         "weights": "the inputs of this network are not images",
-        "boundary": "takes 1",
+        "boundary": "two inputs, but this one has 1",
     }
     for kind, message in messages.items():
         result = plot(line, "--kind", kind)
@@ -164,9 +164,7 @@ def test_without_mistakes_or_images_there_is_no_figure_of_mistakes(tiny_config):
 def test_three_inputs_are_refused_by_boundary():
     result = plot(toy("planes", "linear"), "--kind", "boundary")
     assert result.exit_code == 1
-    assert (
-        result.stderr == "Error: boundary draws a plane of two inputs, and this network takes 3\n"
-    )
+    assert result.stderr == "Error: boundary needs a network with two inputs, but this one has 3\n"
 
 
 def test_runs_on_different_data_are_not_drawn_into_one_figure():

@@ -219,7 +219,7 @@ def test_missing_data_is_reported_before_any_trial_starts(tmp_path):
             2,
             "expected postgresql://",
         ),
-        (["tune.yaml", "--storage", "postgresql+nothing://127.0.0.1/a"], 2, "no driver is called"),
+        (["tune.yaml", "--storage", "postgresql+nothing://127.0.0.1/a"], 2, "there is no driver"),
         (
             ["tune.yaml", "--storage", "postgresql+pg8000://127.0.0.1/a"],
             1,
@@ -249,5 +249,5 @@ def test_another_space_of_the_same_name_is_refused(sweep_file):
     assert nnmnist("sweep", sweep_file("space: {seed: [1]}")).exit_code == 0
     result = nnmnist("sweep", sweep_file("space: {seed: [2]}"))
     assert result.exit_code == 2
-    assert "space seed: [1] there, [2] now" in result.stderr
+    assert "space seed: [1] before, [2] now" in result.stderr
     assert nnmnist("sweep", sweep_file("space: {seed: [2]}"), "-o", "other").exit_code == 0
