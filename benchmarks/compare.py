@@ -1,7 +1,9 @@
-"""nnmnist against PyTorch, JAX and scikit-learn: whole processes, and training alone. Run by `make bench`.
+"""nnmnist against PyTorch, JAX and scikit-learn: whole processes, and training alone. Run by `make
+bench`.
 
-Runs alternate (ours, peer, ours, peer, ...), so that a drift of the machine hits both; the figures are medians and
-their ratios. Each peer prints its test accuracy, so that nobody is fast by learning less.
+Runs alternate (ours, peer, ours, peer, ...), so that a drift of the machine hits both; the figures
+are medians and their ratios. Each peer prints its test accuracy, so that nobody is fast by learning
+less.
 """
 
 from __future__ import annotations
@@ -56,7 +58,8 @@ def prepare(folder: Path) -> dict[str, str]:
     ):
         (raw / name).write_bytes(idx.encode(array))
     return {
-        **os.environ, "NNMNIST_RAW_DIR": str(raw), "NNMNIST_DATA_DIR": str(folder), "NNMNIST_OFFLINE": "1",
+        **os.environ, "NNMNIST_RAW_DIR": str(raw), "NNMNIST_DATA_DIR": str(folder),
+        "NNMNIST_OFFLINE": "1",
         "XDG_CACHE_HOME": str(folder / "cache"),
     }  # fmt: skip
 
@@ -86,7 +89,9 @@ def best_product() -> float:
 
 
 def operations(hidden: str, examples: int) -> float:
-    """Floating-point operations of the matrix products of one epoch: forward, dW, and dh above the first layer."""
+    """Floating-point operations of the matrix products of one epoch: forward, dW, and dh above the
+    first layer.
+    """
     sizes = [784, *map(int, hidden.split(",")), 10]
     products = sum(
         (2 if l == 0 else 3) * n_in * n_out for l, (n_in, n_out) in enumerate(pairwise(sizes))
@@ -182,15 +187,18 @@ def main() -> None:
     (HERE / "results").mkdir(exist_ok=True)
     (HERE / "results" / "compare.json").write_text(json.dumps(results, indent=1) + "\n")
     print(
-        "| whole process to 98 % | ours | theirs | ours / theirs | accuracy ours, theirs |\n|---|---|---|---|---|"
+        "| whole process to 98 % | ours | theirs | ours / theirs | accuracy ours, theirs "
+        "|\n|---|---|---|---|---|"
     )
     for row in results["whole"]:
         print(
             f"| {row['peer']} | {row['ours']['median']:.2f} s | {row['theirs']['median']:.2f} s | "
-            f"1/{1 / row['ratio']['median']:.2f} | {row['accuracy'][0]:.2%}, {row['accuracy'][1]:.2%} |"
+            f"1/{1 / row['ratio']['median']:.2f} | {row['accuracy'][0]:.2%}, "
+            f"{row['accuracy'][1]:.2%} |"
         )
     print(
-        "\n| training alone | ours, s an epoch | PyTorch / ours | JAX compiled / ours | fraction of best product |"
+        "\n| training alone | ours, s an epoch | PyTorch / ours | JAX compiled / ours | fraction "
+        "of best product |"
     )
     print("|---|---|---|---|---|")
     for row in results["alone"]:

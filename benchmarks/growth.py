@@ -1,7 +1,8 @@
-"""How seconds and memory grow: with examples, width, depth, batch size and threads. Run by `make bench`.
+"""How seconds and memory grow: with examples, width, depth, batch size and threads. Run by `make
+bench`.
 
-Each point is one epoch in a process of its own, on made-up pixels; the exponents are slopes on the log-log plot,
-fitted to the upper half of the points, where the fixed costs no longer show.
+Each point is one epoch in a process of its own, on made-up pixels; the exponents are slopes on the
+log-log plot, fitted to the upper half of the points, where the fixed costs no longer show.
 """
 
 from __future__ import annotations

@@ -1,4 +1,5 @@
-"""How long the exported page takes for one movement of the pen, from the drawing to the answer on it:
+"""How long the exported page takes for one movement of the pen, from the drawing to the answer on
+it:
 
 python benchmarks/page.py CHECKPOINT
 """
@@ -49,7 +50,8 @@ def main() -> None:
             page = Page(browser, file, **device)
             page.draw(THREE)
             print(
-                f"| {name}, the digit 3 on the paper | median, ms | 90 of 100 within, ms |\n|---|---|---|"
+                f"| {name}, the digit 3 on the paper | median, ms | 90 of 100 within, ms "
+                f"|\n|---|---|---|"
             )
             for part, script in PARTS.items():
                 took = page.run(MEASURE, [script, TIMES])

@@ -1,4 +1,5 @@
-"""What several processes are worth: seconds of training with and without them, also on a busy machine.
+"""What several processes are worth: seconds of training with and without them, also on a busy
+machine.
 
     python benchmarks/parallel.py [RUNS]
 

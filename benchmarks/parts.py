@@ -1,4 +1,6 @@
-"""Where the time goes: start-up, data, the parts of a step inside a real training, evaluation, saving."""
+"""Where the time goes: start-up, data, the parts of a step inside a real training, evaluation,
+saving.
+"""
 
 from __future__ import annotations
 
@@ -105,7 +107,8 @@ def main() -> None:
     for name, value in rows.items():
         print(f"| {name} | {value * 1e3:.1f} |")
     print(
-        "\n| step of | gather | forward | cost | backward | update | all, microseconds |\n|---|---|---|---|---|---|---|"
+        "\n| step of | gather | forward | cost | backward | update | all, microseconds "
+        "|\n|---|---|---|---|---|---|---|"
     )
     for hidden, batch in NETWORKS:
         parts = step_parts(splits, hidden, batch)

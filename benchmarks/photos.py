@@ -90,7 +90,9 @@ def encoded(picture: Image.Image, kind: str) -> bytes:
 
 
 def speed(path: str) -> None:
-    """Medians of reading small and large files, and of `predict` past what Python, NumPy and Pillow take to start."""
+    """Medians of reading small and large files, and of `predict` past what Python, NumPy and Pillow
+    take to start.
+    """
     picture = Image.fromarray(
         photo(mnist.load().test[0][0].reshape(28, 28), np.random.default_rng(1))
     )
@@ -118,7 +120,8 @@ def speed(path: str) -> None:
     print(f"| a 28x28 PNG, dark on light | {1e3 * times[0]:.1f} | 3 |")
     print(f"| a JPEG of 12 megapixels | {1e3 * times[1]:.1f} | 60 |")
     print(
-        f"| `nnmnist predict`, past the start of Python, NumPy, Pillow | {1e3 * reading:.0f} | 400 |"
+        f"| `nnmnist predict`, past the start of Python, NumPy, Pillow | {1e3 * reading:.0f} | "
+        f"400 |"
     )
 
 

@@ -1,7 +1,9 @@
 """What a sweep costs and saves:  python benchmarks/sweeps.py throughput|pruning [TRIALS] [ROUNDS]
 
-throughput: trials (a multiple of 8) of two epochs by `nnmnist sweep`, and the same runs in plain loops, in turns.
-pruning: a grid of 60 points gone through to the end, and again by a pruner that sees no more than it would.
+throughput: trials (a multiple of 8) of two epochs by `nnmnist sweep`, and the same runs in plain
+    loops, in turns.
+pruning: a grid of 60 points gone through to the end, and again by a pruner that sees no more than
+    it would.
 """
 
 from __future__ import annotations

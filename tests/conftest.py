@@ -1,4 +1,6 @@
-"""What all tests share: no network, nobody's cache, and a data set so small that a run takes no time."""
+"""What all tests share: no network, nobody's cache, and a data set so small that a run takes no
+time.
+"""
 
 import os
 import shutil
@@ -14,7 +16,9 @@ REAL_DATA = os.environ.get("NNMNIST_DATA_DIR")
 
 
 def pytest_configure():
-    """A job in the background of a script ignores Ctrl-C, and so would every program that the tests start."""
+    """A job in the background of a script ignores Ctrl-C, and so would every program that the tests
+    start.
+    """
     if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
         signal.signal(signal.SIGINT, signal.default_int_handler)
 
@@ -42,7 +46,9 @@ def real_mnist(monkeypatch):
 
 @pytest.fixture(scope="session")
 def tiny(tmp_path_factory):
-    """A folder of four IDX files: 300 and 60 images of 6 x 5 pixels in three classes that are easily told apart."""
+    """A folder of four IDX files: 300 and 60 images of 6 x 5 pixels in three classes that are
+    easily told apart.
+    """
     folder = tmp_path_factory.mktemp("tiny")
     rng = np.random.default_rng(0)
     for part, n in (("train", 300), ("t10k", 60)):
@@ -69,7 +75,9 @@ def tiny_config(tiny):
 
 @pytest.fixture
 def sweep_file(tiny_config):
-    """Writes a sweep over the tiny data: `text` comes after the first line, which names the base config."""
+    """Writes a sweep over the tiny data: `text` comes after the first line, which names the base
+    config.
+    """
 
     def write(text, name="tune.yaml"):
         Path(name).write_text(f"config: {tiny_config}\n{text}\n")
@@ -79,7 +87,8 @@ def sweep_file(tiny_config):
 
 
 BROWSER_ARGUMENTS = [
-    "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
+    "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run",
+    "--disable-background-networking",
     "--disable-component-update", "--disable-sync",
 ]  # fmt: skip
 

@@ -17,7 +17,8 @@ train = Examples(pixels, y, np.arange(len(y)), 10)
 test = Examples(np.round(x_test * 255).astype(np.uint8), y_test, np.arange(len(y_test)), 10)
 del x, x_test
 settings = TrainingConfig(
-    epochs=options.epochs, batch_size=options.batch, learning_rate=options.rate, momentum=options.momentum,
+    epochs=options.epochs, batch_size=options.batch, learning_rate=options.rate,
+    momentum=options.momentum,
     schedule="one_cycle",
 )  # fmt: skip
 network = Network((784, *options.hidden, 10))

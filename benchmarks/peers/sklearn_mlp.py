@@ -1,4 +1,6 @@
-"""scikit-learn's MLPClassifier. It has no one-cycle schedule: Adam at 0.002, and as many epochs as 98 % takes."""
+"""scikit-learn's MLPClassifier. It has no one-cycle schedule: Adam at 0.002, and as many epochs as
+98 % takes.
+"""
 
 import time
 import warnings

@@ -37,7 +37,8 @@ class Lock:
             if not _try(self._descriptor, shared=True):
                 self.release()
                 raise RunLocked(
-                    f"{directory}: another process is training this run; wait for it, or stop it first"
+                    f"{directory}: another process is training this run; "
+                    "wait for it, or stop it first"
                 )
 
     def release(self) -> None:

@@ -60,7 +60,8 @@ def read_progress(last: Checkpoint, path: Path) -> RunProgress:
         return TypeAdapter(RunProgress).validate_python(last.document)
     except ValidationError:
         raise CheckpointError(
-            f"{path}: has no progress of a run that this version of nnmnist can read; start a new run"
+            f"{path}: has no progress of a run that this version of nnmnist can read; "
+            "start a new run"
         ) from None
 
 

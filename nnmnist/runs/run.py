@@ -69,8 +69,8 @@ def create_run(settings: Config, name: str, output: Path | None = None, force: b
 def _require_free(directory: Path, force: bool) -> None:
     if not force and not is_unstarted(directory):
         raise ConfigError(
-            f"--output: {directory} already exists; use --resume to continue, --force to overwrite, "
-            "or choose another directory"
+            f"--output: {directory} already exists; use --resume to continue, "
+            "--force to overwrite, or choose another directory"
         )
 
 
@@ -138,7 +138,7 @@ class Run(RunDirectory):
         self.versions = versions()  # now, before a parallel training changes the number of threads
 
     def changes(self) -> dict[str, tuple[str | int, str | int]]:
-        """The versions and the number of threads that have changed since the last session: (then, now)."""
+        """The versions and threads that have changed since the last session: (before, now)."""
         then = self.progress.versions if self.progress else {}
         return {
             key: (then[key], now) for key, now in self.versions.items() if then.get(key, now) != now
@@ -253,8 +253,8 @@ class Run(RunDirectory):
         here = {"name": splits.name, **splits.identity}
         if any(trained_on.get(key) != value for key, value in here.items() if key != "folder"):
             raise CheckpointError(
-                f"{last}: was trained on {trained_on.get('name')}, but the data is now {splits.name}, with "
-                "other examples; use the same data, or start a new run"
+                f"{last}: was trained on {trained_on.get('name')}, but the data is now "
+                f"{splits.name}, with other examples; use the same data, or start a new run"
             )
         if saved.network.sizes != network.sizes or _kinds(saved.optimizer) != _kinds(state):
             raise CheckpointError(f"{last}: does not match the config of its run; start a new run")

@@ -18,7 +18,8 @@ NAMES = "one of identity, relu, sigmoid, softplus, tanh"
 SWITCH = "true or false or a mapping of keys to values or null"
 DIGITS = "; write decimal digits, such as"
 TRAINING_KEYS = (
-    "epochs, batch_size, optimizer, learning_rate, momentum, schedule, weight_decay, label_smoothing, adversarial, "
+    "epochs, batch_size, optimizer, learning_rate, momentum, schedule, weight_decay, "
+    "label_smoothing, adversarial, "
     "patience, tolerance"
 )
 
@@ -199,7 +200,8 @@ def test_a_mirror_is_a_web_address(url: str) -> None:
         ),
         (
             "data: {distort: {zz: 1}}",
-            "1: data.distort.zz: unknown key; the keys here are rotation, shear, scale, shift, alpha, sigma, sharpen",
+            "1: data.distort.zz: unknown key; the keys here are rotation, shear, scale, shift, "
+            "alpha, sigma, sharpen",
         ),
         ("data: {alpha: 1}", "1: data.alpha: unknown key; did you mean data.distort.alpha?"),
         ("epochs: 3", "1: epochs: unknown key; did you mean training.epochs?"),
@@ -228,7 +230,8 @@ def test_keys_and_sections(text: str, expected: str) -> None:
         ),
         (
             "training:\n  momentum: 0.5\n  optimizer: adam",
-            "2: training.momentum: is not used by training.optimizer: adam; remove it or choose sgd",
+            "2: training.momentum: is not used by training.optimizer: adam; remove it or choose "
+            "sgd",
         ),
         (
             "training: {patience: 3}\ndata: {validation: 0}",
@@ -240,7 +243,8 @@ def test_keys_and_sections(text: str, expected: str) -> None:
         ),
         (
             "data: {name: line}\nmodel: {output: softmax}",
-            "1: data.name: line has values to learn, and model.output: softmax tells classes apart; "
+            "1: data.name: line has values to learn, and model.output: softmax tells classes "
+            "apart; "
             "set it to linear, sigmoid or relu",
         ),
         (
@@ -256,7 +260,8 @@ def test_keys_and_sections(text: str, expected: str) -> None:
             "2: training.optimizer: least_squares needs model.hidden: [] and model.output: linear",
         ),
         (
-            "model: {hidden: [], output: linear}\ntraining: {optimizer: least_squares, weight_decay: 1e-3}",
+            "model: {hidden: [], output: linear}\ntraining: {optimizer: least_squares, "
+            "weight_decay: 1e-3}",
             "2: training.weight_decay: is not used by training.optimizer: least_squares",
         ),
     ],

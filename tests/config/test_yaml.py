@@ -336,7 +336,8 @@ def test_undump_reads_what_dump_writes_of_a_config() -> None:
 
 
 @pytest.mark.parametrize(
-    "text", ["a: &b 1", "a: [*b]", "a: !!python/name:os.system 1", "a: 010", "a: [1, 010]", "a: [", "a: 1" * 2000,
+    "text", ["a: &b 1", "a: [*b]", "a: !!python/name:os.system "
+                                   "1", "a: 010", "a: [1, 010]", "a: [", "a: 1" * 2000,
              "[" * 3999]
 )  # fmt: skip
 def test_undump_leaves_everything_else_to_compose(text: str) -> None:

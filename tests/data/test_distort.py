@@ -96,7 +96,9 @@ def test_the_mean_intensity_is_kept():
 
 
 def blur(images):
-    """How much of the square of the images (n, 784) is in the differences of neighbours: less of what is blurred."""
+    """How much of the square of the images (n, 784) is in the differences of neighbours: less of
+    what is blurred.
+    """
     pictures = images.reshape(-1, *SHAPE)
     return sum((np.diff(pictures, axis=axis) ** 2).sum() for axis in (1, 2)) / (pictures**2).sum()
 
@@ -180,7 +182,9 @@ def test_scale_and_shift_stay_in_their_bounds():
 
 @pytest.mark.parametrize("sigma", [1.5, 4, 6])
 def test_elastic_fields_are_smoothed_uniform_noise(sigma):
-    """Against the definition: noise in every pixel, and both of its axes convolved with the Gaussian."""
+    """Against the definition: noise in every pixel, and both of its axes convolved with the
+    Gaussian.
+    """
     rng = np.random.default_rng(0)
     distortion = Distortion(SHAPE, **only(alpha=30, sigma=sigma).model_dump())
     maps = distortion.sample(np.zeros(4000), rng)

@@ -339,7 +339,8 @@ import sys
 from pathlib import Path
 from nnmnist.data.download import Published, fetch
 url, folder, *files = sys.argv[1:]
-fetch({name: Published(int(size), sha) for name, size, sha in map(str.split, files)}, [url], Path(folder))
+fetch({name: Published(int(size), sha) for name, size, sha in map(str.split, files)}, [url],
+Path(folder))
 """
 
 

@@ -1,4 +1,6 @@
-"""Digits drawn from strokes: repeatable, varied, made as MNIST's were, and good enough to learn from."""
+"""Digits drawn from strokes: repeatable, varied, made as MNIST's were, and good enough to learn
+from.
+"""
 
 from __future__ import annotations
 

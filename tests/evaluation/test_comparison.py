@@ -41,9 +41,8 @@ def test_equal_networks_are_called_different_as_seldom_as_p_says():
 
 def test_large_counts_are_exact_and_quick():
     started = time.perf_counter()
-    assert mcnemar(10_000, 10_300) == pytest.approx(
-        0.0359, abs=2e-4
-    )  # near the normal law: erfc(299.5 / sqrt(2n))
+    # near the normal law: erfc(299.5 / sqrt(2n))
+    assert mcnemar(10_000, 10_300) == pytest.approx(0.0359, abs=2e-4)
     assert mcnemar(30_000, 0) == 0.0  # far below the smallest float
     assert time.perf_counter() - started < 10
 

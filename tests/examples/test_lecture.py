@@ -1,4 +1,6 @@
-"""Every recipe and every script of the lecture, run offline; where one takes long, in a reduced form."""
+"""Every recipe and every script of the lecture, run offline; where one takes long, in a reduced
+form.
+"""
 
 import importlib
 import json
@@ -47,7 +49,8 @@ def test_a_recipe_says_what_it_is_and_what_it_gave(path):
 
 # The least R^2 or accuracy on the test set that shows that a recipe has learnt.
 REACHES = {
-    "curve_1": 0.85, "curve_2": 0.96, "curve_3": 0.96, "gate": 0.9999, "glm_relu": 0.98, "glm_sigmoid": 0.98,
+    "curve_1": 0.85, "curve_2": 0.96, "curve_3": 0.96, "gate": 0.9999, "glm_relu": 0.98,
+    "glm_sigmoid": 0.98,
     "line": 0.9, "line_exact": 0.9, "planes": 0.99, "planes_exact": 0.99,
     "rings": 0.98, "three_classes": 0.95, "threshold": 0.85, "two_classes": 0.93,
 }  # fmt: skip

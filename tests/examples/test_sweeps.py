@@ -21,8 +21,9 @@ needs_parallel = pytest.mark.skipif(
     shutil.which("parallel") is None, reason="GNU parallel is not installed"
 )
 
-# "ssh [options] HOST -- COMMAND": the command in another directory, which stands for another machine. sshd sets SHELL,
-# by which GNU parallel runs a job there; without it, as in some CI, every such job would fail without a word.
+# "ssh [options] HOST -- COMMAND": the command in another directory, which stands for another
+# machine. sshd sets SHELL, by which GNU parallel runs a job there; without it, as in some CI, every
+# such job would fail without a word.
 SSH = """#!/bin/sh
 while [ "$1" != -- ]; do shift; done
 shift
@@ -33,7 +34,9 @@ cd "$MACHINE" && exec sh -c "$*"
 
 @pytest.fixture
 def shell(tmp_path, tiny_config):
-    """Starts a copy of a script, its lists shortened to `rates` and `widths`, with `nnmnist` and `ssh` on the PATH."""
+    """Starts a copy of a script, its lists shortened to `rates` and `widths`, with `nnmnist` and
+    `ssh` on the PATH.
+    """
     programs = tmp_path / "bin"
     programs.mkdir()
     for name, text in {
@@ -47,7 +50,8 @@ def shell(tmp_path, tiny_config):
     shutil.copy(tiny_config, machine)
     (tmp_path / "parallel").mkdir()
     env = {
-        **os.environ, "PATH": f"{programs}{os.pathsep}{os.environ['PATH']}", "MACHINE": str(machine),
+        **os.environ, "PATH": f"{programs}{os.pathsep}{os.environ['PATH']}",
+        "MACHINE": str(machine),
         "PARALLEL_HOME": str(tmp_path / "parallel"), "PYTHONPATH": os.pathsep.join(sys.path),
         "OPENBLAS_NUM_THREADS": "1",
     }  # fmt: skip

@@ -1,4 +1,6 @@
-"""What the formats are tested with: a trained network and its test images, and networks of every kind."""
+"""What the formats are tested with: a trained network and its test images, and networks of every
+kind.
+"""
 
 import json
 import os
@@ -26,7 +28,9 @@ REAL_DATA = os.environ.get("NNMNIST_DATA_DIR")
 
 @pytest.fixture(scope="session")
 def trained(tmp_path_factory):
-    """The path of a checkpoint of the default network, after one epoch on MNIST, or on drawn digits without it."""
+    """The path of a checkpoint of the default network, after one epoch on MNIST, or on drawn digits
+    without it.
+    """
     folder = tmp_path_factory.mktemp("trained")
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("NNMNIST_OFFLINE", "1")
@@ -76,7 +80,9 @@ def html(reader, tmp_path_factory):
 
 @pytest.fixture
 def opened(browser, html):
-    """A function that opens the page on some device; at the end nothing may have gone wrong on any of them."""
+    """A function that opens the page on some device; at the end nothing may have gone wrong on any
+    of them.
+    """
     pages = []
 
     def open_page(path=html, **device):

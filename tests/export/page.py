@@ -8,7 +8,8 @@ from nnmnist.images.prepare import NoInk
 
 DESKTOP = {"viewport": {"width": 1280, "height": 800}}
 PHONE = {
-    "viewport": {"width": 390, "height": 844}, "device_scale_factor": 2, "is_mobile": True, "has_touch": True,
+    "viewport": {"width": 390, "height": 844}, "device_scale_factor": 2, "is_mobile": True,
+    "has_touch": True,
 }  # fmt: skip
 
 # Strokes (x, y) from 0 to 1.
@@ -20,7 +21,8 @@ THREE = [
 ]  # fmt: skip
 FOUR = [[(0.35, 0.15), (0.28, 0.5), (0.7, 0.5)], [(0.62, 0.15), (0.58, 0.88)]]
 
-# Picture files in base64 -> what the page makes of each: [pixels (784), probabilities], or its complaint.
+# Picture files in base64 -> what the page makes of each: [pixels (784), probabilities], or its
+# complaint.
 READ = """async (files) => {
   const answers = [];
   for (const file of files) {
@@ -100,6 +102,8 @@ class Page:
         return self.run(script)[::4]
 
     def read(self, files):
-        """What the page makes of picture files, each pixels (784) and probabilities (M,), or a NoInk."""
+        """What the page makes of picture files, each pixels (784) and probabilities (M,), or a
+        NoInk.
+        """
         answers = self.run(READ, [base64.b64encode(file).decode() for file in files])
         return [NoInk(answer) if isinstance(answer, str) else answer for answer in answers]

@@ -1,4 +1,6 @@
-"""What a person meets on the page: drawing by mouse, finger and keys, pasting, dropping, undoing, reading."""
+"""What a person meets on the page: drawing by mouse, finger and keys, pasting, dropping, undoing,
+reading.
+"""
 
 import io
 import re
@@ -103,7 +105,9 @@ def test_undo_and_clear(opened):
 
 
 def test_the_keyboard_alone(opened):
-    """From the top: Tab to the paper, the pen up along the middle and down again, Space lifting and setting it."""
+    """From the top: Tab to the paper, the pen up along the middle and down again, Space lifting and
+    setting it.
+    """
     page = opened()
     keys = page.page.keyboard
     keys.press("Tab")
@@ -199,7 +203,8 @@ def test_it_fits_every_screen_in_light_and_dark(opened, size, scheme):
     page.says("answer", "3")
     assert page.run("() => document.documentElement.scrollWidth") <= width
     ground, ink = page.run(
-        "() => { const style = getComputedStyle(document.body); return [style.backgroundColor, style.color]; }"
+        "() => { const style = getComputedStyle(document.body); return [style.backgroundColor, "
+        "style.color]; }"
     )
     assert contrast(ground, ink) > 7
     soft = page.run("() => getComputedStyle(document.querySelector('footer')).color")

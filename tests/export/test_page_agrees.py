@@ -35,7 +35,9 @@ def on_page(page, files):
 
 
 def test_1000_test_images(reader, digits, opened):
-    """As PNG files, through decoding and preparation: the same bytes, the same digits, 1e-4 in probability."""
+    """As PNG files, through decoding and preparation: the same bytes, the same digits, 1e-4 in
+    probability.
+    """
     files = [encoded(digit) for digit in digits[:1000]]
     pixels, p = on_page(opened(), files)
     assert (pixels.reshape(-1, 28, 28) == digits[:1000]).all()
@@ -76,7 +78,9 @@ def test_pictures_of_the_networks_own_size(reader, digits, opened):
 
 
 def test_photos_as_jpeg(reader, digits, opened):
-    """Browsers decode a JPEG, and Pillow a fraction of it, each in its own way: the answer is the same."""
+    """Browsers decode a JPEG, and Pillow a fraction of it, each in its own way: the answer is the
+    same.
+    """
     rng = np.random.default_rng(0)
     files = [encoded(photo(digit, rng), "JPEG", quality=90) for digit in digits[:6]]
     _, ours = in_python(reader, files)

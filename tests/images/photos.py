@@ -1,4 +1,6 @@
-"""Photo-like pictures of digits: dark ink on lit paper, turned, off-centre, noisy, compressed, by any pen."""
+"""Photo-like pictures of digits: dark ink on lit paper, turned, off-centre, noisy, compressed, by
+any pen.
+"""
 
 import io
 
@@ -7,7 +9,8 @@ from PIL import Image, ImageFilter
 
 
 def photo(digit, rng):
-    """A grey picture (rows, columns) uint8, 3 to 40 times as large, of `digit` (28, 28) uint8, white on black.
+    """A grey picture (rows, columns) uint8, 3 to 40 times as large, of `digit` (28, 28) uint8,
+    white on black.
 
     A third of the sheets is ruled, and a third lies at the edge of a table.
     """
@@ -29,7 +32,9 @@ def photo(digit, rng):
 
 
 def faint_on_dark_rules(digit, ink):
-    """A grey picture (200, 260) uint8 of `digit` in ink of that grey value, on paper ruled nearly black."""
+    """A grey picture (200, 260) uint8 of `digit` in ink of that grey value, on paper ruled nearly
+    black.
+    """
     cover = np.kron(np.pad(digit, ((11, 11), (18, 19))), np.ones((4, 4))) / 255
     picture = (240 - (240 - ink) * cover).astype(np.uint8)
     picture[np.arange(len(picture)) % 36 < 4] = 10
@@ -37,10 +42,11 @@ def faint_on_dark_rules(digit, ink):
 
 
 def page(lines, rng):
-    """A grey picture of `lines` of digits, each (28, 28) uint8, 3 to 6 times as large, and their true boxes.
+    """A grey picture of `lines` of digits, each (28, 28) uint8, 3 to 6 times as large, and their
+    true boxes.
 
-    They stand a stroke or more apart on a sheet that is turned by up to 5 degrees; else as for `photo`. A box is
-    (left, top, right, bottom), the ends not in it.
+    They stand a stroke or more apart on a sheet that is turned by up to 5 degrees; else as for
+    `photo`. A box is (left, top, right, bottom), the ends not in it.
     """
     scale, angle = rng.uniform(3, 6), rng.uniform(-5, 5)
     pen = pens(scale, rng)
@@ -86,7 +92,9 @@ def _cut(ink):
 
 
 def written(digit, scale, angle, pen):
-    """The ink (size, size), 0 to 1, of a digit at `scale`, turned and with a thicker or thinner pen."""
+    """The ink (size, size), 0 to 1, of a digit at `scale`, turned and with a thicker or thinner
+    pen.
+    """
     size = int(28 * scale)
     ink = Image.fromarray(digit).resize((size, size), Image.Resampling.BICUBIC)
     return np.asarray(pen(ink.rotate(angle, Image.Resampling.BICUBIC))) / 255
@@ -101,7 +109,9 @@ def pens(scale, rng):
 
 
 def rules(shape, scale, angle, rng):
-    """Lines of ruled paper (rows, columns), 0 to 1: 8 to 25 pixels of MNIST apart, up to half a pixel thick."""
+    """Lines of ruled paper (rows, columns), 0 to 1: 8 to 25 pixels of MNIST apart, up to half a
+    pixel thick.
+    """
     across = across_sheet(shape, angle)
     apart, thick = scale * rng.uniform(8, 25), max(1.0, scale * rng.uniform(0.1, 0.5))
     middle = (across + rng.uniform(0, apart)) % apart - apart / 2
@@ -123,7 +133,9 @@ def lit(cover, rng):
 
 
 def beside_a_table(picture, angle, margins, scale, rng):
-    """The sheet ends in the widest of the four margins (top, left, bottom, right), with a table beyond and a shadow."""
+    """The sheet ends in the widest of the four margins (top, left, bottom, right), with a table
+    beyond and a shadow.
+    """
     side = int(np.argmax(margins))
     turned = np.rot90(picture, -side)  # that side on top
     across = across_sheet(turned.shape, angle)

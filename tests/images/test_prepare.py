@@ -223,6 +223,5 @@ def test_otsu_parts_two_heaps():
 def test_thickness_of_a_bar(width):
     bar = np.zeros((300, 60), bool)
     bar[20:280, 20 : 20 + width] = True
-    assert prepare.thickness(bar) == pytest.approx(
-        width * 4 / np.pi, rel=0.15
-    )  # a straight bar has no staircase
+    # a straight bar has no staircase
+    assert prepare.thickness(bar) == pytest.approx(width * 4 / np.pi, rel=0.15)

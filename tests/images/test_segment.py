@@ -71,7 +71,9 @@ def test_faint_writing_on_darkly_ruled_paper():
 
 
 def test_photo_like_pages():
-    """Rows of 5 to 10 synthetic digits, tilted, on ruled paper or beside a table: nearly all rows are found whole."""
+    """Rows of 5 to 10 synthetic digits, tilted, on ruled paper or beside a table: nearly all rows
+    are found whole.
+    """
     rng = np.random.default_rng(3)
     whole = total = 0
     for seed in range(3):
@@ -118,7 +120,9 @@ def test_parts_that_make_a_digit(parts, groups):
 
 @pytest.mark.parametrize("tilt", [-0.1, 0, 0.1])
 def test_tilted_lines_keep_their_order(tilt):
-    """The second begins so far to the right that the tilt puts its beginning above or below the first's."""
+    """The second begins so far to the right that the tilt puts its beginning above or below the
+    first's.
+    """
     left = np.array([0, 60, 120, 180, 240, 800, 860, 920])
     line = np.array([1, 1, 1, 1, 1, 0, 0, 0])
     top = 60 * line + tilt * left

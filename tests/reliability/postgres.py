@@ -1,4 +1,6 @@
-"""A real PostgreSQL server for tests: on a free port of 127.0.0.1, its files in a folder of its own."""
+"""A real PostgreSQL server for tests: on a free port of 127.0.0.1, its files in a folder of its
+own.
+"""
 
 import os
 import pwd
@@ -19,7 +21,8 @@ def programs():
 
 
 class Server:
-    """Starts and stops it; PostgreSQL refuses to run as root, so root has it run by another user."""
+    """Starts and stops it; PostgreSQL refuses to run as root,
+    so root has it run by another user."""
 
     def __init__(self):
         self.folder = Path(tempfile.mkdtemp(prefix="postgres-"))

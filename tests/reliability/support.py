@@ -1,4 +1,6 @@
-"""What the tests of this folder share: the program in a process of its own, and counts for two occasions."""
+"""What the tests of this folder share: the program in a process of its own, and counts for two
+occasions.
+"""
 
 import os
 import subprocess

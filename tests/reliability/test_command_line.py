@@ -1,4 +1,6 @@
-"""Whatever stands in a config or on the command line: it works, or one line a fault says where; never a traceback."""
+"""Whatever stands in a config or on the command line: it works, or one line a fault says where;
+never a traceback.
+"""
 
 import json
 import re
@@ -104,7 +106,9 @@ def cases(count, *strategies):
 
 
 def said(*arguments):
-    """What came of a command: it worked, or the fault is told, within 2 s; 1 is left to data that cannot be had."""
+    """What came of a command: it worked, or the fault is told, within 2 s; 1 is left to data that
+    cannot be had.
+    """
     began = process_time()
     result = nnmnist(*arguments, input=b"")
     assert process_time() - began < 2

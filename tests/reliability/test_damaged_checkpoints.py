@@ -1,4 +1,6 @@
-"""A damaged checkpoint gives the network that was saved, or one CheckpointError; never anything else."""
+"""A damaged checkpoint gives the network that was saved, or one CheckpointError; never anything
+else.
+"""
 
 import os
 import pickle
@@ -56,7 +58,9 @@ class Verdicts:
 
 
 def structure(path):
-    """Positions of every byte that is no value of an array: the headers of the zip and of its members."""
+    """Positions of every byte that is no value of an array: the headers of the zip and of its
+    members.
+    """
     size = path.stat().st_size
     values = set()
     data = path.read_bytes()

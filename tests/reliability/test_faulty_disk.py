@@ -1,4 +1,6 @@
-"""A disk that fails or is full at any moment leaves every file as it was or as it was to be, and no litter."""
+"""A disk that fails or is full at any moment leaves every file as it was or as it was to be, and no
+litter.
+"""
 
 import errno
 import io
@@ -38,7 +40,9 @@ OPERATIONS = ("open", "write", "flush", "fsync", "replace", "fsync of the folder
 
 
 class Disk:
-    """Counts the operations of one kind and lets the `fail_at`-th fail, a write after half of its bytes."""
+    """Counts the operations of one kind and lets the `fail_at`-th fail, a write after half of its
+    bytes.
+    """
 
     def __init__(self, operation, fail_at=0):
         self.operation, self.fail_at, self.count = operation, fail_at, 0
@@ -121,7 +125,8 @@ def complete(directory, settings, splits):
 @posix
 @pytest.mark.parametrize("operation", OPERATIONS)
 def test_a_fault_at_every_step_of_a_run(settings, splits, operation):
-    """Config, metrics, both checkpoints and summary, in all the moments at which they are written."""
+    """Config, metrics, both checkpoints and summary,
+    in all the moments at which they are written."""
     with failing(disk := Disk(operation)):
         complete(Path("whole"), settings, splits)
     assert disk.count >= 8 - (operation in ("replace", "fsync of the folder")) * 2
@@ -200,7 +205,8 @@ main()
 
 @posix
 def test_a_limit_to_the_size_of_files(tiny_config):
-    """At ten sizes from nothing to a little too few; Python turns the signal of it into an error."""
+    """At ten sizes from nothing to a little too few;
+    Python turns the signal of it into an error."""
     assert (
         nnmnist(
             "train", "-c", tiny_config, "-o", "whole", "--set", "training.schedule=constant"

@@ -1,4 +1,6 @@
-"""Crafted checkpoints: each is refused in one line, within a second and 50 MB of memory beyond that of a good one."""
+"""Crafted checkpoints: each is refused in one line, within a second and 50 MB of memory beyond that
+of a good one.
+"""
 
 import io
 import json
@@ -101,7 +103,9 @@ def nested(depth=300, size=1_000_000):
 
 
 def no_characters():
-    """Text of code points beyond Unicode, as the digest, where the comparison would have to read it."""
+    """Text of code points beyond Unicode, as the digest, where the comparison would have to read
+    it.
+    """
     arrays = good()
     arrays["sha256"] = np.frombuffer(b"\xff" * 4, "<U1").reshape(())
     return checkpoint._pack(arrays)

@@ -1,4 +1,6 @@
-"""Any file given to `predict` gets an answer or one line with its name, and the other files still get theirs."""
+"""Any file given to `predict` gets an answer or one line with its name, and the other files still
+get theirs.
+"""
 
 import io
 import os
@@ -96,7 +98,8 @@ REFUSED = {
     "drawing.svg": b'<svg xmlns="http://www.w3.org/2000/svg" width="28" height="28"/>',
     "text.png": b"seven\n",
     "page.png": b"<!DOCTYPE html><title>404</title>",
-    "postscript.eps": b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 28 28\n%%EndComments\nshowpage\n%%EOF\n",
+    "postscript.eps": b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 28 "
+    b"28\n%%EndComments\nshowpage\n%%EOF\n",
     "vector.wmf": b"\xd7\xcd\xc6\x9a" + bytes(100),
 }
 

@@ -1,4 +1,6 @@
-"""Runs that are killed or told to stop at any moment go on to the same bits as a run that was left alone."""
+"""Runs that are killed or told to stop at any moment go on to the same bits as a run that was left
+alone.
+"""
 
 import random
 import signal
@@ -14,9 +16,11 @@ from .support import assert_same, assert_whole, counts, finished, nnmnist, posix
 
 CONFIGS = {
     "momentum": "{epochs: 150, batch_size: 32, learning_rate: 0.05}\nmodel: {hidden: [8]}",
-    "adam with dropout": "{epochs: 150, batch_size: 32, optimizer: adam, learning_rate: 0.01, schedule: one_cycle}\n"
+    "adam with dropout": "{epochs: 150, batch_size: 32, optimizer: adam, learning_rate: 0.01, "
+    "schedule: one_cycle}\n"
     "model: {hidden: [8, 6], dropout: 0.3}",
-    "random order": "{epochs: 150, batch_size: 7, momentum: 0, schedule: cosine, weight_decay: 1e-3}\n"
+    "random order": "{epochs: 150, batch_size: 7, momentum: 0, schedule: cosine, weight_decay: "
+    "1e-3}\n"
     "model: {hidden: [5], activation: tanh}\nseed: 9",
 }
 
@@ -41,7 +45,9 @@ def go_on(config_file, run):
 
 
 def strike(process, number, lines=0, seconds=0.0):
-    """Send a signal so many seconds after so many lines of progress, unless the process has ended by itself."""
+    """Send a signal so many seconds after so many lines of progress, unless the process has ended
+    by itself.
+    """
     for _, _ in zip(range(lines), process.stderr, strict=False):
         pass
     try:
@@ -62,7 +68,8 @@ def test_kill_9_at_any_moment(config_file, count):
         for _ in range(2):  # killed, and killed again while it goes on
             process = go_on(config_file, run)
             # after some epochs and a part of the next one, or earlier than the first line
-            strike(process, signal.SIGKILL, *((rng.randint(2, 20), rng.uniform(0, 0.02)) if n % 3 != 2
+            strike(process, signal.SIGKILL, *((rng.randint(2, 20), rng.uniform(0,
+            0.02)) if n % 3 != 2
                                               else (0, rng.uniform(0.1, 0.5))))  # fmt: skip
             finished(process)
             killed += process.returncode == -signal.SIGKILL

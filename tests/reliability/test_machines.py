@@ -1,4 +1,6 @@
-"""Sweeps on several machines: processes in separate folders that have nothing in common but a PostgreSQL server."""
+"""Sweeps on several machines: processes in separate folders that have nothing in common but a
+PostgreSQL server.
+"""
 
 import json
 import os

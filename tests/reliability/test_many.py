@@ -82,7 +82,8 @@ settings = load_config(Path(sys.argv[1]), ["training.epochs=" + sys.argv[2]])
 splits = load_data(settings.data, settings.seed)
 for epoch in create_run(settings, "long", Path("long")).train(splits):
     if epoch.number % 50 == 0:
-        print(int(Path("/proc/self/statm").read_text().split()[1]), len(os.listdir("/proc/self/fd")))
+        print(int(Path("/proc/self/statm").read_text().split()[1]),
+        len(os.listdir("/proc/self/fd")))
 """
 
 

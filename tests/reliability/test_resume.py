@@ -1,4 +1,6 @@
-"""Runs are gone on with in their own bits, and never under a false config, on other data or from a forged file."""
+"""Runs are gone on with in their own bits, and never under a false config, on other data or from a
+forged file.
+"""
 
 import json
 import shutil

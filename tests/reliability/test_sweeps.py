@@ -1,4 +1,6 @@
-"""Sweeps that are stopped or killed at any moment lose nothing and go on to what they would have come to."""
+"""Sweeps that are stopped or killed at any moment lose nothing and go on to what they would have
+come to.
+"""
 
 import json
 import os
@@ -105,9 +107,8 @@ def test_workers_end_where_their_parent_is_killed(sweep_file):
     process = spawn("sweep", sweep_file(GRID % 100000), "--jobs", 2)
     in_the_middle(process)
     process.kill()
-    finished(
-        process
-    )  # which reads its output to the end, and that the workers have open as long as they live
+    # which reads its output to the end, and that the workers have open as long as they live
+    finished(process)
 
 
 @linux
@@ -119,7 +120,8 @@ def test_a_killed_worker_is_told(sweep_file):
     _, stderr = finished(process)
     assert process.returncode == 1
     assert stderr.endswith(
-        "4 of 4 trials are left; run the same command to resume\nError: a worker was killed (SIGKILL)\n"
+        "4 of 4 trials are left; run the same command to resume\nError: a worker was killed "
+        "(SIGKILL)\n"
     )
 
 

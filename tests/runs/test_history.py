@@ -9,7 +9,9 @@ from nnmnist.cli.app import cli
 from nnmnist.errors import DataError
 from nnmnist.runs import history
 
-HEADER = "epoch,train_cost,train_accuracy,validation_cost,validation_accuracy,learning_rate,seconds\n"
+HEADER = (
+    "epoch,train_cost,train_accuracy,validation_cost,validation_accuracy,learning_rate,seconds\n"
+)
 
 
 def written(text, folder="run"):
@@ -55,7 +57,10 @@ def test_regression_has_no_accuracy():
     [
         (HEADER, "no epoch is done yet"),
         ("", r"metrics.csv:1: has no column epoch"),
-        (HEADER + "1,0.5,0.8,,,0.1,1\n2,much,0.9,,,0.1,1\n", r"metrics.csv:3: not a row of metrics: '2,much"),
+        (
+            HEADER + "1,0.5,0.8,,,0.1,1\n2,much,0.9,,,0.1,1\n",
+            r"metrics.csv:3: not a row of metrics: '2,much",
+        ),
         (HEADER + "1,nan,0.8,,,0.1,1\n", r"metrics.csv:2: not a row"),
         (HEADER + "1,0.5\n", r"metrics.csv:2: not a row"),
         (HEADER + "1,0.5,0.8,,,0.1,1,9\n", r"metrics.csv:2: not a row"),
@@ -85,5 +90,7 @@ def test_a_damaged_summary(tiny_config, text):
 
 
 def test_no_run_there():
-    with pytest.raises(DataError, match=r"nowhere: no curve to draw, for it holds no run \(no metrics.csv\)"):
+    with pytest.raises(
+        DataError, match=r"nowhere: no curve to draw, for it holds no run \(no metrics.csv\)"
+    ):
         history.read(Path("nowhere"))

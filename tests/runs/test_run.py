@@ -65,13 +65,17 @@ def test_the_summary_is_of_the_saved_network(settings, splits):
 
 def test_the_best_epoch_is_the_first_of_the_most_accurate(settings, splits):
     run, summary = finished(changed(settings, epochs=8), splits)
-    by_epoch = [(-float(row["validation_accuracy"]), float(row["validation_cost"])) for row in rows(run)]
+    by_epoch = [
+        (-float(row["validation_accuracy"]), float(row["validation_cost"])) for row in rows(run)
+    ]
     best = checkpoint.load(summary["checkpoint"]).document["epoch"]
     assert best == 1 + by_epoch.index(min(by_epoch))
 
 
 def test_without_validation_the_last_epoch_is_kept(settings, splits):
-    settings = settings.model_copy(update={"data": settings.data.model_copy(update={"validation": 0})})
+    settings = settings.model_copy(
+        update={"data": settings.data.model_copy(update={"validation": 0})}
+    )
     splits = load_data(settings.data)
     assert (len(splits.train), len(splits.validation)) == (300, 0)
     run, summary = finished(settings, splits)

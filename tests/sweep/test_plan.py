@@ -43,7 +43,8 @@ def test_the_config_of_a_trial_is_the_base_with_its_values(sweep_file):
     sweep = plan.load(
         sweep_file(
             "set: {training.epochs: 2}\n"
-            "space:\n  model.hidden: [[4], [8, 4]]\n  training.learning_rate: {log_uniform: [1e-3, 1]}\n"
+            "space:\n  model.hidden: [[4], [8, 4]]\n  training.learning_rate: {log_uniform: "
+            "[1e-3, 1]}\n"
             "sampler: random\ntrials: 3"
         )
     )
@@ -77,19 +78,27 @@ def test_values_that_do_not_go_together_are_named_with_their_lines(sweep_file):
 @pytest.mark.parametrize(
     ("space", "message"),
     [
-        ("training.learning_rat: [1]", "tune.yaml:2: training.learning_rat: unknown key; did you mean learning_rate?"),
-        ("training.momentum: [0.5, 2]", "tune.yaml:2: training.momentum: expected a number >= 0 and < 1, found 2"),
-        ("training.momentum: {uniform: [0, 2]}", "tune.yaml:2: training.momentum: expected a number >= 0 and < 1"),
+        ("training.learning_rat: [1]", "tune.yaml:2: training.learning_rat: unknown key; did you "
+                                       "mean learning_rate?"),
+        ("training.momentum: [0.5, 2]", "tune.yaml:2: training.momentum: expected a number >= 0 "
+                                        "and < 1, found 2"),
+        ("training.momentum: {uniform: [0, 2]}", "tune.yaml:2: training.momentum: expected a "
+        "number >= 0 and < 1"),
         ("model.activation: [rleu]", "did you mean relu?"),
-        ("training.batch_size: [1.5]", "tune.yaml:2: training.batch_size: expected a whole number >= 1 or full"),
-        ("training.epochs: {integer: [8, 4]}", "tune.yaml:2: space.training.epochs: an empty range: 8 is above 4"),
+        ("training.batch_size: [1.5]", "tune.yaml:2: training.batch_size: expected a whole number "
+                                       ">= 1 or full"),
+        ("training.epochs: {integer: [8, 4]}", "tune.yaml:2: space.training.epochs: an empty "
+                                               "range: 8 is above 4"),
         ("training.momentum: {uniform: [0.5, 0.5]}", "an empty range"),
         ("training.learning_rate: {uniform: [.nan, 1]}", "an empty range"),
-        ("training.learning_rate: {log_uniform: [0, 1]}", "log_uniform from 0: there is no logarithm of it"),
-        ("training.learning_rate: {log_uniform: [-1, 1]}", "log_uniform from -1: there is no logarithm of it"),
+        ("training.learning_rate: {log_uniform: [0, 1]}", "log_uniform from 0: there is no "
+        "logarithm of it"),
+        ("training.learning_rate: {log_uniform: [-1, 1]}", "log_uniform from -1: there is no "
+        "logarithm of it"),
         ("training.learning_rate: {uniform: 3}", "expected two numbers, as [low, high]"),
         ("training.learning_rate: {unifrom: [0, 1]}", "did you mean uniform?"),
-        ("training.learning_rate: {uniform: [0.1, 1], log_uniform: [0.1, 1]}", "expected a list of values, {uniform:"),
+        ("training.learning_rate: {uniform: [0.1, 1], log_uniform: [0.1, "
+         "1]}", "expected a list of values, {uniform:"),
         ("training.learning_rate: {}", "expected a list of values, {uniform:"),
         ("training.epochs: {integer: [1.5, 4]}", "expected two whole numbers"),
         ("training.learning_rate: []", "an empty list"),
@@ -97,11 +106,16 @@ def test_values_that_do_not_go_together_are_named_with_their_lines(sweep_file):
         ("training.learning_rate: 0.1", "belongs under set"),
         ("training.learning_rate: [{a: 1}]", "expected a value, found a mapping"),
         ("model.hidden: {layers: [1, 2]}", "expected both layers and width"),
-        ("model.hidden: {layers: [1, 2], width: {uniform: [1, 2]}}", "expected a list of whole numbers"),
-        ("model.hidden: {layers: [1, 2], width: [0]}", "tune.yaml:2: model.hidden[0]: expected a whole number >= 1"),
-        ("model.hidden: {layers: [-1, 2], width: [4]}", "expected two whole numbers >= 0, as [1, 3], found -1"),
-        ("data.validation: [20, 60]", "tune.yaml:2: space.data.validation: trials are compared by validation"),
-        ("training.epochs: {layers: [1, 2], width: [1]}", "expected a whole number >= 1, found a list"),
+        ("model.hidden: {layers: [1, 2], width: {uniform: [1, "
+         "2]}}", "expected a list of whole numbers"),
+        ("model.hidden: {layers: [1, 2], width: [0]}", "tune.yaml:2: model.hidden[0]: expected a "
+        "whole number >= 1"),
+        ("model.hidden: {layers: [-1, 2], width: [4]}", "expected two whole numbers >= 0, as [1, "
+        "3], found -1"),
+        ("data.validation: [20, 60]", "tune.yaml:2: space.data.validation: trials are compared by "
+                                      "validation"),
+        ("training.epochs: {layers: [1, 2], width: "
+         "[1]}", "expected a whole number >= 1, found a list"),
     ],
 )  # fmt: skip
 def test_a_space_that_cannot_be_is_refused_in_one_line(sweep_file, space, message):

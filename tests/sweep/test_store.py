@@ -198,7 +198,10 @@ def test_only_the_last_who_had_a_trial_gives_it_back(journal):
     other.claim()
     halted.release(trial)
     assert states(other) == [TrialState.RUNNING]
-    assert [assignment.worker for assignment in assignments(other.trials()[0])] == [halted.worker, other.worker]
+    assert [assignment.worker for assignment in assignments(other.trials()[0])] == [
+        halted.worker,
+        other.worker,
+    ]
 
 
 def test_what_another_trains_by_hand_comes_after_new_trials_and_counts_no_deaths(journal):

@@ -35,7 +35,9 @@ def test_adversarial_inputs_go_where_the_cost_rises(sizes):
 
 
 def test_adversarial_inputs_stay_where_the_cost_is_flat():
-    """A network that is sure of an answer leaves slopes that underflow: no direction, and no division by zero."""
+    """A network that is sure of an answer leaves slopes that underflow: no direction, and no
+    division by zero.
+    """
     network = Network((7, 3))
     network.W[0][:] = 200 * np.eye(3, 7)
     x = np.eye(3, 7, dtype=np.float32)

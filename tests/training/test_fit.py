@@ -17,7 +17,8 @@ from nnmnist.training.setup import make_optimizer
 def settings(**changes):
     defaults = {
         "epochs": 3, "batch_size": 16, "optimizer": "sgd", "learning_rate": 0.1,
-        "momentum": 0.9, "schedule": "constant", "weight_decay": 0.0, "label_smoothing": 0.0, "adversarial": 0.0,
+        "momentum": 0.9, "schedule": "constant", "weight_decay": 0.0, "label_smoothing": 0.0,
+        "adversarial": 0.0,
     }  # fmt: skip
     return SimpleNamespace(**{**defaults, **changes})
 
@@ -145,7 +146,8 @@ def test_without_validation():
 def test_divergence_names_epoch_step_and_rate():
     with pytest.raises(
         TrainingError,
-        match=r"epoch 1, step \d+ of 10; the learning rate was 1e\+30, lower training.learning_rate",
+        match=r"epoch 1, step \d+ of 10; the learning rate was 1e\+30, lower "
+        r"training.learning_rate",
     ):
         trained(learning_rate=1e30)
 

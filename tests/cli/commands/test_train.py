@@ -139,9 +139,8 @@ def test_another_config_in_the_directory_of_a_finished_run_is_refused(tiny_confi
     result = train("-c", tiny_config, "-o", "run", "--seed", "1")
     assert result.exit_code == 2
     assert "run already exists" in result.stderr
-    assert (
-        train("-c", tiny_config, "-o", "run", "--force", "--json").stderr.count("epoch") == 1
-    )  # trained anew
+    # trained anew
+    assert train("-c", tiny_config, "-o", "run", "--force", "--json").stderr.count("epoch") == 1
 
 
 def test_a_run_is_resumed_from_inside_its_directory(tiny_config, monkeypatch):
