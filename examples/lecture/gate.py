@@ -1,10 +1,12 @@
-"""The continuous multiplication gate: four hidden units that multiply two numbers (Lin, Tegmark, Rolnick 2017).
+"""The continuous multiplication gate: four hidden units that multiply two numbers.
 
-With weights +-lambda into the hidden units, h(u) = h(a) + h'(a) u + h''(a) u^2 / 2 + ... around a bias a gives
+From Lin, Tegmark, Rolnick, "Why does deep and cheap learning work so well?" (2017). Around a bias
+a, h(a + u) = h(a) + h'(a) u + h''(a) u^2 / 2 + ..., so with l for lambda,
 
-    h(a + l (x1 + x2)) + h(a - l (x1 + x2)) - h(a + l (x1 - x2)) - h(a - l (x1 - x2)) = 4 l^2 h''(a) x1 x2 + O(l^4)
+    h(a + l (x1 + x2)) + h(a - l (x1 + x2)) - h(a + l (x1 - x2)) - h(a - l (x1 - x2))
+        = 4 l^2 h''(a) x1 x2 + O(l^4).
 
-and mu = 1 / (4 lambda^2 h''(a)) is the weight that makes it the product, with an error of O(lambda^2).
+The output weight mu = 1 / (4 lambda^2 h''(a)) turns this into x1 x2, with an error of O(lambda^2).
 """
 
 from __future__ import annotations
@@ -21,8 +23,9 @@ from nnmnist.training.setup import build_network, load_data
 
 Array = NDArray[np.float64]
 
-INWARD = np.array([[1, 1], [-1, -1], [1, -1], [-1, 1]])  # times lambda: (4, 2)
-OUTWARD = np.array([1, 1, -1, -1])  # times mu: (4,)
+# The weights of a gate: W(1) = lambda * INPUT_SIGNS, W(2) = mu * OUTPUT_SIGNS.
+INPUT_SIGNS = np.array([[1, 1], [-1, -1], [1, -1], [-1, 1]])  # (4, 2)
+OUTPUT_SIGNS = np.array([1, 1, -1, -1])  # (4,)
 LAMBDAS = [2.0**-k for k in range(0, 25, 2)]
 
 
@@ -35,25 +38,25 @@ SECOND_DERIVATIVES = {
     "sigmoid": lambda a: _sigmoid(a) * (1 - _sigmoid(a)) * (1 - 2 * _sigmoid(a)),
     "tanh": lambda a: -2 * math.tanh(a) * (1 - math.tanh(a) ** 2),
 }
-# where |h''| is largest: h''' = 0
-POINTS = {
+# The bias a where |h''| is largest: h'''(a) = 0.
+BIASES = {
     "softplus": 0.0,
     "sigmoid": math.log(2 + math.sqrt(3)),
     "tanh": math.atanh(1 / math.sqrt(3)),
 }
 
 
-def outward(lam: float, activation: str = "softplus") -> Array:
-    """The weights (4,) that make a gate's hidden units their product."""
-    return OUTWARD / (4 * lam**2 * SECOND_DERIVATIVES[activation](POINTS[activation]))
+def output_weights(lam: float, activation: str = "softplus") -> Array:
+    """The weights (4,) from a gate's hidden units to their product."""
+    return OUTPUT_SIGNS / (4 * lam**2 * SECOND_DERIVATIVES[activation](BIASES[activation]))
 
 
 def gate(lam: float, activation: str = "softplus") -> Network:
-    """A network of two inputs, four hidden units and one output, which is about the product of the inputs."""
+    """A network with two inputs and four hidden units; its output approximates x1 x2."""
     network = Network((2, 4, 1), activation=activation, output="linear", dtype=np.float64)
-    network.W[0][:] = lam * INWARD
-    network.b[0][:] = POINTS[activation]
-    network.W[1][:] = outward(lam, activation)
+    network.W[0][:] = lam * INPUT_SIGNS
+    network.b[0][:] = BIASES[activation]
+    network.W[1][:] = output_weights(lam, activation)
     return network
 
 
@@ -74,9 +77,9 @@ def errors(activation: str = "softplus") -> Array:
     return np.array([largest_error(gate(lam, activation)) for lam in LAMBDAS])
 
 
-def trained(*overrides: str) -> Network:
-    """The gate that training finds: the recipe lecture/gate."""
-    settings = load_config(find_config("lecture/gate"), overrides)
+def trained_gate() -> Network:
+    """The gate that training finds with the recipe lecture/gate."""
+    settings = load_config(find_config("lecture/gate"))
     splits = load_data(settings.data, settings.seed)
     network = build_network(settings, splits)
     for _ in fit(network, splits.train, splits.validation, settings.training, settings.seed):
@@ -84,31 +87,36 @@ def trained(*overrides: str) -> Network:
     return network
 
 
-def main() -> None:
-    print(
-        "h''(0):  "
-        + ",  ".join(f"{name} {second(0.0) + 0.0:g}" for name, second in SECOND_DERIVATIVES.items())
-    )
-    print(
-        "so mu is infinite for sigmoid and tanh, unless biases move them to a point a with h''(a) != 0:"
-    )
-    print("a:       " + ",  ".join(f"{name} {a:.4f}" for name, a in POINTS.items()))
+def print_second_derivatives() -> None:
+    at_0 = [f"{name} {second(0.0) + 0.0:g}" for name, second in SECOND_DERIVATIVES.items()]
+    print("h''(0):  " + ",  ".join(at_0))
+    print("mu is infinite for sigmoid and tanh, unless biases shift them to a with h''(a) != 0:")
+    print("a:       " + ",  ".join(f"{name} {a:.4f}" for name, a in BIASES.items()))
+
+
+def print_errors() -> None:
     print("\nlargest error on [-1, 1]^2")
     columns = {name: errors(name) for name in SECOND_DERIVATIVES}
     print(f"{'lambda':<10}{'mu, softplus':>14}" + "".join(f"{name:>12}" for name in columns))
     for i, lam in enumerate(LAMBDAS):
-        mu = outward(lam)[0]
-        print(
-            f"2^{math.log2(lam):<8.0f}{mu:14.4g}"
-            + "".join(f"{column[i]:12.1e}" for column in columns.values())
-        )
+        mu = output_weights(lam)[0]
+        values = "".join(f"{column[i]:12.1e}" for column in columns.values())
+        print(f"2^{math.log2(lam):<8.0f}{mu:14.4g}{values}")
     print("best" + " " * 20 + "".join(f"{column.min():12.1e}" for column in columns.values()))
-    found = trained()
-    print(
-        f"\nfound by training, float32: largest error {largest_error(found):.3f}; weights into, bias, weight out of"
-    )
-    for W, b, out in zip(found.W[0], found.b[0], found.W[1][0], strict=True):
+
+
+def print_trained_gate() -> None:
+    network = trained_gate()
+    print(f"\nfound by training, in float32: largest error {largest_error(network):.3f}")
+    print("hidden unit: weight of x1, weight of x2, bias, weight to the output")
+    for W, b, out in zip(network.W[0], network.b[0], network.W[1][0], strict=True):
         print(f"{W[0]:8.3f}{W[1]:8.3f}{b:8.3f}{out:8.3f}")
+
+
+def main() -> None:
+    print_second_derivatives()
+    print_errors()
+    print_trained_gate()
 
 
 if __name__ == "__main__":

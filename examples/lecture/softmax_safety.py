@@ -1,4 +1,4 @@
-"""The two numerical issues of the softmax: e^z is infinite where z is large, and ln p where p has become 0."""
+"""The two numerical problems of the softmax: e^z is infinite if z is large, and ln p if p is 0."""
 
 from __future__ import annotations
 
@@ -7,21 +7,24 @@ from numpy.typing import NDArray
 
 from nnmnist.model.outputs import OUTPUTS
 
+Array = NDArray[np.float32]
+
+# One example per row; the first class is the true one.
 Z = np.array(
     [[2, 1, 0], [100, 0, 0], [-1000, -1000, -1000], [0, 200, 0], [1e4, 0, -1e4]], np.float32
-)  # one example a row; the first class is the true one
+)
 
 
-def naive(z: NDArray[np.float32]) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-    """p (n, M) and the cost (n,) as the formulas stand: e^z / sum e^z, -ln p."""
+def naive(z: Array) -> tuple[Array, Array]:
+    """p (n, M) and the cost (n,) by the plain formulas: e^z / sum e^z and -ln p."""
     with np.errstate(all="ignore"):
         e = np.exp(z)
         p = e / e.sum(axis=1, keepdims=True)
         return p, -np.log(p[:, 0])
 
 
-def safe(z: NDArray[np.float32]) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-    """The same by the project: z <- z - max z first, and ln sum e^z - z in place of ln p."""
+def safe(z: Array) -> tuple[Array, Array]:
+    """The same by nnmnist: first z <- z - max z, then ln sum e^z - z instead of -ln p."""
     y = np.zeros_like(z.T)
     y[0] = 1
     costs, p, _ = OUTPUTS["softmax"].cost(z.T.copy(), y)

@@ -1,8 +1,9 @@
-"""Walks through README.md: runs every command in it, in its order, and puts what they print and draw in its place.
+"""Run every command of README.md in order, and update its output and pictures on that page.
 
-A block marked `sh` is run as it is; of one marked `console` each line after "$ " is run, and what it prints to stdout
-replaces the lines below it. All runs are made in a folder that is thrown away, where `examples` is this one, so that
-pictures written to examples/lecture/pictures/ stay.
+A block marked `sh` is run as it is. In a block marked `console`, each line after "$ " is run, and
+its output on stdout replaces the lines below it. The commands run in a temporary folder, so the
+runs they create are deleted at the end. In this folder, `examples` links to the folder of the
+repository, so the pictures in examples/lecture/pictures/ remain.
 """
 
 from __future__ import annotations
@@ -20,36 +21,42 @@ BLOCK = re.compile(r"^```(sh|console)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 
 
 def walk(text: str, folder: Path) -> str:
-    """The Markdown `text` with the output of its commands, run in `folder`, renewed.
+    """Run the commands of the Markdown `text` in `folder`; return it with their new output.
 
     Raises:
         subprocess.CalledProcessError: a command failed.
     """
 
-    def renewed(block: re.Match[str]) -> str:
+    def update(block: re.Match[str]) -> str:
         kind, body = block.groups()
         if kind == "sh":
             run(body, folder)
             return block[0]
         commands = [line[2:] for line in body.splitlines() if line.startswith("$ ")]
-        return (
-            "```console\n" + "".join(f"$ {line}\n{run(line, folder)}" for line in commands) + "```"
-        )
+        outputs = [f"$ {command}\n{run(command, folder)}" for command in commands]
+        return "```console\n" + "".join(outputs) + "```"
 
-    return BLOCK.sub(renewed, text)
+    return BLOCK.sub(update, text)
 
 
 def run(commands: str, folder: Path) -> str:
-    """What shell commands print, run in `folder` with this Python's programs first on the PATH."""
+    """The stdout of shell commands, run in `folder`.
+
+    The programs of this Python's environment come first on the PATH.
+    """
     started = time.perf_counter()
     path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
-    done = subprocess.run(
+    process = subprocess.run(
         ["sh", "-e", "-c", commands],
-        cwd=folder, env={**os.environ, "PATH": path}, stdout=subprocess.PIPE, text=True, check=True,
-    )  # fmt: skip
+        cwd=folder,
+        env={**os.environ, "PATH": path},
+        stdout=subprocess.PIPE,
+        text=True,
+        check=True,
+    )
     print(f"{time.perf_counter() - started:6.1f} s  {commands.strip()}", file=sys.stderr)
-    printed = done.stdout.rstrip()
-    return printed and printed + "\n"
+    output = process.stdout.rstrip()
+    return output and output + "\n"
 
 
 def main() -> None:
@@ -57,10 +64,10 @@ def main() -> None:
     text = readme.read_text(encoding="utf-8")
     with tempfile.TemporaryDirectory() as folder:
         (Path(folder) / "examples").symlink_to(HERE.parent)
-        renewed = walk(text, Path(folder))
+        updated = walk(text, Path(folder))
     if readme.read_text(encoding="utf-8") != text:
-        sys.exit(f"{readme}: was edited in the meantime, and stays as it is; run again")
-    readme.write_text(renewed, encoding="utf-8")
+        sys.exit(f"{readme} changed while the commands ran, so it is not updated; run again")
+    readme.write_text(updated, encoding="utf-8")
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""The lecture's walk-through: what it names is there, and its driver renews what commands print."""
+"""The lecture's page: what it names exists, and walk.py updates the output of its commands."""
 
 import importlib.util
 import os
@@ -15,11 +15,11 @@ LECTURE = Path(__file__).parents[2] / "examples" / "lecture"
 README = (LECTURE / "README.md").read_text(encoding="utf-8")
 PICTURES = LECTURE / "pictures"
 
-posix = pytest.mark.skipif(os.name != "posix", reason="the walk-through is POSIX shell")
+posix = pytest.mark.skipif(os.name != "posix", reason="the commands on the page need a POSIX shell")
 
 
 def load(name):
-    """A script of the walk-through, as a module."""
+    """A script of the lecture, as a module."""
     spec = importlib.util.spec_from_file_location(name, LECTURE / f"{name}.py")
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
@@ -30,13 +30,13 @@ def commands():
     return [body for _, body in load("walk").BLOCK.findall(README)]
 
 
-def test_it_has_the_twelve_sections_in_order_each_with_a_command():
+def test_it_has_twelve_sections_in_order_each_with_a_command():
     sections = re.split(r"^## (\d+)\. ", README, flags=re.MULTILINE)[1:]
     assert sections[::2] == [str(k) for k in range(1, 13)]
     assert all(load("walk").BLOCK.search(section) for section in sections[1::2])
 
 
-def test_every_recipe_and_script_in_it_exists_and_the_other_way_round():
+def test_it_names_exactly_the_recipes_and_scripts_that_exist():
     text = "\n".join(commands())
     recipes = set()
     for name in re.findall(r"-c (lecture/\S+)", text):
@@ -50,7 +50,7 @@ def test_every_recipe_and_script_in_it_exists_and_the_other_way_round():
     assert {name for name in unnamed if name.removesuffix("_exact") not in sources} == set()
 
 
-def test_pictures_are_those_shown_and_small():
+def test_it_shows_exactly_the_pictures_that_exist_and_they_are_small():
     shown = re.findall(r"!\[[^\]]+\]\(pictures/(\w+\.png)\)", README)
     assert sorted(shown) == sorted(path.name for path in PICTURES.iterdir())
     assert sum(path.stat().st_size for path in PICTURES.iterdir()) < 1.5e6
@@ -62,7 +62,7 @@ def test_pictures_are_those_shown_and_small():
 
 
 @posix
-def test_the_walk_renews_what_commands_print(tmp_path):
+def test_walk_updates_the_output_of_commands(tmp_path):
     text = (
         "# T\n```sh\necho 1 > a\n```\n```console\n$ cat a\nold\nold\n$ echo two\n```\n"
         "```yaml\na: 1\n```\n```console\n$ true\n```\n"
@@ -73,7 +73,7 @@ def test_the_walk_renews_what_commands_print(tmp_path):
 
 
 @posix
-def test_the_walk_stops_at_a_command_that_fails(tmp_path):
+def test_walk_stops_at_a_command_that_fails(tmp_path):
     for block in ("```sh\nfalse\ntouch after\n```", "```console\n$ false\n$ touch after\n```"):
         with pytest.raises(subprocess.CalledProcessError):
             load("walk").walk(block, tmp_path)
@@ -84,13 +84,21 @@ def script(name, *arguments):
     env = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
     return subprocess.run(
         [sys.executable, str(LECTURE / f"{name}.py"), *arguments],
-        capture_output=True, text=True, env=env, check=True,
-    )  # fmt: skip
+        capture_output=True,
+        text=True,
+        env=env,
+        check=True,
+    )
 
 
-def test_generalization_in_a_reduced_form(tiny):
-    settings = [f"data.path={tiny}", "data.fallback=null", "data.validation=0", "training.epochs=8",
-                "training.batch_size=30"]  # fmt: skip
+def test_generalization_with_smaller_settings(tiny):
+    settings = [
+        f"data.path={tiny}",
+        "data.fallback=null",
+        "data.validation=0",
+        "training.epochs=8",
+        "training.batch_size=30",
+    ]
     arguments = [part for setting in settings for part in ("--set", setting)]
     result = script("generalization", "--every", "10", "-o", "both.svg", *arguments)
     tables = result.stdout.rstrip().split("\n\n")
@@ -100,14 +108,14 @@ def test_generalization_in_a_reduced_form(tiny):
     ]
     for table in tables:
         iteration, training, test, gap, *accuracies = table.splitlines()[-1].split()
-        assert iteration == "80"  # 300 examples make 10 steps an epoch
+        assert iteration == "80"  # 300 examples are 10 steps per epoch
         assert float(test) - float(training) == pytest.approx(float(gap), abs=1.01e-4)
         assert all(text.endswith("%") for text in accuracies)
     assert Path("both.svg").read_text().startswith("<?xml")
 
 
 def test_drawings(monkeypatch, tmp_path):
-    """Each picture is drawn; the slow one from fewer epochs."""
+    """Each picture is drawn; the slow one with fewer epochs."""
     monkeypatch.syspath_prepend(LECTURE)
     draw = load("draw")
     monkeypatch.setattr(draw, "PICTURES", tmp_path)

@@ -261,7 +261,7 @@ def test_arrays_of_a_wrong_shape_are_refused():
         network.logits(x[0])
     with pytest.raises(ValueError, match=r"^y has the shape \(9, 3\); expected \(3, 9\)$"):
         network.gradient(x, y.T)
-    with pytest.raises(ValueError, match="^x has the shape"):
+    with pytest.raises(ValueError, match=r"^x has the shape"):
         network.gradient(x[:, :5], y)
 
 
