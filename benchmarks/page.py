@@ -55,9 +55,8 @@ def main() -> None:
             )
             for part, script in PARTS.items():
                 took = page.run(MEASURE, [script, TIMES])
-                print(
-                    f"| {part} | {statistics.median(took):.1f} | {statistics.quantiles(took, n=10)[8]:.1f} |"
-                )
+                median, tenth = statistics.median(took), statistics.quantiles(took, n=10)[8]
+                print(f"| {part} | {median:.1f} | {tenth:.1f} |")
             print()
         browser.close()
 

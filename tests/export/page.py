@@ -98,8 +98,8 @@ class Page:
 
     def seen(self):
         """The pixels (784) of the picture of what the network sees."""
-        script = "() => [...document.getElementById('seen').getContext('2d').getImageData(0, 0, 28, 28).data]"
-        return self.run(script)[::4]
+        canvas = "document.getElementById('seen').getContext('2d')"
+        return self.run(f"() => [...{canvas}.getImageData(0, 0, 28, 28).data]")[::4]
 
     def read(self, files):
         """What the page makes of picture files, each pixels (784) and probabilities (M,), or a

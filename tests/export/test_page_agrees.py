@@ -122,7 +122,10 @@ def test_drawings(reader, opened, strokes):
 def test_every_activation_and_output(digits, opened):
     page = opened()
     inputs = digits[:10].reshape(10, -1)
-    script = "([model, inputs]) => { const read = readNetwork(model); return inputs.map((x) => predict(read, x)); }"
+    script = (
+        "([model, inputs]) => { const read = readNetwork(model); "
+        "return inputs.map((x) => predict(read, x)); }"
+    )
     for activation, output in KINDS:
         checkpoint = network_of(activation, output)
         p = page.run(script, [model_in(encode(checkpoint)), inputs.tolist()])
@@ -133,7 +136,10 @@ def test_every_activation_and_output(digits, opened):
 def test_a_network_that_normalizes_its_pictures(digits, opened):
     straight = network_of("relu", "softmax", normalized_shape=(28, 28))
     inputs = np.concatenate([digits[:200].reshape(-1, 784), np.zeros((1, 784), np.uint8)])
-    script = "([model, inputs]) => { const read = readNetwork(model); return inputs.map((x) => predict(read, x)); }"
+    script = (
+        "([model, inputs]) => { const read = readNetwork(model); "
+        "return inputs.map((x) => predict(read, x)); }"
+    )
     p = opened().run(script, [model_in(encode(straight)), inputs.tolist()])
     assert p == pytest.approx(straight.network.predict(scale(inputs)), abs=1e-5)
     assert (

@@ -15,7 +15,10 @@ from .support import assert_same, finished, linux, nnmnist, spawn
 
 pytestmark = linux
 
-GRID = "space: {{training.learning_rate: [0.02, 0.05], seed: [{seeds}]}}\nset: {{training.epochs: {epochs}}}"
+GRID = (
+    "space: {{training.learning_rate: [0.02, 0.05], seed: [{seeds}]}}\n"
+    "set: {{training.epochs: {epochs}}}"
+)
 
 
 @pytest.fixture(scope="module")

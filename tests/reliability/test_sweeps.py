@@ -16,7 +16,10 @@ import pytest
 from .support import assert_same, counts, finished, linux, nnmnist, posix, spawn
 
 POINTS = 4
-GRID = "space: {training.learning_rate: [0.02, 0.05], model.hidden: [[4], [8]]}\nset: {training.epochs: %d}"
+GRID = (
+    "space: {training.learning_rate: [0.02, 0.05], model.hidden: [[4], [8]]}\n"
+    "set: {training.epochs: %d}"
+)
 
 
 def go_on(file):
