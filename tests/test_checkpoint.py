@@ -152,13 +152,13 @@ def test_another_npz(tmp_path):
 
 def test_a_pickled_array_is_never_unpickled(tmp_path):
     np.savez(tmp_path / "evil.npz", W1=np.array([print], object))
-    with pytest.raises(CheckpointError, match="header that no checkpoint has"):
+    with pytest.raises(CheckpointError, match="header that is not allowed"):
         checkpoint.load(tmp_path / "evil.npz")
 
 
 def test_a_compressed_bomb_is_refused_before_it_unpacks(tmp_path):
     np.savez_compressed(tmp_path / "bomb.npz", W1=np.zeros(10_000_000, np.float32))
-    with pytest.raises(CheckpointError, match="not stored"):
+    with pytest.raises(CheckpointError, match="is compressed"):
         checkpoint.load(tmp_path / "bomb.npz")
 
 
@@ -169,25 +169,25 @@ def test_a_shape_beyond_the_file_is_refused(saved):
     )
     with zipfile.ZipFile(saved, "w") as archive:
         archive.writestr("W1.npy", npy.getvalue())
-    with pytest.raises(CheckpointError, match="holds 0 bytes"):
+    with pytest.raises(CheckpointError, match="has 0 bytes"):
         checkpoint.load(saved)
 
 
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"sizes": [6, 2**50, 3]}, "its model asks for"),
-        ({"sizes": [6, 5, 4]}, "classes do not fit|asks for"),
+        ({"sizes": [6, 2**50, 3]}, "its model needs"),
+        ({"sizes": [6, 5, 4]}, "classes do not match|needs"),
         ({"sizes": [6, 3]}, "arrays are not those of its model"),
-        ({"sizes": [6, -5, 3]}, "none that nnmnist knows"),
+        ({"sizes": [6, -5, 3]}, "nnmnist does not know"),
         ({"sizes": "6"}, "damaged"),
-        ({"activation": "step"}, "none that nnmnist knows"),
+        ({"activation": "step"}, "nnmnist does not know"),
         ({"output": ["softmax"]}, "damaged"),
         ({"dtype": "float16"}, "damaged"),
         ({"dropout": "much"}, "damaged"),
-        ({"dtype": "float64"}, "its model asks for float64"),
+        ({"dtype": "float64"}, "its model needs float64"),
         ({"format": 99}, "format 99"),
-        ({"classes": ["a"]}, "classes do not fit"),
+        ({"classes": ["a"]}, "classes do not match"),
     ],
 )
 def test_a_document_that_does_not_fit(saved, changes, message):

@@ -44,14 +44,18 @@ def load_config(file: Path | str | None = None, overrides: Sequence[str | Overri
     """Read the config of a file or a shipped recipe.
 
     Args:
-        file: a path, or the name of a recipe such as "softmax"; None for the default recipe.
+        file: a path, or a text: a path or the name of a recipe such as "softmax". None for the
+            default recipe.
         overrides: values that replace those of the file; the last one counts. Each is a text
             "dotted.key=YAML value", as for `--set`, or an `Override`.
 
     Raises:
         ConfigError: the file or an override is wrong; the message has one line for each fault.
     """
-    path = find_config(DEFAULT_RECIPE if file is None else str(file))
+    if file is None:
+        path = _recipe(DEFAULT_RECIPE)
+    else:
+        path = file if isinstance(file, Path) else find_config(file)
     return _combine([read_yaml(path), *map(_override, overrides)])
 
 

@@ -15,6 +15,7 @@ from nnmnist.config.loading import (
     differences,
     dump_config,
     find_config,
+    flatten,
     json_schema,
     load_config,
     parse_config,
@@ -297,10 +298,10 @@ def test_faults_stand_in_the_order_file_then_flags(tmp_path: Path) -> None:
 def test_a_clash_made_by_an_override_is_told_where_the_value_stands(tmp_path: Path) -> None:
     path = written(tmp_path, "model:\n  dropout: 0.2\n")
     assert told(path, "model.hidden=[]") == [
-        "my.yaml:2: model.dropout: needs hidden layers, but model.hidden is []"
+        "my.yaml:2: model.dropout: needs hidden layers, but model.hidden is []; add a hidden layer, or remove it"
     ]
     assert told(written(tmp_path, "model: {hidden: []}"), "model.dropout=0.2") == [
-        "--set model.dropout=0.2: model.dropout: needs hidden layers, but model.hidden is []"
+        "--set model.dropout=0.2: model.dropout: needs hidden layers, but model.hidden is []; add a hidden layer, or remove it"
     ]
 
 
@@ -308,7 +309,7 @@ def test_a_clash_made_by_an_override_is_told_where_the_value_stands(tmp_path: Pa
     ("data", "expected"),
     [
         (b"seed: 1\n\xff\xfe", "my.yaml:2: not UTF-8 text (byte 0xff); save the file as UTF-8"),
-        (b"#" * 10_000_000, "my.yaml: larger than 1,000,000 bytes, far more than a config needs"),
+        (b"#" * 10_000_000, "my.yaml: larger than 1,000,000 bytes; a config is much smaller"),
         (b"\n- a", "my.yaml:2: expected a mapping of keys to values, found a list"),
     ],
 )
@@ -340,7 +341,7 @@ def test_find_prefers_a_file_to_a_recipe(recipes: Path) -> None:
 )
 def test_find_lists_the_recipes(recipes: Path, name: str) -> None:
     with pytest.raises(
-        ConfigError, match=r"no such config file; the shipped recipes are mnist, softmax$"
+        ConfigError, match=r"this file does not exist; the recipes are mnist, softmax$"
     ) as caught:
         find_config(name)
     assert str(caught.value).isprintable()
@@ -370,7 +371,7 @@ def test_the_schema_tells_all() -> None:
     assert document["additionalProperties"] is False
     assert "$ref" not in str(document)
     assert "required" not in str(document)
-    assert list(fields) == list(loading._flat(Config()))
+    assert list(fields) == list(flatten(Config().model_dump(), depth=2))
     assert all(field["description"].endswith(".") for field in fields.values())
     defaults = Config().model_dump(mode="json")
     for key, field in fields.items():
@@ -465,7 +466,16 @@ def test_parse_reads_what_dump_writes(config: Config) -> None:
 
 
 KEYS = st.sampled_from(
-    [*loading._flat(Config()), "data", "model", "training", "training.epoch", "", ".", "a.b.c"]
+    [
+        *flatten(Config().model_dump(), depth=2),
+        "data",
+        "model",
+        "training",
+        "training.epoch",
+        "",
+        ".",
+        "a.b.c",
+    ]
 )
 VALUES = st.one_of(
     st.text(max_size=20),
@@ -536,3 +546,19 @@ def test_random_sections_give_a_config_or_faults(
     lines = ["training:", *(f"  {key}: {value}" for key, value in training.items())]
     lines += ["model:", *(f"  {key}: {value}" for key, value in model.items())]
     config_or_fault("\n".join(lines), [])
+
+
+def test_nested_keys_become_dotted() -> None:
+    tree = {"seed": 1, "data": {"name": "mnist", "distort": {"alpha": 2}}, "empty": {}}
+    assert flatten(tree) == {"seed": 1, "data.name": "mnist", "data.distort.alpha": 2}
+    assert flatten(tree, depth=2)["data.distort"] == {"alpha": 2}
+
+
+def test_a_recipe_is_found_by_its_name(recipes: Path) -> None:
+    assert load_config("softmax").model.hidden == ()
+    assert load_config() == load_config("mnist") == load_config(recipes / "mnist.yaml")
+    assert load_config(str(recipes / "softmax.yaml"), ["seed=5"]).seed == 5
+    with pytest.raises(
+        ConfigError, match="sofmax: this file does not exist; the recipes are mnist"
+    ):
+        load_config("sofmax")

@@ -13,7 +13,7 @@ COUNT = "a whole number >= 1"
 SEED = "a whole number >= 0 and <= 4294967295"
 WIDTH = f"{COUNT} and <= 1000000"
 LIST = f"a list (each item {WIDTH})"
-URL = "an address that begins with http:// or https://"
+URL = "a URL that starts with http:// or https://"
 NAMES = "one of identity, relu, sigmoid, softplus, tanh"
 SWITCH = "true or false or a mapping of keys to values or null"
 DIGITS = "; write decimal digits, such as"
@@ -226,34 +226,34 @@ def test_keys_and_sections(text: str, expected: str) -> None:
     [
         (
             "model: {hidden: [], dropout: 0.5}",
-            "1: model.dropout: needs hidden layers, but model.hidden is []",
+            "1: model.dropout: needs hidden layers, but model.hidden is []; add a hidden layer, or remove it",
         ),
         (
             "training:\n  momentum: 0.5\n  optimizer: adam",
-            "2: training.momentum: is not used by training.optimizer: adam; remove it or choose "
-            "sgd",
+            "2: training.momentum: is not used by training.optimizer: adam; remove it, or "
+            "choose sgd",
         ),
         (
             "training: {patience: 3}\ndata: {validation: 0}",
-            "1: training.patience: needs validation examples, but data.validation is 0",
+            "1: training.patience: needs validation examples, but data.validation is 0; raise it, or remove training.patience",
         ),
         (
             "data:\n  path: x\n  name: synthetic",
-            "2: data.path: stands in place of a named source; remove it or data.name: synthetic",
+            "2: data.path: replaces a named source; remove it, or remove data.name: synthetic",
         ),
         (
             "data: {name: line}\nmodel: {output: softmax}",
-            "1: data.name: line has values to learn, and model.output: softmax tells classes "
-            "apart; "
-            "set it to linear, sigmoid or relu",
+            "1: data.name: line has values as targets, but model.output: softmax needs "
+            "classes; "
+            "set model.output to linear, sigmoid or relu",
         ),
         (
             "data:\n  name: rings\n  distort: true",
-            "3: data.distort: needs pictures, and data.name: rings has none; remove it",
+            "3: data.distort: needs images, but data.name: rings has none; remove it",
         ),
         (
             "data: {name: rings}\nmodel:\n  normalize: true",
-            "3: model.normalize: needs pictures, and data.name: rings has none; remove it",
+            "3: model.normalize: needs images, but data.name: rings has none; remove it",
         ),
         (
             "model: {hidden: [3], output: linear}\ntraining: {optimizer: least_squares}",
@@ -262,7 +262,7 @@ def test_keys_and_sections(text: str, expected: str) -> None:
         (
             "model: {hidden: [], output: linear}\ntraining: {optimizer: least_squares, "
             "weight_decay: 1e-3}",
-            "2: training.weight_decay: is not used by training.optimizer: least_squares",
+            "2: training.weight_decay: is not used by training.optimizer: least_squares; remove it",
         ),
     ],
 )
@@ -294,7 +294,7 @@ def test_everything_wrong_is_told_at_once_in_order() -> None:
         "7: training.epochs: ",
         "8: training.momentum: is not",
         "9: training.lr: unk",
-        "10: seed: given twice",
+        "10: seed: this key occurs twice",
     ]
     found = told(text)
     assert len(found) == len(starts)

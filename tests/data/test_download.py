@@ -111,7 +111,7 @@ def test_the_next_mirror_takes_over(server, folder, monkeypatch, answer, reason,
         assert failure.startswith(f"{server.mirror('bad')}/{name}.gz: ")
         assert re.search(reason, failure)
         assert "\n" not in failure
-        assert success.startswith(f"{server.mirror('good')}/{name}.gz: fetched and verified, ")
+        assert success.startswith(f"{server.mirror('good')}/{name}.gz: downloaded and verified, ")
     assert_complete(folder)
 
 
@@ -286,7 +286,7 @@ def test_without_any_mirror(folder):
 
 def test_a_folder_that_cannot_be_made_is_no_traceback(tmp_path):
     (tmp_path / "file").write_bytes(b"")
-    with pytest.raises(DataUnavailable, match="cannot be written"):
+    with pytest.raises(DataUnavailable, match="is not writable"):
         fetch(ONE, [unused_url()], tmp_path / "file" / "mnist")
 
 

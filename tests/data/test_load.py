@@ -86,7 +86,7 @@ def test_the_only_example_of_a_class_is_for_training(made):
 
 
 @pytest.mark.parametrize(
-    ("validation", "message"), [(51, "has only 51"), (1, "cannot hold all 2 classes")]
+    ("validation", "message"), [(51, "has only 51"), (1, "is too small for all 2 classes")]
 )
 def test_impossible_validation(made, validation, message):
     made([0] * 50 + [1], 2)

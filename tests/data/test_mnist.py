@@ -109,7 +109,7 @@ def test_a_directory_without_mnist_is_passed_over_with_a_notice(tmp_path):
         mnist.load(tmp_path / "nowhere", notify=notices.append), tmp_path / "cache" / "mnist"
     )
     assert notices == [
-        f"--data-dir: no MNIST file in {tmp_path / 'nowhere' / 'mnist'}; looking elsewhere"
+        f"--data-dir: {tmp_path / 'nowhere' / 'mnist'} has no file of MNIST; looking in other places"
     ]
 
 
@@ -122,7 +122,9 @@ def test_a_raw_file_comes_before_a_packed_one(tmp_path):
 def test_a_directory_given_by_hand_must_hold_all_files_and_good_ones(tmp_path, server):
     folder = write(tmp_path / "mnist")
     (folder / TEST_LABELS).write_bytes(CONTENTS[TEST_LABELS][:-1] + b"\0")
-    with pytest.raises(DataError, match=f"{TEST_LABELS}: is not MNIST's, or damaged.*data.path"):
+    with pytest.raises(
+        DataError, match=f"{TEST_LABELS}: is damaged, or not a file of MNIST.*data.path"
+    ):
         mnist.load(tmp_path, [server.mirror("good")])
     (folder / TEST_LABELS).unlink()
     with pytest.raises(DataError, match=f"lacks {TEST_LABELS} "):
@@ -161,7 +163,7 @@ def test_a_damaged_file_in_the_cache_is_named_and_fetched_again(tmp_path, server
     notices = []
     assert_is_mnist(mnist.load(None, [server.mirror("good")], notices.append), folder)
     assert notices[0].startswith(f"{damaged}: ")
-    assert notices[0].endswith("; fetching it again")
+    assert notices[0].endswith("; downloading it again")
     assert server.counts == {f"/good/{TRAIN_IMAGES}.gz": 1}
 
 
@@ -264,7 +266,11 @@ MISFITS = {
         "t10k: .*, found 10 x 5 x 4 and 10 x 5 x 4",
     ),
     "a label too few": (TRAIN_LABELS, ARRAYS[TRAIN_LABELS][1:], "train: 30 images, but 29 labels"),
-    "other size": (TEST_IMAGES, ARRAYS[TEST_IMAGES][:, 1:], "images are 5 x 4, test images 4 x 4"),
+    "other size": (
+        TEST_IMAGES,
+        ARRAYS[TEST_IMAGES][:, 1:],
+        "images are 5 x 4, but test images are 4 x 4",
+    ),
     "no pixels": (TEST_IMAGES, ARRAYS[TEST_IMAGES][:, :0], r"t10k: no images \(10 x 0 x 4\)"),
 }
 
@@ -291,13 +297,13 @@ def test_a_single_class_is_refused(tmp_path):
     for name in (TRAIN_LABELS, TEST_LABELS):
         (folder / name).write_bytes(idx.encode(np.zeros_like(ARRAYS[name])))
     with pytest.raises(
-        DataError, match="folder: all labels are 0, so there is nothing to tell apart"
+        DataError, match="folder: all labels are 0, but a classifier needs two classes"
     ):
         mnist.load_folder(folder)
 
 
 def test_a_folder_that_is_not_there_or_lacks_files_is_named(tmp_path):
-    with pytest.raises(DataError, match="nowhere: no such folder"):
+    with pytest.raises(DataError, match="nowhere: this folder does not exist"):
         mnist.load_folder(tmp_path / "nowhere")
     with pytest.raises(DataError, match=f"lacks {TRAIN_IMAGES}, {TRAIN_LABELS}"):
         mnist.load_folder(tmp_path)

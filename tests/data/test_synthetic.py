@@ -114,7 +114,7 @@ def test_any_order_and_number_of_labels() -> None:
 
 
 def test_a_label_that_is_no_digit_is_refused() -> None:
-    with pytest.raises(DataError, match="cannot draw the label 10"):
+    with pytest.raises(DataError, match="cannot generate the label 10"):
         synthetic.render(np.array([3, 10], np.uint8), np.random.default_rng(0))
 
 

@@ -40,7 +40,7 @@ def test_the_product_is_one():
 
 def test_too_large_a_validation_part_says_how_many_there_are():
     with pytest.raises(
-        DataError, match=r"data.validation: 5000 .* line has only 100 to train on; lower it"
+        DataError, match=r"data.validation: 5000, but line has only 100 training examples; lower it"
     ):
         load_data(DataConfig(name="line"))
 

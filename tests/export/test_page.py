@@ -172,7 +172,7 @@ def test_a_picture_is_opened(opened, eight):
     [
         (
             b"not a picture",
-            "picture.png: not an image that can be read; give a PNG, JPEG, GIF, BMP or WebP",
+            "picture.png: cannot be read as an image; give a PNG, JPEG, GIF, BMP or WebP",
         ),
         (b"", "there is no picture in it; give a PNG, JPEG, GIF, BMP or WebP"),
         (

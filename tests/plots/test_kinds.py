@@ -1,6 +1,5 @@
 import sys
 from itertools import pairwise
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -110,7 +109,7 @@ def test_without_matplotlib_one_line_says_how_to_have_it(monkeypatch):
 def test_another_format_is_refused(name, tmp_path):
     with pytest.raises(PlotError, match=r"written as \.png or \.svg"):
         save(plot_confusion(np.eye(2, dtype=int), ["0", "1"]), tmp_path / name)
-    assert list(tmp_path.iterdir()) == [Path(tmp_path / "work")]
+    assert not (tmp_path / name).exists()
 
 
 def test_colours_are_apart_for_the_colour_blind():
@@ -271,7 +270,7 @@ def test_boundary_shows_the_class_of_each_point():
 
 @pytest.mark.parametrize(
     ("sizes", "classes", "message"),
-    [((3, 2), ["0", "1"], "this network takes 3"), ((2, 1), [], "this network is a regression")],
+    [((3, 2), ["0", "1"], "this one has 3"), ((2, 1), [], "this network is a regression")],
 )
 def test_boundary_needs_a_plane_and_classes(sizes, classes, message):
     with pytest.raises(PlotError, match=message):

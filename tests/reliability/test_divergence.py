@@ -41,7 +41,10 @@ def test_a_huge_learning_rate_names_place_rate_and_array(tiny_config, rate, opti
     assert re.search(r"epoch \d+", error)
     assert re.search(r"step \d+ of \d+|last step", error)
     assert re.search(r"the learning rate was [-+.e\d]+, lower training.learning_rate", error)
-    assert re.search(r"the first to break: (W\d|b\d|h\d|z)|Error: (W\d|b\d|velocity|m|v) is", error)
+    assert re.search(
+        r"the first value that is not finite: (W\d|b\d|h\d|z)|Error: (W\d|b\d|velocity|m|v) is",
+        error,
+    )
     assert_whole("run")
 
 
@@ -64,7 +67,9 @@ def test_the_best_checkpoint_is_untouched(tiny_config):
     result = nnmnist("train", "--resume", "run", "--epochs", "4", "-q")
     assert result.exit_code == 1
     assert "the cost is no longer finite in epoch 4, step 1 of 15; " in result.stderr
-    assert "(the first to break: h1)" in result.stderr  # the weights are huge, but finite
+    assert (
+        "(the first value that is not finite: h1)" in result.stderr
+    )  # the weights are huge, but finite
     assert Path("run/best.npz").read_bytes() == best
 
 
@@ -117,7 +122,7 @@ def test_an_overflow_in_the_first_layer():
     assert said.startswith(
         "the cost is no longer finite in epoch 1, step 1 of 4; the learning rate was 0.1, lower"
     )
-    assert said.endswith("(the first to break: h1)")
+    assert said.endswith("(the first value that is not finite: h1)")
 
 
 def test_a_state_of_the_optimizer_that_breaks():

@@ -174,7 +174,7 @@ def test_a_fault_in_the_cache_of_downloads(monkeypatch, operation):
         if operation == "fsync of the folder":
             assert error is None
         else:
-            assert "cache cannot be written (Input/output error)" in str(error)
+            assert "cache is not writable (Input/output error)" in str(error)
             assert [file.name for file in folder.iterdir()] == ["download.lock"]
         download.fetch(FILE, [server.mirror("good")], folder)
     assert {file.name for file in folder.iterdir()} <= {"images", "download.lock"}

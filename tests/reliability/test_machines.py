@@ -103,7 +103,7 @@ def test_workers_wait_for_a_server_that_is_restarted(machine, server):
     process = start(machine("one", seeds="0, 1, 2", epochs=60), url)
     next(process.stderr)  # a trial has ended
     server.stop()
-    while "is away, and waited for" not in (line := next(process.stderr)):
+    while "is unreachable, waiting for it" not in (line := next(process.stderr)):
         assert line.startswith("trial")
     server.start()
     trials = ended(process)
@@ -116,6 +116,4 @@ def test_another_space_of_the_same_name_is_refused(machine, server):
     process = start(machine("two", seeds="2", epochs=1), url)
     _, stderr = finished(process)
     assert process.returncode == 2
-    assert (
-        "another sweep has been started under this name (space seed: [1] there, [2] now)" in stderr
-    )
+    assert "another sweep has this name (space seed: [1] there, [2] now)" in stderr

@@ -89,10 +89,8 @@ def test_the_figures_are_those_of_evaluate(run, evaluation):
     text = words(html)
     low, high = evaluation["interval"]
     wrong = round(evaluation["n"] * (1 - evaluation["accuracy"]))
-    assert (
-        f"{evaluation['accuracy']:.2%} right {wrong} of 60 wrong; {low:.2%} to {high:.2%} at"
-        in text
-    )
+    interval = f"95&nbsp;% interval {low:.2%} to {high:.2%}"
+    assert f"{evaluation['accuracy']:.2%} accuracy {wrong} of 60 wrong; {interval}" in text
     assert f"{evaluation['cost']:.4f} cost" in text
     rows = re.findall(r"<tr><th scope=row>\d(.*)", section(html, "Confusion"))
     counts = [
@@ -115,7 +113,7 @@ def test_every_count_leads_to_its_pictures(run, evaluation):
 
 
 def test_the_surest_mistakes_are_those_of_evaluate(run, evaluation):
-    found = re.findall(r'aria-label="(\d+): is', section(report(run), "The surest mistakes"))
+    found = re.findall(r'aria-label="(\d+): is', section(report(run), "Most confident mistakes"))
     assert list(map(int, found)) == [error["index"] for error in evaluation["errors"]]
 
 
@@ -138,7 +136,7 @@ def test_sections_of_a_run_on_images(run):
     html = report(run)
     titles = re.findall("<h2>(.*)</h2>", html)
     assert titles == [
-        "Curves", "Confusion", "The surest mistakes", "Errors of each class", "Calibration",
+        "Curves", "Confusion", "Most confident mistakes", "Errors of each class", "Calibration",
         "Weights of the first layer", "Time and machine", "Config",
     ]  # fmt: skip
     assert section(html, "Weights of the first layer").count("role=img") == 8
@@ -178,7 +176,7 @@ def test_a_squared_error_is_no_probability(tiny_config):
     train("-c", tiny_config, "-o", "run", "--set", "model.output=linear")
     html = report("run")
     assert not section(html, "Calibration")
-    assert "%" not in words(section(html, "The surest mistakes"))
+    assert "%" not in words(section(html, "Most confident mistakes"))
 
 
 def test_the_split_is_chosen(run):

@@ -55,15 +55,15 @@ def test_regression_has_no_accuracy():
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        (HEADER, "no epoch is done yet"),
+        (HEADER, "no epoch is complete yet"),
         ("", r"metrics.csv:1: has no column epoch"),
         (
             HEADER + "1,0.5,0.8,,,0.1,1\n2,much,0.9,,,0.1,1\n",
-            r"metrics.csv:3: not a row of metrics: '2,much",
+            r"metrics.csv:3: is not a row of metrics: '2,much",
         ),
-        (HEADER + "1,nan,0.8,,,0.1,1\n", r"metrics.csv:2: not a row"),
-        (HEADER + "1,0.5\n", r"metrics.csv:2: not a row"),
-        (HEADER + "1,0.5,0.8,,,0.1,1,9\n", r"metrics.csv:2: not a row"),
+        (HEADER + "1,nan,0.8,,,0.1,1\n", r"metrics.csv:2: is not a row"),
+        (HEADER + "1,0.5\n", r"metrics.csv:2: is not a row"),
+        (HEADER + "1,0.5,0.8,,,0.1,1,9\n", r"metrics.csv:2: is not a row"),
         ("a,b\n1,2\n", r"metrics.csv:1: has no column epoch"),
     ],
 )
@@ -75,7 +75,7 @@ def test_damaged_metrics_are_told_with_their_line(text, message):
 def test_bytes_that_are_no_text():
     run = written("")
     (run / "metrics.csv").write_bytes(HEADER.encode() + b"1,\xff\x00,0.8,,,0.1,1\n")
-    with pytest.raises(DataError, match=r"metrics.csv:2: not a row"):
+    with pytest.raises(DataError, match=r"metrics.csv:2: is not a row"):
         history.read(run)
 
 
@@ -85,12 +85,12 @@ def test_bytes_that_are_no_text():
 def test_a_damaged_summary(tiny_config, text):
     CliRunner().invoke(cli, ["train", "-c", str(tiny_config), "-o", "run"])
     Path("run/summary.json").write_text(text)
-    with pytest.raises(DataError, match=r"summary.json: is not what `nnmnist train` writes"):
+    with pytest.raises(DataError, match=r"summary.json: `nnmnist train` did not write this"):
         history.read(Path("run"))
 
 
 def test_no_run_there():
     with pytest.raises(
-        DataError, match=r"nowhere: no curve to draw, for it holds no run \(no metrics.csv\)"
+        DataError, match=r"nowhere: has no curve, because it is not a run \(no metrics.csv\)"
     ):
         history.read(Path("nowhere"))

@@ -211,14 +211,14 @@ def test_more_epochs_than_planned(settings, splits):
 
 def test_another_config_is_refused_with_the_difference(settings, splits):
     run, _ = finished(settings, splits)
-    with pytest.raises(ConfigError, match=r"training.learning_rate: 0.05 there, 0.5 now"):
+    with pytest.raises(ConfigError, match=r"training.learning_rate: 0.05 before, 0.5 now"):
         reopen_run(run.directory, changed(settings, learning_rate=0.5))
 
 
 def test_other_data_is_refused(settings, splits, tmp_path):
     run, _ = finished(settings, splits)
     other = type(splits)(**{**vars(splits), "identity": {**splits.identity, "sha256": {}}})
-    with pytest.raises(CheckpointError, match="these examples are others"):
+    with pytest.raises(CheckpointError, match="with other examples"):
         list(reopen_run(run.directory, settings).train(other))
 
 
@@ -240,7 +240,7 @@ def test_a_run_without_its_best_network_is_not_finished(settings, splits):
 
 
 def test_no_run_there(settings, tmp_path):
-    with pytest.raises(ConfigError, match="holds no run"):
+    with pytest.raises(ConfigError, match="is not a run"):
         reopen_run(tmp_path, settings)
 
 
@@ -249,7 +249,7 @@ def test_output_is_never_overwritten_but_by_force(settings, splits, tmp_path):
     list(create_run(settings, "x", output).train(splits))
     (output / "notes.txt").write_text("mine")
     before = output.joinpath("last.npz").read_bytes()
-    with pytest.raises(ConfigError, match="exists; go on with it by --resume"):
+    with pytest.raises(ConfigError, match="exists; use --resume to continue"):
         create_run(settings, "x", output)
     assert output.joinpath("last.npz").read_bytes() == before
     create_run(settings, "x", output, force=True)

@@ -90,7 +90,7 @@ def test_a_trial_that_kills_whoever_takes_it_fails(journal):
     assert last.claim() is None
     [trial] = last.trials()
     assert trial.state is TrialState.FAIL
-    assert "3 workers died over it" in trial.user_attrs["reason"]
+    assert "3 workers died while training it" in trial.user_attrs["reason"]
 
 
 def test_deaths_between_which_it_goes_forward_do_not_count(journal):
@@ -135,10 +135,10 @@ def test_a_sampler_draws_the_same_for_a_trial_whoever_asks(journal, sampler):
 def test_another_space_under_the_same_name_is_refused_with_the_difference(journal):
     journal("space: {training.momentum: [0, 0.5]}")
     with pytest.raises(
-        ConfigError, match=r"tune: another sweep .* \[0, 0.5\] there, \[0, 0.6\] now"
+        ConfigError, match=r"tune: another sweep .* \[0, 0.5\] before, \[0, 0.6\] now"
     ):
         journal("space: {training.momentum: [0, 0.6]}")
-    with pytest.raises(ConfigError, match=r"config training.epochs: 4 there, 5 now"):
+    with pytest.raises(ConfigError, match=r"config training.epochs: 4 before, 5 now"):
         journal("space: {training.momentum: [0, 0.5]}\nset: {training.epochs: 5}")
 
 

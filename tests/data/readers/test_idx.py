@@ -61,10 +61,10 @@ DAMAGES = {
     ),
     "no dimension": (b"\0\0\x08\0\x07", "at least one dimension"),
     "header cut in the magic": (CONTENT[:3], "not an IDX file"),
-    "header cut in a dimension": (CONTENT[:14], "ends inside its header of 3 dimensions"),
+    "header cut in a dimension": (CONTENT[:14], "ends within its header of 3 dimensions"),
     "one value short": (CONTENT[:-1], r"2 x 3 x 4 = 24 bytes of values, but 23 follow"),
     "one value too many": (CONTENT + b"\0", r"24 bytes of values, but more follow"),
-    "gigantic": (b"\0\0\x08\3" + b"\xff" * 12 + bytes(99), "more than the file can hold"),
+    "gigantic": (b"\0\0\x08\3" + b"\xff" * 12 + bytes(99), "more than this file can have"),
     "too many dimensions": (
         b"\0\0\x08\xff" + struct.pack(">255I", *[1] * 255) + b"\0",
         "255 dimensions",
