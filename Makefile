@@ -1,4 +1,4 @@
-# `make train`, `make test` and `make lecture` do everything on a fresh machine; all use .venv, made by the first of them.
+# `make train`, `make test` and `make lecture` work on a fresh machine: the first one creates .venv.
 PYTHON ?= python3
 BIN := .venv/bin
 
@@ -10,7 +10,7 @@ train: .venv/installed
 test: lint
 	$(BIN)/pytest --cov --cov-report=term-missing:skip-covered --cov-fail-under=90
 
-# The long forms of the tests in tests/reliability: under 15 minutes on two cores.
+# The long versions of the tests in tests/reliability; less than 15 minutes on two cores.
 test-slow: .venv/installed-dev
 	$(BIN)/pytest -m slow
 
@@ -20,11 +20,11 @@ lint: .venv/installed-dev
 	$(BIN)/mypy
 	$(BIN)/codespell nnmnist configs tests examples benchmarks *.md
 
-# Every command, number and picture of examples/lecture/README.md, without the network.
+# Runs every command of examples/lecture/README.md offline; updates its numbers and pictures.
 lecture: .venv/installed-dev
 	NNMNIST_OFFLINE=1 $(BIN)/python examples/lecture/walk.py
 
-# Against PyTorch, JAX and scikit-learn, on a machine that does nothing else; some 15 minutes.
+# Compares with PyTorch, JAX and scikit-learn; about 15 minutes. Needs a quiet machine.
 bench: .venv/installed-bench
 	$(BIN)/python benchmarks/compare.py
 	$(BIN)/python benchmarks/growth.py
@@ -34,7 +34,7 @@ clean:
 	rm -rf .venv dist build .coverage .hypothesis .mypy_cache .pytest_cache .ruff_cache
 
 .venv/installed: pyproject.toml
-	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 10) and "nnmnist needs Python 3.10 or later; set it by: make PYTHON=python3.12")'
+	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 10) and "nnmnist needs Python 3.10 or later; choose one with: make PYTHON=python3.12")'
 	$(PYTHON) -m venv .venv
 	$(BIN)/pip install --quiet --editable .
 	touch $@

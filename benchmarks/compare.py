@@ -1,9 +1,8 @@
-"""nnmnist against PyTorch, JAX and scikit-learn: whole processes, and training alone. Run by `make
-bench`.
+"""Compare nnmnist with PyTorch, JAX and scikit-learn: total time, and training alone.
 
-Runs alternate (ours, peer, ours, peer, ...), so that a drift of the machine hits both; the figures
-are medians and their ratios. Each peer prints its test accuracy, so that nobody is fast by learning
-less.
+`make bench` runs this script. The runs alternate (nnmnist, peer, nnmnist, peer, ...), so a drift of
+the machine's speed affects both. The results are medians and their ratios. Each program prints its
+test accuracy, so a program cannot be fast by learning less.
 """
 
 from __future__ import annotations
@@ -28,25 +27,23 @@ from nnmnist.data.readers import idx
 
 HERE = Path(__file__).parent
 RUNS = 5
-# hidden widths, batch size, peak rate, epochs
+# (hidden widths, batch size, largest learning rate, epochs)
 NETWORKS = [("128", 128, 0.2, 4), ("256", 64, 0.1, 4), ("1024,1024", 256, 0.1, 3)]
 RECIPE = ["--hidden", "256", "--batch", "192", "--rate", "0.4", "--epochs", "3"]
-OURS = [
-    sys.executable,
-    "-m",
-    "nnmnist",
-    "train",
-    "--quiet",
-    "--json",
-    "--config",
-    "mnist",
-    "--epochs",
-    "3",
-]
+TRAIN = ["train", "--quiet", "--json", "--config", "mnist", "--epochs", "3"]
+OURS = [sys.executable, "-m", "nnmnist", *TRAIN]
+SKLEARN = ["--hidden", "256", "--batch", "128", "--epochs", "10"]
+WHOLE_HEADER = (
+    "| peer | time of nnmnist | time of the peer | nnmnist / peer | accuracy: nnmnist, peer |"
+)
+ALONE_HEADER = (
+    "| network | nnmnist, seconds per epoch | PyTorch / nnmnist | JAX compiled / nnmnist "
+    "| fraction of the best product |"
+)
 
 
 def prepare(folder: Path) -> dict[str, str]:
-    """Raw files in `folder` and the environment in which ours and every peer find them."""
+    """Write MNIST as raw files; return the environment in which all programs find them."""
     source = mnist.load()
     raw = folder / "mnist"
     raw.mkdir()
@@ -58,26 +55,28 @@ def prepare(folder: Path) -> dict[str, str]:
     ):
         (raw / name).write_bytes(idx.encode(array))
     return {
-        **os.environ, "NNMNIST_RAW_DIR": str(raw), "NNMNIST_DATA_DIR": str(folder),
+        **os.environ,
+        "NNMNIST_RAW_DIR": str(raw),
+        "NNMNIST_DATA_DIR": str(folder),
         "NNMNIST_OFFLINE": "1",
         "XDG_CACHE_HOME": str(folder / "cache"),
-    }  # fmt: skip
+    }
 
 
 def peer(name: str, *arguments: object) -> list[str]:
+    """The command that runs a program of the folder peers."""
     return [sys.executable, str(HERE / "peers" / f"{name}.py"), *map(str, arguments)]
 
 
 def timed(command: list[str], env: dict[str, str], cwd: str) -> tuple[float, dict[str, Any]]:
+    """Run a command; return its time in seconds, and the JSON object that it prints last."""
     started = time.perf_counter()
-    output = subprocess.run(
-        command, env=env, cwd=cwd, capture_output=True, text=True, check=True
-    ).stdout
-    return time.perf_counter() - started, json.loads(output.splitlines()[-1])
+    process = subprocess.run(command, env=env, cwd=cwd, capture_output=True, text=True, check=True)
+    return time.perf_counter() - started, json.loads(process.stdout.splitlines()[-1])
 
 
 def best_product() -> float:
-    """GFLOP/s of the machine's best float32 matrix product."""
+    """Speed of the machine's best float32 matrix product, in GFLOP/s."""
     best = 0.0
     for n in (1024, 2048, 3072):
         a, b, c = (np.random.default_rng(0).random((n, n), dtype=np.float32) for _ in range(3))
@@ -89,14 +88,13 @@ def best_product() -> float:
 
 
 def operations(hidden: str, examples: int) -> float:
-    """Floating-point operations of the matrix products of one epoch: forward, dW, and dh above the
-    first layer.
+    """Floating-point operations of the matrix products of one epoch.
+
+    The products of a layer are z, dW and dh; the first layer needs no dh.
     """
     sizes = [784, *map(int, hidden.split(",")), 10]
-    products = sum(
-        (2 if l == 0 else 3) * n_in * n_out for l, (n_in, n_out) in enumerate(pairwise(sizes))
-    )
-    return 2.0 * products * examples
+    weights = [n_in * n_out for n_in, n_out in pairwise(sizes)]
+    return 2.0 * examples * (3 * sum(weights) - weights[0])
 
 
 def spread(values: list[float]) -> dict[str, float]:
@@ -104,18 +102,20 @@ def spread(values: list[float]) -> dict[str, float]:
 
 
 def whole(env: dict[str, str], cwd: str) -> list[dict[str, Any]]:
-    """From Enter to the saved checkpoint (ours) or the printed accuracy (peers)."""
+    """The time from the start of a program to its checkpoint (nnmnist) or accuracy (peers)."""
     rows = []
     for name, arguments, runs in (
         ("pytorch", RECIPE, RUNS),
         ("jax_scan", RECIPE, RUNS),
-        ("sklearn_mlp", ["--hidden", "256", "--batch", "128", "--epochs", "10"], 3),
+        ("sklearn_mlp", SKLEARN, 3),
     ):
         pairs = []
-        for _ in range(runs + 1):  # the first warms the file cache
-            own, result = timed(OURS, env, cwd)
-            other, said = timed(peer(name, *arguments), env, cwd)
-            pairs.append((own, other, result["test"]["accuracy"], said["accuracy"]))
+        # The first pair only fills the file cache.
+        for _ in range(runs + 1):
+            our_time, our_result = timed(OURS, env, cwd)
+            their_time, their_result = timed(peer(name, *arguments), env, cwd)
+            accuracies = our_result["test"]["accuracy"], their_result["accuracy"]
+            pairs.append((our_time, their_time, *accuracies))
         pairs = pairs[1:]
         ours, theirs = [pair[0] for pair in pairs], [pair[1] for pair in pairs]
         row = {
@@ -130,20 +130,11 @@ def whole(env: dict[str, str], cwd: str) -> list[dict[str, Any]]:
 
 
 def alone(env: dict[str, str], cwd: str) -> list[dict[str, Any]]:
-    """Seconds an epoch, start-up, data, compilation and evaluation left out."""
+    """Seconds per epoch, without start-up, data, compilation and evaluation."""
     rows = []
     for hidden, batch, rate, epochs in NETWORKS:
-        arguments = [
-            "--hidden",
-            hidden,
-            "--batch",
-            batch,
-            "--rate",
-            rate,
-            "--epochs",
-            epochs,
-            "--warm",
-        ]
+        options = {"--hidden": hidden, "--batch": batch, "--rate": rate, "--epochs": epochs}
+        arguments = [text for option in options.items() for text in option] + ["--warm"]
         seconds: dict[str, list[float]] = {"ours": [], "pytorch": [], "jax_scan": []}
         accuracy: dict[str, float] = {}
         for _ in range(RUNS):
@@ -161,10 +152,8 @@ def alone(env: dict[str, str], cwd: str) -> list[dict[str, Any]]:
         for name in ("pytorch", "jax_scan"):
             pairs = zip(seconds[name], seconds["ours"], strict=True)
             row[f"{name}_ratio"] = spread([theirs / ours for theirs, ours in pairs])
-        row["best_gflops"] = best
-        row["fraction"] = (
-            operations(hidden, 55_000) / statistics.median(seconds["ours"]) / 1e9 / best
-        )
+        gflops = operations(hidden, 55_000) / statistics.median(seconds["ours"]) / 1e9
+        row["best_gflops"], row["fraction"] = best, gflops / best
         rows.append(row)
         print(row, file=sys.stderr)
     return rows
@@ -186,22 +175,20 @@ def main() -> None:
         results = {"machine": machine, "whole": whole(env, folder), "alone": alone(env, folder)}
     (HERE / "results").mkdir(exist_ok=True)
     (HERE / "results" / "compare.json").write_text(json.dumps(results, indent=1) + "\n")
-    print(
-        "| whole process to 98 % | ours | theirs | ours / theirs | accuracy ours, theirs "
-        "|\n|---|---|---|---|---|"
-    )
-    for row in results["whole"]:
+    print_tables(results["whole"], results["alone"])
+
+
+def print_tables(whole_rows: list[dict[str, Any]], alone_rows: list[dict[str, Any]]) -> None:
+    """The two tables of README.md."""
+    print(f"{WHOLE_HEADER}\n|---|---|---|---|---|")
+    for row in whole_rows:
+        ours, theirs = row["accuracy"]
         print(
             f"| {row['peer']} | {row['ours']['median']:.2f} s | {row['theirs']['median']:.2f} s | "
-            f"1/{1 / row['ratio']['median']:.2f} | {row['accuracy'][0]:.2%}, "
-            f"{row['accuracy'][1]:.2%} |"
+            f"1/{1 / row['ratio']['median']:.2f} | {ours:.2%}, {theirs:.2%} |"
         )
-    print(
-        "\n| training alone | ours, s an epoch | PyTorch / ours | JAX compiled / ours | fraction "
-        "of best product |"
-    )
-    print("|---|---|---|---|---|")
-    for row in results["alone"]:
+    print(f"\n{ALONE_HEADER}\n|---|---|---|---|---|")
+    for row in alone_rows:
         print(
             f"| {row['network']} b{row['batch']} | {row['ours']['median']:.3f} | "
             f"{row['pytorch_ratio']['median']:.2f} | {row['jax_scan_ratio']['median']:.2f} | "

@@ -1,8 +1,8 @@
-"""How seconds and memory grow: with examples, width, depth, batch size and threads. Run by `make
-bench`.
+"""How seconds and memory grow with examples, width, depth, batch size and threads.
 
-Each point is one epoch in a process of its own, on made-up pixels; the exponents are slopes on the
-log-log plot, fitted to the upper half of the points, where the fixed costs no longer show.
+`make bench` runs this script. Each point is one epoch in its own process, on random pixels. The
+exponents are slopes in the log-log plot. They are fitted to the upper half of the points, where
+fixed costs are no longer visible.
 """
 
 from __future__ import annotations
@@ -27,14 +27,14 @@ SWEEPS: dict[str, list[int]] = {
 }
 UNITS = {
     "n": "examples",
-    "width": "units a hidden layer",
+    "width": "units per hidden layer",
     "depth": "hidden layers",
-    "batch": "examples a batch",
+    "batch": "examples per batch",
 }
 
 
 def measure(point: dict[str, int]) -> dict[str, float]:
-    """One epoch; seconds of training and the peak resident size of this process in MB."""
+    """Train one epoch; return its seconds and the peak memory of all processes in MB."""
     from nnmnist.config.schema import TrainingConfig
     from nnmnist.data.examples import Examples
     from nnmnist.model.network import Network
@@ -48,20 +48,16 @@ def measure(point: dict[str, int]) -> dict[str, float]:
     network = Network((784, *[point["width"]] * point["depth"], 10))
     network.initialize(rng)
     settings = TrainingConfig(epochs=1, batch_size=point["batch"], learning_rate=1e-3)
-    none = Examples(pixels, train.targets, np.arange(0), 10)
-    [epoch] = fit(network, train, none, settings, cores=point["threads"])
-    # Of the processes of a team together; what they share is counted for each.
-    peak = (
-        sum(
-            resource.getrusage(who).ru_maxrss
-            for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)
-        )
-        / 1024
-    )
-    return {"seconds": n / epoch.examples_per_second, "peak_mb": peak}
+    no_validation = Examples(pixels, train.targets, np.arange(0), 10)
+    [epoch] = fit(network, train, no_validation, settings, cores=point["threads"])
+    # The sum over this process and its workers counts memory that they share several times.
+    processes = resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN
+    kilobytes = sum(resource.getrusage(process).ru_maxrss for process in processes)
+    return {"seconds": n / epoch.examples_per_second, "peak_mb": kilobytes / 1024}
 
 
 def sweep(key: str) -> list[dict[str, Any]]:
+    """Measure each value of one key three times, each in its own process; keep the median."""
     points = []
     for value in SWEEPS[key]:
         point = {**BASE, key: value}
@@ -77,6 +73,7 @@ def sweep(key: str) -> list[dict[str, Any]]:
 
 
 def exponent(key: str, points: list[dict[str, Any]]) -> float:
+    """The slope of log(seconds) against log(key)."""
     upper = points[len(points) // 2 :]
     x, y = np.log([point[key] for point in upper]), np.log([point["seconds"] for point in upper])
     return float(np.polyfit(x, y, 1)[0])
@@ -93,7 +90,7 @@ def plot(results: dict[str, list[dict[str, Any]]], path: Path) -> None:
         points = results[key]
         axis.loglog([p[key] for p in points], [p["seconds"] for p in points], "o-", color="#0072B2")
         axis.set_xlabel(unit, fontsize=13)
-        axis.set_ylabel("seconds an epoch", fontsize=13)
+        axis.set_ylabel("seconds per epoch", fontsize=13)
         axis.set_title(f"slope {exponent(key, points):.2f}", fontsize=13)
         axis.grid(alpha=0.3)
     figure.savefig(path, dpi=70)
@@ -107,7 +104,7 @@ def main() -> None:
     plot(results, folder / "growth.png")
     for key, points in results.items():
         slope = f", exponent {exponent(key, points):.2f}" if key in UNITS else ""
-        print(f"\n{key}{slope}\n\n| {key} | seconds an epoch | peak MB |\n|---|---|---|")
+        print(f"\n{key}{slope}\n\n| {key} | seconds per epoch | peak MB |\n|---|---|---|")
         for point in points:
             print(f"| {point[key]:,} | {point['seconds']:.3f} | {point['peak_mb']:.0f} |")
 

@@ -1,4 +1,4 @@
-"""What every peer shares: its arguments, the data in memory, and the one line of JSON it prints."""
+"""What all programs share: arguments, data in memory, and the line of JSON that they print."""
 
 from __future__ import annotations
 
@@ -17,29 +17,30 @@ STARTED = time.perf_counter()
 
 def arguments() -> SimpleNamespace:
     parser = argparse.ArgumentParser()
-    parser.add_argument("--hidden", default="256", help="widths, separated by commas")
+    parser.add_argument(
+        "--hidden", default="256", help="widths of the hidden layers, separated by commas"
+    )
     parser.add_argument("--batch", type=int, default=64)
     parser.add_argument("--epochs", type=int, default=3)
-    parser.add_argument("--rate", type=float, default=0.1, help="peak of the one-cycle schedule")
+    parser.add_argument("--rate", type=float, default=0.1, help="largest learning rate")
     parser.add_argument("--momentum", type=float, default=0.9)
     parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument(
-        "--warm", action="store_true", help="compile before the clock of the training starts"
-    )
-    given = parser.parse_args()
-    return SimpleNamespace(
-        **{**vars(given), "hidden": tuple(int(n) for n in given.hidden.split(","))}
-    )
+    parser.add_argument("--warm", action="store_true", help="compile before the time is measured")
+    options = vars(parser.parse_args())
+    hidden = tuple(int(n) for n in options["hidden"].split(","))
+    return SimpleNamespace(**{**options, "hidden": hidden})
 
 
 def mnist() -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
-    """55,000 training and 10,000 test images as float32 in [0, 1] with labels, from raw files."""
+    """Read 55,000 training and 10,000 test images (n, 784), with their labels (n,), from raw files.
+
+    Pixels are float32 in [0, 1].
+    """
     folder = Path(os.environ["NNMNIST_RAW_DIR"])
 
     def images(name: str) -> np.ndarray:
-        return np.fromfile(folder / name, np.uint8, offset=16).reshape(-1, 784).astype(
-            np.float32
-        ) / np.float32(255)
+        pixels = np.fromfile(folder / name, np.uint8, offset=16).reshape(-1, 784)
+        return pixels.astype(np.float32) / np.float32(255)
 
     def labels(name: str) -> np.ndarray:
         return np.fromfile(folder / name, np.uint8, offset=8).astype(np.int64)
@@ -50,7 +51,7 @@ def mnist() -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
 
 
 def one_cycle(peak: float, total: int, rise: float = 0.3) -> Callable[[int], float]:
-    """The schedule of nnmnist: step -> learning rate."""
+    """nnmnist's one-cycle schedule: a function from the step to the learning rate."""
 
     def rate(step: int) -> float:
         progress = (step + 0.5) / total
@@ -60,5 +61,5 @@ def one_cycle(peak: float, total: int, rise: float = 0.3) -> Callable[[int], flo
 
 
 def report(name: str, epochs: list[float], accuracy: float, **more: float) -> None:
-    """`epochs`: seconds of training each, without evaluation."""
+    """Print the result. `epochs` are the seconds of each epoch, without evaluation."""
     print(json.dumps({"peer": name, "epochs": epochs, "accuracy": accuracy, **more}))

@@ -1,4 +1,4 @@
-"""JAX on the CPU: the whole epoch is one jitted lax.scan, parameters donated."""
+"""JAX on the CPU: a whole epoch is one jitted lax.scan, and the parameters are donated."""
 
 import time
 from functools import partial
@@ -44,14 +44,14 @@ def epoch(theta, velocity, order, rates):
     return jax.lax.scan(step, (theta, velocity), (order, rates))[0]
 
 
-steps = len(x) // options.batch  # whole batches: a scan has one shape
+# Only full batches: all steps of a scan have the same shape.
+steps = len(x) // options.batch
 rate = one_cycle(options.rate, steps * options.epochs)
 
 
 def order(number):
-    return jax.random.permutation(jax.random.fold_in(key, number), len(x))[
-        : steps * options.batch
-    ].reshape(steps, -1)
+    shuffled = jax.random.permutation(jax.random.fold_in(key, number), len(x))
+    return shuffled[: steps * options.batch].reshape(steps, -1)
 
 
 compiling = time.perf_counter()

@@ -1,4 +1,4 @@
-"""nnmnist's own loop, called as a peer is: for the clock that leaves start-up and data out."""
+"""nnmnist, called like the other programs: times epochs without start-up and data."""
 
 import numpy as np
 from common import arguments, mnist, report
@@ -17,15 +17,17 @@ train = Examples(pixels, y, np.arange(len(y)), 10)
 test = Examples(np.round(x_test * 255).astype(np.uint8), y_test, np.arange(len(y_test)), 10)
 del x, x_test
 settings = TrainingConfig(
-    epochs=options.epochs, batch_size=options.batch, learning_rate=options.rate,
+    epochs=options.epochs,
+    batch_size=options.batch,
+    learning_rate=options.rate,
     momentum=options.momentum,
     schedule="one_cycle",
-)  # fmt: skip
+)
 network = Network((784, *options.hidden, 10))
 network.initialize(np.random.default_rng(options.seed))
-none = Examples(pixels, y, np.arange(0), 10)
+no_validation = Examples(pixels, y, np.arange(0), 10)
 epochs = [
     len(y) / epoch.examples_per_second
-    for epoch in fit(network, train, none, settings, options.seed, cores=blas_threads())
+    for epoch in fit(network, train, no_validation, settings, options.seed, cores=blas_threads())
 ]
 report("nnmnist", epochs, evaluate(network, test).accuracy)

@@ -1,4 +1,4 @@
-"""PyTorch on the CPU: tensors in memory, no DataLoader, nn.Sequential, the fused optimizer."""
+"""PyTorch on the CPU: tensors in memory without a DataLoader, nn.Sequential, fused optimizer."""
 
 import time
 
@@ -20,7 +20,7 @@ optimizer = torch.optim.SGD(
 )
 steps = -(-len(x) // options.batch)
 rate = one_cycle(options.rate, steps * options.epochs)
-loss_of = torch.nn.functional.cross_entropy
+loss_function = torch.nn.functional.cross_entropy
 
 seconds, step = [], 0
 for _ in range(options.epochs):
@@ -28,7 +28,7 @@ for _ in range(options.epochs):
     for rows in torch.randperm(len(x)).split(options.batch):
         optimizer.param_groups[0]["lr"] = rate(step)
         step += 1
-        loss = loss_of(model(x[rows]), y[rows])
+        loss = loss_function(model(x[rows]), y[rows])
         optimizer.zero_grad(set_to_none=True)
         loss.backward()
         optimizer.step()
