@@ -145,7 +145,7 @@ def test_a_space_that_cannot_be_is_refused_in_one_line(sweep_file, space, messag
             "tune.yaml:3: training.epoch: unknown key",
         ),
         ("space: {seed: [1]}\nset: {data.validation: 0}", "trials are compared by validation"),
-        ("space: {seed: [1], seed: [2]}", "given twice"),
+        ("space: {seed: [1], seed: [2]}", "occurs twice"),
         ("space: {seed: [1", "not valid YAML"),
     ],
 )
