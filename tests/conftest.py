@@ -1,6 +1,4 @@
-"""What all tests share: no network, nobody's cache, and a data set so small that a run takes no
-time.
-"""
+"""Fixtures of all tests: no network, a cache of their own, and a tiny data set."""
 
 import os
 import shutil
@@ -16,16 +14,17 @@ REAL_DATA = os.environ.get("NNMNIST_DATA_DIR")
 
 
 def pytest_configure():
-    """A job in the background of a script ignores Ctrl-C, and so would every program that the tests
-    start.
+    """Let the programs that the tests start receive Ctrl-C.
+
+    A background job of a script ignores Ctrl-C, and its child processes inherit this.
     """
     if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
         signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(autouse=True)
-def at_home_nowhere(tmp_path, monkeypatch):
-    """Each test has a working directory and a user's cache of its own, and no mirror."""
+def isolated(tmp_path, monkeypatch):
+    """Give each test its own working directory and user cache, and no mirror."""
     monkeypatch.setenv("NNMNIST_OFFLINE", "1")
     monkeypatch.delenv("NNMNIST_DATA_DIR", raising=False)
     for variable in ("XDG_CACHE_HOME", "HOME", "LOCALAPPDATA"):
@@ -37,7 +36,7 @@ def at_home_nowhere(tmp_path, monkeypatch):
 
 @pytest.fixture
 def real_mnist(monkeypatch):
-    """The directory that holds the real MNIST, where NNMNIST_DATA_DIR names one."""
+    """The directory with the real MNIST, which NNMNIST_DATA_DIR names."""
     if not REAL_DATA:
         pytest.skip("NNMNIST_DATA_DIR does not name a directory with the real MNIST")
     monkeypatch.setenv("NNMNIST_DATA_DIR", REAL_DATA)
@@ -46,8 +45,9 @@ def real_mnist(monkeypatch):
 
 @pytest.fixture(scope="session")
 def tiny(tmp_path_factory):
-    """A folder of four IDX files: 300 and 60 images of 6 x 5 pixels in three classes that are
-    easily told apart.
+    """A folder of four IDX files with 300 and 60 images of 6 x 5 pixels.
+
+    Their three classes are easy to separate.
     """
     folder = tmp_path_factory.mktemp("tiny")
     rng = np.random.default_rng(0)
@@ -75,8 +75,9 @@ def tiny_config(tiny):
 
 @pytest.fixture
 def sweep_file(tiny_config):
-    """Writes a sweep over the tiny data: `text` comes after the first line, which names the base
-    config.
+    """A function that writes a sweep file for the tiny data.
+
+    It writes `text` below the first line, which names the base config.
     """
 
     def write(text, name="tune.yaml"):
@@ -95,7 +96,7 @@ BROWSER_ARGUMENTS = [
 
 @pytest.fixture(scope="session")
 def browser():
-    """The installed Chromium, without a window, driven by Playwright."""
+    """The installed Chromium without a window, controlled by Playwright."""
     chromium = shutil.which("chromium") or shutil.which("chromium-browser")
     if chromium is None:
         pytest.skip("pages are tested in chromium, which is not installed")

@@ -28,7 +28,7 @@ def saved(tmp_path):
 
 
 def repack(path, change):
-    """Write `path` anew with its arrays changed, the digest made to fit: a forgery."""
+    """Forge a checkpoint: change its arrays and write the matching digest."""
     with np.load(path) as file:
         arrays = {name: file[name] for name in file.files}
     change(arrays)
@@ -58,14 +58,14 @@ def test_round_trip(saved):
     assert found.optimizer == {}
 
 
-def test_what_is_dropped_in_training_is_kept(tmp_path):
+def test_dropout_probabilities_are_saved(tmp_path):
     network = Network((6, 5, 3), dropout=0.25, input_dropout=0.125)
     checkpoint.save(tmp_path / "net.npz", network, ["a", "b", "c"])
     found = checkpoint.load(tmp_path / "net.npz").network
     assert (found.dropout, found.input_dropout) == (0.25, 0.125)
 
 
-def test_a_network_that_normalizes_is_kept_with_the_shape_of_its_pictures(tmp_path):
+def test_a_normalized_network_is_saved_with_its_image_shape(tmp_path):
     network, path = NormalizedNetwork(Network((6, 5, 3)), (2, 3)), tmp_path / "net.npz"
     checkpoint.save(path, network, ["a", "b", "c"])
     found = checkpoint.load(path).network
@@ -74,7 +74,7 @@ def test_a_network_that_normalizes_is_kept_with_the_shape_of_its_pictures(tmp_pa
     assert checkpoint.load(path).document["image_shape"] == [2, 3]
 
 
-def test_optimizer_state_is_kept(tmp_path):
+def test_optimizer_state_is_saved(tmp_path):
     network, path = random_network(), tmp_path / "last.npz"
     adam = Adam(network.theta.size)
     adam.step(network.theta, np.ones_like(network.theta), 0.1)
@@ -98,8 +98,8 @@ def test_same_network_same_bytes(tmp_path):
     assert (tmp_path / "one").read_bytes() == (tmp_path / "two").read_bytes()
 
 
-def test_every_byte_counts(saved, tmp_path):
-    """A flipped bit, wherever it is, gives the same network or one CheckpointError."""
+def test_a_flipped_bit_is_harmless_or_detected(saved, tmp_path):
+    """Every flipped bit gives the same network or a CheckpointError."""
     data = saved.read_bytes()
     broken, refused = tmp_path / "broken.npz", 0
     theta = checkpoint.load(saved).network.theta.tobytes()
@@ -137,7 +137,7 @@ def test_not_a_checkpoint(tmp_path, content, message):
         checkpoint.load(path)
 
 
-def test_missing_and_directory(tmp_path):
+def test_a_missing_file_and_a_directory(tmp_path):
     with pytest.raises(CheckpointError, match="does not exist"):
         checkpoint.load(tmp_path / "none.npz")
     with pytest.raises(CheckpointError, match="is a directory"):
@@ -152,24 +152,24 @@ def test_another_npz(tmp_path):
 
 def test_a_pickled_array_is_never_unpickled(tmp_path):
     np.savez(tmp_path / "evil.npz", W1=np.array([print], object))
-    with pytest.raises(CheckpointError, match="header that is not allowed"):
+    with pytest.raises(CheckpointError, match="an array header that is not allowed"):
         checkpoint.load(tmp_path / "evil.npz")
 
 
-def test_a_compressed_bomb_is_refused_before_it_unpacks(tmp_path):
+def test_a_compressed_bomb_is_refused_before_unpacking(tmp_path):
     np.savez_compressed(tmp_path / "bomb.npz", W1=np.zeros(10_000_000, np.float32))
-    with pytest.raises(CheckpointError, match="is compressed"):
+    with pytest.raises(CheckpointError, match="is compressed, but must not be"):
         checkpoint.load(tmp_path / "bomb.npz")
 
 
-def test_a_shape_beyond_the_file_is_refused(saved):
+def test_a_shape_larger_than_the_file_is_refused(saved):
     npy = io.BytesIO()
     np.lib.format.write_array_header_1_0(
         npy, {"descr": "<f4", "fortran_order": False, "shape": (2**20, 2**30)}
     )
     with zipfile.ZipFile(saved, "w") as archive:
         archive.writestr("W1.npy", npy.getvalue())
-    with pytest.raises(CheckpointError, match="has 0 bytes"):
+    with pytest.raises(CheckpointError, match="has 0 bytes, which do not match its shape"):
         checkpoint.load(saved)
 
 
@@ -177,17 +177,17 @@ def test_a_shape_beyond_the_file_is_refused(saved):
     ("changes", "message"),
     [
         ({"sizes": [6, 2**50, 3]}, "its model needs"),
-        ({"sizes": [6, 5, 4]}, "classes do not match|needs"),
+        ({"sizes": [6, 5, 4]}, "classes do not match|its model needs"),
         ({"sizes": [6, 3]}, "arrays are not those of its model"),
-        ({"sizes": [6, -5, 3]}, "nnmnist does not know"),
+        ({"sizes": [6, -5, 3]}, "nnmnist does not know its model"),
         ({"sizes": "6"}, "damaged"),
-        ({"activation": "step"}, "nnmnist does not know"),
+        ({"activation": "step"}, "nnmnist does not know its model"),
         ({"output": ["softmax"]}, "damaged"),
         ({"dtype": "float16"}, "damaged"),
         ({"dropout": "much"}, "damaged"),
         ({"dtype": "float64"}, "its model needs float64"),
         ({"format": 99}, "format 99"),
-        ({"classes": ["a"]}, "classes do not match"),
+        ({"classes": ["a"]}, "classes do not match its outputs"),
     ],
 )
 def test_a_document_that_does_not_fit(saved, changes, message):

@@ -15,7 +15,7 @@ def folder(tmp_path):
 
 
 @pytest.mark.parametrize("data", [b"new", lambda file: file.write(b"new")], ids=["bytes", "writer"])
-def test_the_file_is_replaced_and_nothing_else_is_left(folder, data):
+def test_the_file_is_replaced_without_leftovers(folder, data):
     path = folder / "a file"
     path.write_bytes(b"something older")
     write_atomic(path, data)
@@ -23,7 +23,7 @@ def test_the_file_is_replaced_and_nothing_else_is_left(folder, data):
     assert os.listdir(folder) == ["a file"]
 
 
-def test_a_writer_that_fails_leaves_the_old_file_and_no_litter(folder):
+def test_after_a_failed_write_the_old_file_remains_without_leftovers(folder):
     path = folder / "file"
     path.write_bytes(b"old")
 
@@ -38,7 +38,7 @@ def test_a_writer_that_fails_leaves_the_old_file_and_no_litter(folder):
 
 
 def interrupted_once(call):
-    """`call`, but for the first time that it is called: Ctrl-C comes before it does anything."""
+    """Wrap `call` so that the first call only raises KeyboardInterrupt."""
     calls = []
 
     def wrapped(*arguments, **settings):
@@ -50,7 +50,7 @@ def interrupted_once(call):
     return wrapped
 
 
-def test_a_second_ctrl_c_while_the_first_is_cleaned_up_after_leaves_no_litter(folder, monkeypatch):
+def test_a_second_ctrl_c_during_the_cleanup_leaves_no_temporary_file(folder, monkeypatch):
     def write(file):
         file.write(b"half")
         raise KeyboardInterrupt
@@ -61,9 +61,7 @@ def test_a_second_ctrl_c_while_the_first_is_cleaned_up_after_leaves_no_litter(fo
     assert os.listdir(folder) == []
 
 
-def test_a_second_ctrl_c_while_the_first_is_cleaned_up_after_leaves_no_half_row(
-    folder, monkeypatch
-):
+def test_a_second_ctrl_c_during_the_cleanup_leaves_no_half_row(folder, monkeypatch):
     path = folder / "file"
     path.write_bytes(b"row\n")
     monkeypatch.setattr(os, "fsync", interrupted_once(os.fsync))
@@ -73,7 +71,7 @@ def test_a_second_ctrl_c_while_the_first_is_cleaned_up_after_leaves_no_half_row(
     assert path.read_bytes() == b"row\n"
 
 
-def test_a_file_that_cannot_be_replaced_leaves_no_litter(folder):
+def test_a_file_that_cannot_be_replaced_leaves_no_temporary_file(folder):
     path = folder / "a folder"
     path.mkdir()
     with pytest.raises(OSError, match="a folder"):
@@ -81,7 +79,7 @@ def test_a_file_that_cannot_be_replaced_leaves_no_litter(folder):
     assert os.listdir(folder) == ["a folder"]
 
 
-def test_the_old_content_is_there_until_the_new_is_on_the_disk(folder, monkeypatch):
+def test_the_old_content_remains_until_the_new_is_on_the_disk(folder, monkeypatch):
     path = folder / "file"
     path.write_bytes(b"old")
     synced = []
@@ -92,7 +90,7 @@ def test_the_old_content_is_there_until_the_new_is_on_the_disk(folder, monkeypat
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="POSIX permissions")
-def test_permissions_are_as_umask_gives_them(folder):
+def test_permissions_follow_the_umask(folder):
     old = os.umask(0o027)
     try:
         write_atomic(folder / "file", b"")

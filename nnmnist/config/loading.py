@@ -40,11 +40,11 @@ class Override(NamedTuple):
     origin: str
 
 
-def load_config(file: Path | str | None = None, overrides: Sequence[str | Override] = ()) -> Config:
+def load_config(path: Path | str | None = None, overrides: Sequence[str | Override] = ()) -> Config:
     """Read the config of a file or a shipped recipe.
 
     Args:
-        file: a path, or a text: a path or the name of a recipe such as "softmax". None for the
+        path: a file; or as text the name of a file or a recipe, such as "softmax"; None for the
             default recipe.
         overrides: values that replace those of the file; the last one counts. Each is a text
             "dotted.key=YAML value", as for `--set`, or an `Override`.
@@ -52,10 +52,10 @@ def load_config(file: Path | str | None = None, overrides: Sequence[str | Overri
     Raises:
         ConfigError: the file or an override is wrong; the message has one line for each fault.
     """
-    if file is None:
+    if path is None:
         path = _recipe(DEFAULT_RECIPE)
-    else:
-        path = file if isinstance(file, Path) else find_config(file)
+    elif isinstance(path, str):
+        path = find_config(path)
     return _combine([read_yaml(path), *map(_override, overrides)])
 
 

@@ -66,19 +66,30 @@ class DistortConfig(Section):
     """
 
     rotation: float = Field(
-        default=15.0, ge=0, le=180, description="Degrees; half of it for the labels 1 and 7."
+        default=15.0,
+        ge=0,
+        le=180,
+        description="Largest rotation in degrees; half of it for the labels 1 and 7.",
     )
     shear: float = Field(
-        default=15.0, ge=0, le=60, description="Degrees; half of it for the labels 1 and 7."
+        default=15.0,
+        ge=0,
+        le=60,
+        description="Largest shear in degrees; half of it for the labels 1 and 7.",
     )
     scale: float = Field(
-        default=0.15, ge=0, lt=1, description="Fraction of the width and of the height."
+        default=0.15,
+        ge=0,
+        lt=1,
+        description="Largest change of width and of height, as a fraction.",
     )
-    shift: float = Field(default=1.0, ge=0, description="Pixels, horizontally and vertically.")
+    shift: float = Field(
+        default=1.0, ge=0, description="Largest shift in pixels, horizontally and vertically."
+    )
     alpha: float = Field(
         default=37.0,
         ge=0,
-        description="Strength of the elastic distortion: smoothed noise times so many pixels.",
+        description="Strength of the elastic distortion: factor of the smoothed noise, in pixels.",
     )
     sigma: float = Field(
         default=5.5,
@@ -87,15 +98,16 @@ class DistortConfig(Section):
     )
     sharpen: bool = Field(
         default=False,
-        description="Remove about half of the blur that distorting adds.",
+        description="Remove about half of the blur that the distortion adds.",
     )
 
 
-def _switch(value: Any) -> Any:
+def _section_or_null(value: Any) -> Any:
+    """Read true as a section of defaults, and false as null."""
     return {True: {}, False: None}[value] if isinstance(value, bool) else value
 
 
-def _or_boolean(schema: dict[str, Any]) -> None:
+def _allow_boolean(schema: dict[str, Any]) -> None:
     schema["anyOf"].insert(0, {"type": "boolean"})
 
 
@@ -122,9 +134,9 @@ class DataConfig(Section):
         default=None,
         description="Source to use if the named one is not available; null stops with an error.",
     )
-    distort: Annotated[DistortConfig | None, BeforeValidator(_switch)] = Field(
+    distort: Annotated[DistortConfig | None, BeforeValidator(_section_or_null)] = Field(
         default=None,
-        json_schema_extra=_or_boolean,
+        json_schema_extra=_allow_boolean,
         description="Distort the images anew in each training step: true, or how strongly.",
     )
 
@@ -147,7 +159,7 @@ class ModelConfig(Section):
     )
     output: Annotated[str, one_of(OUTPUTS)] = Field(
         default="softmax",
-        description="Output function of the last layer; it also decides the cost.",
+        description="Output function of the last layer; it also determines the cost.",
     )
     dropout: float = Field(
         default=0.0,
@@ -219,7 +231,7 @@ class TrainingConfig(Section):
 
 
 class Config(Section):
-    """A config of nnmnist: everything that decides the result of a training."""
+    """A config of nnmnist: every setting that determines the result of a training run."""
 
     seed: int = Field(default=0, ge=0, le=2**32 - 1, description="Seed of all random numbers.")
     data: DataConfig = DataConfig()

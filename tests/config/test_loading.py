@@ -47,14 +47,14 @@ def recipes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return folder
 
 
-def written(tmp_path: Path, text: str | bytes) -> Path:
+def write_config(tmp_path: Path, text: str | bytes) -> Path:
     path = tmp_path / "my.yaml"
     path.write_bytes(text if isinstance(text, bytes) else text.encode())
     return path
 
 
-def told(path: Path | None, *overrides: str | Override) -> list[str]:
-    """The lines of the error, with the file as `my.yaml`."""
+def error_lines(path: Path | None, *overrides: str | Override) -> list[str]:
+    """Return the lines of the error, with the file as `my.yaml`."""
     with pytest.raises(ConfigError) as caught:
         load_config(path, overrides)
     return str(caught.value).replace(str(path), "my.yaml").splitlines()
@@ -137,15 +137,15 @@ training:
         ("null", None),
     ],
 )
-def test_distortions_are_switched_or_described(text: str, expected: DistortConfig | None) -> None:
+def test_distort_is_a_boolean_or_a_section(text: str, expected: DistortConfig | None) -> None:
     found = parse_config(f"data: {{distort: {text}}}", "my.yaml")
     assert found.data.distort == expected
     assert parse_config(dump_config(found), "dump") == found
     assert load_config(None, [f"data.distort={text}"]).data.distort == expected
 
 
-def test_one_parameter_of_the_distortions_can_be_set(tmp_path: Path) -> None:
-    path = written(tmp_path, "data: {distort: {alpha: 20, shift: 2}}")
+def test_one_key_of_distort_can_be_set(tmp_path: Path) -> None:
+    path = write_config(tmp_path, "data: {distort: {alpha: 20, shift: 2}}")
     assert load_config(path, ["data.distort.shift=0"]).data.distort == DistortConfig(
         alpha=20.0, shift=0.0
     )
@@ -157,7 +157,7 @@ def test_a_config_is_frozen() -> None:
         Config().training.epochs = 5
 
 
-def test_python_may_give_lists_and_is_checked_too() -> None:
+def test_configs_made_in_python_take_lists_and_are_checked() -> None:
     assert ModelConfig(hidden=[3, 4]).hidden == (3, 4)  # type: ignore[arg-type]
     with pytest.raises(ValidationError, match=r"model\.dropout: needs hidden layers"):
         Config(model=ModelConfig(hidden=(), dropout=0.5))
@@ -174,13 +174,13 @@ def test_python_may_give_lists_and_is_checked_too() -> None:
         "data: {name: synthetic, fallback: synthetic}",
     ],
 )
-def test_a_default_clashes_with_nothing(text: str) -> None:
+def test_a_default_has_no_conflict(text: str) -> None:
     found = parse_config(text, "my.yaml")
     assert parse_config(dump_config(found), "again") == found
 
 
 def test_the_order_of_precedence(tmp_path: Path) -> None:
-    path = written(
+    path = write_config(
         tmp_path, "seed: 1\ntraining:\n  epochs: 10\n  learning_rate: 0.5\n  momentum: 0.8\n"
     )
     found = load_config(
@@ -200,16 +200,16 @@ def test_the_order_of_precedence(tmp_path: Path) -> None:
     )
 
 
-def test_a_set_section_joins_the_one_in_the_file(tmp_path: Path) -> None:
-    path = written(tmp_path, "training: {epochs: 10, momentum: 0.8}")
+def test_a_section_from_set_is_merged_with_the_file(tmp_path: Path) -> None:
+    path = write_config(tmp_path, "training: {epochs: 10, momentum: 0.8}")
     assert load_config(path, ["training={epochs: 5}"]).training == TrainingConfig(
         epochs=5, momentum=0.8
     )
 
 
 @pytest.mark.parametrize("override", ["data.path=", "data.path=null", "data.path=~"])
-def test_an_override_can_take_a_value_back(tmp_path: Path, override: str) -> None:
-    assert load_config(written(tmp_path, "data: {path: x}"), [override]) == Config()
+def test_an_override_can_reset_a_value_to_null(tmp_path: Path, override: str) -> None:
+    assert load_config(write_config(tmp_path, "data: {path: x}"), [override]) == Config()
 
 
 @pytest.mark.parametrize(
@@ -265,17 +265,17 @@ def test_an_override_can_take_a_value_back(tmp_path: Path, override: str) -> Non
         ),
     ],
 )
-def test_a_fault_names_the_flag(
+def test_an_error_names_the_flag(
     tmp_path: Path, overrides: list[str | Override], expected: str
 ) -> None:
-    (line,) = told(written(tmp_path, ""), *overrides)
+    (line,) = error_lines(write_config(tmp_path, ""), *overrides)
     assert line.startswith(expected)
 
 
-def test_an_override_heals_a_value_but_no_key_and_no_section(tmp_path: Path) -> None:
-    path = written(tmp_path, "seed: x\ntraining: {epoch: 3}\ndata: 5\nmodel: {dropout: 2}")
+def test_an_override_corrects_a_value_but_no_key_and_no_section(tmp_path: Path) -> None:
+    path = write_config(tmp_path, "seed: x\ntraining: {epoch: 3}\ndata: 5\nmodel: {dropout: 2}")
     overrides = ["seed=1", "training.epoch=4", "data.validation=5", "model.dropout=0.1"]
-    lines = told(path, *overrides)
+    lines = error_lines(path, *overrides)
     assert [line.partition(": ")[0] for line in lines] == [
         "my.yaml:2",
         "my.yaml:3",
@@ -283,9 +283,11 @@ def test_an_override_heals_a_value_but_no_key_and_no_section(tmp_path: Path) -> 
     ]
 
 
-def test_faults_stand_in_the_order_file_then_flags(tmp_path: Path) -> None:
-    path = written(tmp_path, "zz: 1\nseed: -1\n")
-    lines = told(path, "model.dropout=2", "foo", Override("training.epochs", "0", "--epochs"))
+def test_errors_are_in_the_order_file_then_flags(tmp_path: Path) -> None:
+    path = write_config(tmp_path, "zz: 1\nseed: -1\n")
+    lines = error_lines(
+        path, "model.dropout=2", "foo", Override("training.epochs", "0", "--epochs")
+    )
     assert [line.partition(": ")[0] for line in lines] == [
         "my.yaml:1",
         "my.yaml:2",
@@ -295,13 +297,15 @@ def test_faults_stand_in_the_order_file_then_flags(tmp_path: Path) -> None:
     ]
 
 
-def test_a_clash_made_by_an_override_is_told_where_the_value_stands(tmp_path: Path) -> None:
-    path = written(tmp_path, "model:\n  dropout: 0.2\n")
-    assert told(path, "model.hidden=[]") == [
-        "my.yaml:2: model.dropout: needs hidden layers, but model.hidden is []; add a hidden layer, or remove it"
+def test_a_conflict_with_an_override_is_reported_at_the_value(tmp_path: Path) -> None:
+    path = write_config(tmp_path, "model:\n  dropout: 0.2\n")
+    assert error_lines(path, "model.hidden=[]") == [
+        "my.yaml:2: model.dropout: needs hidden layers, but model.hidden is []; "
+        "add a hidden layer, or remove it"
     ]
-    assert told(written(tmp_path, "model: {hidden: []}"), "model.dropout=0.2") == [
-        "--set model.dropout=0.2: model.dropout: needs hidden layers, but model.hidden is []; add a hidden layer, or remove it"
+    assert error_lines(write_config(tmp_path, "model: {hidden: []}"), "model.dropout=0.2") == [
+        "--set model.dropout=0.2: model.dropout: needs hidden layers, but model.hidden is []; "
+        "add a hidden layer, or remove it"
     ]
 
 
@@ -313,13 +317,13 @@ def test_a_clash_made_by_an_override_is_told_where_the_value_stands(tmp_path: Pa
         (b"\n- a", "my.yaml:2: expected a mapping of keys to values, found a list"),
     ],
 )
-def test_a_file_that_is_no_config(tmp_path: Path, data: bytes, expected: str) -> None:
-    assert told(written(tmp_path, data)) == [expected]
+def test_a_file_that_is_not_a_config(tmp_path: Path, data: bytes, expected: str) -> None:
+    assert error_lines(write_config(tmp_path, data)) == [expected]
 
 
 def test_a_file_that_cannot_be_read(tmp_path: Path) -> None:
-    assert told(tmp_path / "none.yaml")[0].startswith("my.yaml: cannot be read: ")
-    assert told(tmp_path)[0].startswith("my.yaml: cannot be read: ")
+    assert error_lines(tmp_path / "none.yaml")[0].startswith("my.yaml: cannot be read: ")
+    assert error_lines(tmp_path)[0].startswith("my.yaml: cannot be read: ")
 
 
 def test_no_file_is_the_default_recipe(recipes: Path) -> None:
@@ -328,7 +332,20 @@ def test_no_file_is_the_default_recipe(recipes: Path) -> None:
     assert load_config(None, ["seed=4"]) == Config(seed=4)
 
 
-def test_find_prefers_a_file_to_a_recipe(recipes: Path) -> None:
+def test_load_config_takes_the_name_of_a_recipe_or_a_file(recipes: Path) -> None:
+    assert load_config("softmax") == load_config(recipes / "softmax.yaml")
+    assert load_config("softmax") == Config(model=ModelConfig(hidden=()))
+    assert load_config("softmax", ["seed=4"]).seed == 4
+    Path("my.yaml").write_text("seed: 5")
+    assert load_config("my.yaml") == load_config(Path("my.yaml")) == Config(seed=5)
+    # A Path is a file, never a recipe.
+    with pytest.raises(ConfigError, match=r"softmax: cannot be read: "):
+        load_config(Path("softmax"))
+    with pytest.raises(ConfigError, match=r"sotfmax: this file does not exist"):
+        load_config("sotfmax")
+
+
+def test_find_config_prefers_a_file_to_a_recipe(recipes: Path) -> None:
     assert find_config("softmax") == recipes / "softmax.yaml"
     Path("softmax").mkdir()
     assert find_config("softmax") == recipes / "softmax.yaml"
@@ -339,7 +356,7 @@ def test_find_prefers_a_file_to_a_recipe(recipes: Path) -> None:
 @pytest.mark.parametrize(
     "name", ["sotfmax", "", "CONFIGS/none.yaml", "a\nb", "\0", "x" * 5000, ".."]
 )
-def test_find_lists_the_recipes(recipes: Path, name: str) -> None:
+def test_find_config_lists_the_recipes(recipes: Path, name: str) -> None:
     with pytest.raises(
         ConfigError, match=r"this file does not exist; the recipes are mnist, softmax$"
     ) as caught:
@@ -347,7 +364,7 @@ def test_find_lists_the_recipes(recipes: Path, name: str) -> None:
     assert str(caught.value).isprintable()
 
 
-def test_the_shipped_recipes_are_sound() -> None:
+def test_the_shipped_recipes_are_valid() -> None:
     assert load_config(None) == load_config(find_config("mnist"))
     for path in find_config("mnist").parent.glob("*.yaml"):
         assert load_config(find_config(path.stem)) == load_config(path)
@@ -363,7 +380,7 @@ def leaves(section: dict[str, Any], prefix: str = "") -> Iterator[tuple[str, dic
             yield prefix + key, value
 
 
-def test_the_schema_tells_all() -> None:
+def test_the_schema_is_complete() -> None:
     document = json_schema()
     fields = dict(leaves(document))
     assert document["$schema"] == "https://json-schema.org/draft/2020-12/schema"
@@ -371,7 +388,7 @@ def test_the_schema_tells_all() -> None:
     assert document["additionalProperties"] is False
     assert "$ref" not in str(document)
     assert "required" not in str(document)
-    assert list(fields) == list(flatten(Config().model_dump(), depth=2))
+    assert list(fields) == list(flatten(Config().model_dump()))
     assert all(field["description"].endswith(".") for field in fields.values())
     defaults = Config().model_dump(mode="json")
     for key, field in fields.items():
@@ -408,6 +425,18 @@ def test_differences() -> None:
         "data.path": (None, Path("x")),
         "training.epochs": (3, 5),
     }
+
+
+def test_differences_of_a_section_that_one_config_leaves_out() -> None:
+    distort = DistortConfig(rotation=5)
+    off, on = Config(), Config(data=DataConfig(distort=distort))
+    assert differences(off, on) == {"data.distort": (None, distort.model_dump())}
+
+
+def test_flatten() -> None:
+    assert flatten({"data": {"name": 1}}) == {"data.name": 1}
+    assert flatten({"a": {"b": {"c": 1}}}, depth=2) == {"a.b": {"c": 1}}
+    assert flatten({"a": {"b": {"c": [1]}, "d": None}, "e": {}}) == {"a.b.c": [1], "a.d": None}
 
 
 def test_dump_is_plain_and_readable() -> None:
@@ -467,7 +496,7 @@ def test_parse_reads_what_dump_writes(config: Config) -> None:
 
 KEYS = st.sampled_from(
     [
-        *flatten(Config().model_dump(), depth=2),
+        *flatten(Config().model_dump()),
         "data",
         "model",
         "training",
@@ -546,19 +575,3 @@ def test_random_sections_give_a_config_or_faults(
     lines = ["training:", *(f"  {key}: {value}" for key, value in training.items())]
     lines += ["model:", *(f"  {key}: {value}" for key, value in model.items())]
     config_or_fault("\n".join(lines), [])
-
-
-def test_nested_keys_become_dotted() -> None:
-    tree = {"seed": 1, "data": {"name": "mnist", "distort": {"alpha": 2}}, "empty": {}}
-    assert flatten(tree) == {"seed": 1, "data.name": "mnist", "data.distort.alpha": 2}
-    assert flatten(tree, depth=2)["data.distort"] == {"alpha": 2}
-
-
-def test_a_recipe_is_found_by_its_name(recipes: Path) -> None:
-    assert load_config("softmax").model.hidden == ()
-    assert load_config() == load_config("mnist") == load_config(recipes / "mnist.yaml")
-    assert load_config(str(recipes / "softmax.yaml"), ["seed=5"]).seed == 5
-    with pytest.raises(
-        ConfigError, match="sofmax: this file does not exist; the recipes are mnist"
-    ):
-        load_config("sofmax")

@@ -19,13 +19,12 @@ SWITCH = "true or false or a mapping of keys to values or null"
 DIGITS = "; write decimal digits, such as"
 TRAINING_KEYS = (
     "epochs, batch_size, optimizer, learning_rate, momentum, schedule, weight_decay, "
-    "label_smoothing, adversarial, "
-    "patience, tolerance"
+    "label_smoothing, adversarial, patience, tolerance"
 )
 
 
-def told(text: str) -> list[str]:
-    """The lines of the error, each without `my.yaml:`."""
+def error_lines(text: str) -> list[str]:
+    """Return the lines of the error, each without `my.yaml:`."""
     with pytest.raises(ConfigError) as caught:
         parse_config(text, "my.yaml")
     return [line.removeprefix("my.yaml:") for line in str(caught.value).splitlines()]
@@ -143,7 +142,7 @@ def test_values(text: str, allowed: str, found: str) -> None:
     document = (
         f"# comment\n{section}:\n  {leaf}: {value}" if section else f"# comment\n\n{leaf}: {value}"
     )
-    assert told(document) == [f"3: {key}: expected {allowed}, found {found}"]
+    assert error_lines(document) == [f"3: {key}: expected {allowed}, found {found}"]
 
 
 @pytest.mark.parametrize(
@@ -163,15 +162,15 @@ def test_values(text: str, allowed: str, found: str) -> None:
         ("training:\n  epochs:\n    x", f"3: training.epochs: expected {COUNT}, found 'x'"),
     ],
 )
-def test_the_line_is_that_of_the_value(text: str, expected: str) -> None:
-    assert told(text) == [expected]
+def test_an_error_has_the_line_of_the_value(text: str, expected: str) -> None:
+    assert error_lines(text) == [expected]
 
 
 @pytest.mark.parametrize(
     "url", ["ftp://a", "a.org", "http://", "http:///x", "http://a b", " http://a", "file:///a"]
 )
-def test_a_mirror_is_a_web_address(url: str) -> None:
-    assert told(f"data: {{mirrors: ['{url}']}}") == [
+def test_a_mirror_is_a_url(url: str) -> None:
+    assert error_lines(f"data: {{mirrors: ['{url}']}}") == [
         f"1: data.mirrors[0]: expected {URL}, found '{url}'"
     ]
 
@@ -200,8 +199,8 @@ def test_a_mirror_is_a_web_address(url: str) -> None:
         ),
         (
             "data: {distort: {zz: 1}}",
-            "1: data.distort.zz: unknown key; the keys here are rotation, shear, scale, shift, "
-            "alpha, sigma, sharpen",
+            "1: data.distort.zz: unknown key; the keys here are "
+            "rotation, shear, scale, shift, alpha, sigma, sharpen",
         ),
         ("data: {alpha: 1}", "1: data.alpha: unknown key; did you mean data.distort.alpha?"),
         ("epochs: 3", "1: epochs: unknown key; did you mean training.epochs?"),
@@ -218,7 +217,7 @@ def test_a_mirror_is_a_web_address(url: str) -> None:
     ],
 )
 def test_keys_and_sections(text: str, expected: str) -> None:
-    assert told(text) == [expected]
+    assert error_lines(text) == [expected]
 
 
 @pytest.mark.parametrize(
@@ -226,16 +225,18 @@ def test_keys_and_sections(text: str, expected: str) -> None:
     [
         (
             "model: {hidden: [], dropout: 0.5}",
-            "1: model.dropout: needs hidden layers, but model.hidden is []; add a hidden layer, or remove it",
+            "1: model.dropout: needs hidden layers, but model.hidden is []; "
+            "add a hidden layer, or remove it",
         ),
         (
             "training:\n  momentum: 0.5\n  optimizer: adam",
-            "2: training.momentum: is not used by training.optimizer: adam; remove it, or "
-            "choose sgd",
+            "2: training.momentum: is not used by training.optimizer: adam; "
+            "remove it, or choose sgd",
         ),
         (
             "training: {patience: 3}\ndata: {validation: 0}",
-            "1: training.patience: needs validation examples, but data.validation is 0; raise it, or remove training.patience",
+            "1: training.patience: needs validation examples, but data.validation is 0; "
+            "raise it, or remove training.patience",
         ),
         (
             "data:\n  path: x\n  name: synthetic",
@@ -243,8 +244,7 @@ def test_keys_and_sections(text: str, expected: str) -> None:
         ),
         (
             "data: {name: line}\nmodel: {output: softmax}",
-            "1: data.name: line has values as targets, but model.output: softmax needs "
-            "classes; "
+            "1: data.name: line has values as targets, but model.output: softmax needs classes; "
             "set model.output to linear, sigmoid or relu",
         ),
         (
@@ -260,17 +260,17 @@ def test_keys_and_sections(text: str, expected: str) -> None:
             "2: training.optimizer: least_squares needs model.hidden: [] and model.output: linear",
         ),
         (
-            "model: {hidden: [], output: linear}\ntraining: {optimizer: least_squares, "
-            "weight_decay: 1e-3}",
+            "model: {hidden: [], output: linear}\n"
+            "training: {optimizer: least_squares, weight_decay: 1e-3}",
             "2: training.weight_decay: is not used by training.optimizer: least_squares; remove it",
         ),
     ],
 )
-def test_clashes(text: str, expected: str) -> None:
-    assert told(text) == [expected]
+def test_conflicts(text: str, expected: str) -> None:
+    assert error_lines(text) == [expected]
 
 
-def test_everything_wrong_is_told_at_once_in_order() -> None:
+def test_all_errors_are_listed_at_once_in_order() -> None:
     text = (
         "seed: x\n"
         "model:\n"
@@ -296,6 +296,6 @@ def test_everything_wrong_is_told_at_once_in_order() -> None:
         "9: training.lr: unk",
         "10: seed: this key occurs twice",
     ]
-    found = told(text)
+    found = error_lines(text)
     assert len(found) == len(starts)
     assert all(line.startswith(start) for line, start in zip(found, starts, strict=True))

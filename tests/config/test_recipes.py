@@ -14,8 +14,8 @@ RECIPES = sorted(FOLDER.glob("*.yaml"))
 RECORDS = sorted((FOLDER / "records").glob("*.yaml"))
 
 
-def head_of(path, schema):
-    """The comments of a sound recipe that names its schema."""
+def head_comment(path, schema):
+    """Check that a recipe is valid and names its schema; return its comments."""
     load_config(path)
     first, *lines = path.read_text(encoding="utf-8").splitlines()
     assert first == f"# yaml-language-server: $schema={schema}"
@@ -23,15 +23,15 @@ def head_of(path, schema):
 
 
 @pytest.mark.parametrize("path", RECIPES, ids=lambda path: path.stem)
-def test_a_recipe_is_sound_and_says_what_it_gave(path):
-    said = head_of(path, "schema.json")
-    assert "Measured on the test set, seeds 0-4:" in said
-    assert "standard deviation" in said
+def test_a_recipe_is_valid_and_states_its_result(path):
+    comment = head_comment(path, "schema.json")
+    assert "Measured on the test set, seeds 0-4:" in comment
+    assert "standard deviation" in comment
 
 
 @pytest.mark.parametrize("path", RECORDS, ids=lambda path: path.stem)
-def test_a_record_is_sound_and_says_what_it_gave(path):
-    assert "Measured on the test set" in head_of(path, "../schema.json")
+def test_a_record_is_valid_and_states_its_result(path):
+    assert "Measured on the test set" in head_comment(path, "../schema.json")
     table = (FOLDER / "records" / "README.md").read_text(encoding="utf-8")
     assert f"-c records/{path.stem}" in table
 
@@ -39,7 +39,7 @@ def test_a_record_is_sound_and_says_what_it_gave(path):
 @pytest.mark.parametrize(
     "seed", [0, *(pytest.param(seed, marks=pytest.mark.slow) for seed in range(1, 5))]
 )
-def test_a_minute_gives_less_than_one_percent_of_errors(seed, real_mnist, tmp_path):
+def test_the_one_minute_record_has_at_most_one_percent_of_errors(seed, real_mnist, tmp_path):
     command = [
         "train",
         "-c",
@@ -57,7 +57,7 @@ def test_a_minute_gives_less_than_one_percent_of_errors(seed, real_mnist, tmp_pa
     assert json.loads(out.stdout)["test"]["accuracy"] >= 0.99
 
 
-def test_the_shipped_schema_is_the_one_that_is_printed():
+def test_the_shipped_schema_is_up_to_date():
     assert json.loads((FOLDER / "schema.json").read_text(encoding="utf-8")) == json_schema()
 
 

@@ -1,6 +1,4 @@
-"""What the tests of this folder share: the program in a process of its own, and counts for two
-occasions.
-"""
+"""Helpers of the reliability tests: run the program in a process of its own, and compare runs."""
 
 import os
 import subprocess
@@ -20,7 +18,7 @@ linux = pytest.mark.skipif(not Path("/proc/self/statm").exists(), reason="needs 
 
 
 def counts(quick, slow):
-    """Runs a test with the count of `make test` and with that of `make test-slow`."""
+    """Run a test with `quick` in `make test` and with `slow` in `make test-slow`."""
     return pytest.mark.parametrize("count", [quick, pytest.param(slow, marks=pytest.mark.slow)])
 
 
@@ -33,7 +31,7 @@ def environment():
 
 
 def spawn(*arguments, program=("-m", "nnmnist"), **settings):
-    """The real program, in a process of its own."""
+    """Start the program in a process of its own."""
     return subprocess.Popen(
         [sys.executable, *map(str, (*program, *arguments))],
         stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment(), **settings,
@@ -41,13 +39,13 @@ def spawn(*arguments, program=("-m", "nnmnist"), **settings):
 
 
 def finished(process, seconds=60):
-    """stdout and stderr of a process that ended by itself."""
+    """Wait for the end of a process; return its stdout and stderr."""
     with process:
         return process.communicate(timeout=seconds)
 
 
 def raised(kind, call, *arguments):
-    """The exception of this kind that a call raises, or None."""
+    """Return the exception of type `kind` that a call raises, or None."""
     try:
         call(*arguments)
     except kind as error:
@@ -56,34 +54,34 @@ def raised(kind, call, *arguments):
 
 
 def assert_one_line(stderr):
-    """One line for the user, and no traceback."""
+    """Require one line for the user, without a traceback."""
     assert stderr.startswith("Error: ")
     assert stderr.count("\n") == 1
     assert stderr.strip().isprintable()
 
 
 def weights(run, name="last.npz"):
-    """The bytes of all weights and biases of a run's checkpoint."""
+    """Return the bytes of all weights and biases in a checkpoint of a run."""
     return checkpoint.load(Path(run) / name).network.theta.tobytes()
 
 
 def curve(run):
-    """The rows of metrics.csv without the seconds, which no two runs share."""
+    """Return the lines of metrics.csv without the seconds, which differ between runs."""
     return [
         line.rpartition(",")[0] for line in (Path(run) / "metrics.csv").read_text().splitlines()
     ]
 
 
 def assert_same(run, other):
-    """Two runs came to the same network, by the same way, and left nothing else."""
+    """Require that two runs have the same networks, the same metrics and no other files."""
     for name in ("best.npz", "last.npz"):
         assert weights(run, name) == weights(other, name)
     assert curve(run) == curve(other)
     assert sorted(file.name for file in Path(run).iterdir()) == sorted(FILES)
 
 
-def assert_whole(run):
-    """Every file of a run is absent or whole, and there is no litter."""
+def assert_complete(run):
+    """Require that every file of a run is missing or complete, without temporary files."""
     found = {file.name for file in Path(run).iterdir()}
     assert found <= {*FILES, FAILURE}, found
     for name in found & {"best.npz", "last.npz"}:

@@ -1,6 +1,4 @@
-"""Whatever stands in a config or on the command line: it works, or one line a fault says where;
-never a traceback.
-"""
+"""Any config and any command line works, or gives one line per error, never a traceback."""
 
 import json
 import re
@@ -72,7 +70,7 @@ VALUES = st.one_of(
 
 @st.composite
 def configs(draw):
-    """A config of known keys with any values, now and then indented wrongly or ended early."""
+    """A config of known keys with any values, sometimes with wrong indentation or cut off."""
     lines = ["seed: " + draw(VALUES)] if draw(st.booleans()) else []
     for name, section in SECTIONS.items():
         lines.append(f"{name}:")
@@ -93,7 +91,7 @@ DOCUMENTS = st.one_of(
 
 
 def cases(count, *strategies):
-    """Runs a check on so many random cases, the same each time."""
+    """Run a check on `count` random cases, which are always the same."""
 
     def run(check):
         relaxed = settings(
@@ -105,13 +103,14 @@ def cases(count, *strategies):
     return run
 
 
-def said(*arguments):
-    """What came of a command: it worked, or the fault is told, within 2 s; 1 is left to data that
-    cannot be had.
+def run_checked(*arguments):
+    """Run a command and require that it works, or reports an error, within 2 s of CPU time.
+
+    Exit code 1 is only for data that is not available.
     """
-    began = process_time()
+    start = process_time()
     result = nnmnist(*arguments, input=b"")
-    assert process_time() - began < 2
+    assert process_time() - start < 2
     assert result.exit_code in (0, 1, 2), result.exception
     if result.exit_code:
         assert "Traceback" not in result.stderr
@@ -135,7 +134,7 @@ def test_any_document(tiny, count):
     @cases(count, DOCUMENTS)
     def check(document):
         Path("my.yaml").write_bytes(document)
-        result = said("train", "-c", "my.yaml", *overrides, "--dry-run")
+        result = run_checked("train", "-c", "my.yaml", *overrides, "--dry-run")
         assert result.exit_code in (0, 2), result.stderr
         if result.exit_code:
             for line in result.stderr.removeprefix("Error: ").splitlines():
@@ -171,9 +170,9 @@ FLAGS = st.one_of(
 def test_any_combination_of_flags(tiny_config, count):
     @cases(count, st.lists(FLAGS, max_size=5))
     def check(flags):
-        # no command line can hold one
+        # A command line cannot contain null characters.
         words = [word.replace("\0", "") for flag in flags for word in flag]
-        said("train", "--dry-run", "-c", tiny_config, *words)
+        run_checked("train", "--dry-run", "-c", tiny_config, *words)
         assert not Path("runs").exists()
 
 
@@ -189,7 +188,7 @@ def test_any_words_to_any_command(count):
         st.lists(words, max_size=4),
     )
     def check(command, arguments):
-        said(*command.split(), *(word.replace("\0", "") for word in arguments))
+        run_checked(*command.split(), *(word.replace("\0", "") for word in arguments))
 
 
 LAUGHS = "a: &a [lol, lol]\n" + "".join(
@@ -204,7 +203,7 @@ BOMBS = {
     "a number of 900,000 digits": b"seed: " + b"9" * 900_000,
     "hidden layers of a million units": b"model: {hidden: [1000000, 1000000, 1000000]}",
     "10,000 hidden layers": b"model: {hidden: [" + b"1," * 9_900 + b"]}",
-    "epochs without end": b"training: {epochs: " + b"9" * 90 + b"}",
+    "very many epochs": b"training: {epochs: " + b"9" * 90 + b"}",
     "wider than any memory": b"model: {hidden: [" + b"9" * 30 + b"]}",
     "900 kB of faults": b"".join(b"key%d: 1\n" % n for n in range(9_000)),
     "all bytes": bytes(range(256)) * 1000,
@@ -215,18 +214,18 @@ from pathlib import Path
 from time import process_time
 from nnmnist.cli.app import cli
 cli(["train", "--dry-run", *sys.argv[1:3]], standalone_mode=False)
-began = process_time()
+start = process_time()
 try:
     cli(["train", "--dry-run", *sys.argv[3:]])
 except SystemExit as end:
     highest = int(Path("/proc/self/status").read_text().split("VmHWM:")[1].split()[0])
-    print(f"\\n[{end.code}, {process_time() - began}, {highest}]")
+    print(f"\\n[{end.code}, {process_time() - start}, {highest}]")
 """
 
 
 @linux
 @pytest.mark.parametrize("name", BOMBS)
-def test_a_bomb_costs_neither_time_nor_memory(tiny_config, tiny, name):
+def test_a_bomb_needs_little_time_and_memory(tiny_config, tiny, name):
     Path("bomb.yaml").write_bytes(BOMBS[name])
     arguments = [
         "-c",
@@ -254,7 +253,7 @@ main()
 
 
 @linux
-def test_a_network_larger_than_the_memory_is_one_line(tiny_config):
+def test_a_network_larger_than_the_memory_is_a_one_line_error(tiny_config):
     wide = ["--set", "model.hidden=[30000, 30000]"]
     process = spawn("train", "-c", tiny_config, "-q", *wide, program=("-c", LITTLE_MEMORY))
     _, stderr = finished(process)
@@ -264,5 +263,5 @@ def test_a_network_larger_than_the_memory_is_one_line(tiny_config):
     assert stderr.endswith("lower model.hidden or training.batch_size\n")
 
 
-def test_the_keys_are_those_of_the_config():
+def test_the_tested_keys_are_complete():
     assert {key.partition(".")[0] for key in KEYS} == set(Config.model_fields)

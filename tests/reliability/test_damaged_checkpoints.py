@@ -1,6 +1,4 @@
-"""A damaged checkpoint gives the network that was saved, or one CheckpointError; never anything
-else.
-"""
+"""A damaged checkpoint gives the saved network or a CheckpointError, never anything else."""
 
 import os
 import pickle
@@ -32,20 +30,20 @@ def saved(tmp_path):
 
 
 def content(path):
-    """All that a checkpoint says."""
+    """Return the whole content of a checkpoint."""
     found = checkpoint.load(path)
     state = {name: (a.dtype.str, a.shape, a.tobytes()) for name, a in found.optimizer.items()}
     return found.network.theta.tobytes(), found.network.sizes, found.document, state
 
 
-class Verdicts:
-    """Loads one damaged file after another and counts what came of it."""
+class DamagedFiles:
+    """Loads one damaged file after another and counts the results."""
 
     def __init__(self, saved):
         self.original, self.content, self.file = saved.read_bytes(), content(saved), saved
         self.same = self.refused = 0
 
-    def judge(self, data):
+    def try_to_load(self, data):
         self.file.write_bytes(data)
         try:
             found, message = content(self.file), ""
@@ -58,8 +56,9 @@ class Verdicts:
 
 
 def structure(path):
-    """Positions of every byte that is no value of an array: the headers of the zip and of its
-    members.
+    """Return the positions of all header bytes of the zip and its members.
+
+    These are all bytes but the values of the arrays.
     """
     size = path.stat().st_size
     values = set()
@@ -77,42 +76,42 @@ def structure(path):
 def test_every_bit_of_the_structure(saved, count):
     bits = [(at, bit) for at in structure(saved) for bit in range(8)]
     assert len(bits) > 9000
-    verdicts = Verdicts(saved)
+    files = DamagedFiles(saved)
     for at, bit in random.Random(1).sample(bits, min(count, len(bits))):
-        flipped = bytearray(verdicts.original)
+        flipped = bytearray(files.original)
         flipped[at] ^= 1 << bit
-        verdicts.judge(flipped)
-    assert verdicts.refused > verdicts.same  # dates and flags of the zip mean nothing to us
+        files.try_to_load(flipped)
+    assert files.refused > files.same  # nnmnist ignores dates and flags of the zip
 
 
 @counts(quick=200, slow=2000)
 def test_random_bits_anywhere(saved, count):
-    verdicts, rng = Verdicts(saved), random.Random(2)
+    files, rng = DamagedFiles(saved), random.Random(2)
     for _ in range(count):
-        flipped = bytearray(verdicts.original)
+        flipped = bytearray(files.original)
         flipped[rng.randrange(len(flipped))] ^= 1 << rng.randrange(8)
-        verdicts.judge(flipped)
-    assert verdicts.refused > verdicts.same
+        files.try_to_load(flipped)
+    assert files.refused > files.same
 
 
 @counts(quick=50, slow=500)
 def test_truncations(saved, count):
-    verdicts = Verdicts(saved)
-    for size in random.Random(3).sample(range(len(verdicts.original)), count):
-        verdicts.judge(verdicts.original[:size])
-    assert verdicts.refused == count
+    files = DamagedFiles(saved)
+    for size in random.Random(3).sample(range(len(files.original)), count):
+        files.try_to_load(files.original[:size])
+    assert files.refused == count
 
 
 @counts(quick=50, slow=500)
 def test_runs_of_zeros(saved, count):
-    """What a disk gives back that lost a block."""
-    verdicts, rng = Verdicts(saved), random.Random(4)
+    """A disk that has lost a block returns zeros."""
+    files, rng = DamagedFiles(saved), random.Random(4)
     for _ in range(count):
-        start, length = rng.randrange(len(verdicts.original)), rng.choice([1, 16, 64, 512, 4096])
-        zeroed = bytearray(verdicts.original)
+        start, length = rng.randrange(len(files.original)), rng.choice([1, 16, 64, 512, 4096])
+        zeroed = bytearray(files.original)
         zeroed[start : start + length] = bytes(len(zeroed[start : start + length]))
-        verdicts.judge(zeroed)
-    assert verdicts.refused > verdicts.same
+        files.try_to_load(zeroed)
+    assert files.refused > files.same
 
 
 def npy_file(path):
@@ -126,7 +125,7 @@ def pytorch_file(path):
         archive.writestr("archive/version", "3\n")
 
 
-NO_CHECKPOINTS = {
+OTHER_FILES = {
     "empty": lambda path: path.touch(),
     "HTML": lambda path: path.write_text("<!DOCTYPE html><title>Please log in</title>"),
     "pickle": lambda path: path.write_bytes(pickle.dumps({"W1": 1})),
@@ -142,21 +141,21 @@ NO_CHECKPOINTS = {
 
 
 @posix
-@pytest.mark.parametrize("kind", NO_CHECKPOINTS)
+@pytest.mark.parametrize("kind", OTHER_FILES)
 @pytest.mark.parametrize(
     "command", [["evaluate"], ["predict", "--test", "0"]], ids=["evaluate", "predict"]
 )
-def test_what_is_no_checkpoint_is_one_line(kind, command):
+def test_any_other_file_is_a_one_line_error(kind, command):
     path = Path("x" * 5000 if kind == "a name too long" else "file.npz")
-    NO_CHECKPOINTS[kind](path)
+    OTHER_FILES[kind](path)
     result = nnmnist(*command, path)
     assert result.exit_code == 1
     assert_one_line(result.stderr)
     assert str(path) in result.stderr
 
 
-def test_an_unreadable_checkpoint_is_one_line(saved, monkeypatch):
-    """Root may read anything, so the refusal is played."""
+def test_an_unreadable_checkpoint_is_a_one_line_error(saved, monkeypatch):
+    """Simulated, because root may read every file."""
 
     def refuse(*_args, **_kwargs):
         raise PermissionError(13, "Permission denied", str(saved))

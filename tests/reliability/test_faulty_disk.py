@@ -1,6 +1,4 @@
-"""A disk that fails or is full at any moment leaves every file as it was or as it was to be, and no
-litter.
-"""
+"""A disk that fails or is full at any moment leaves old or new files, and no temporary ones."""
 
 import errno
 import io
@@ -25,9 +23,9 @@ from nnmnist.training.setup import load_data
 
 from ..data.server import serve  # noqa: TID252 - the tests are one package only to pytest
 from .support import (
+    assert_complete,
     assert_one_line,
     assert_same,
-    assert_whole,
     finished,
     nnmnist,
     posix,
@@ -40,20 +38,21 @@ OPERATIONS = ("open", "write", "flush", "fsync", "replace", "fsync of the folder
 
 
 class Disk:
-    """Counts the operations of one kind and lets the `fail_at`-th fail, a write after half of its
-    bytes.
+    """Counts the operations of one kind and makes the `fail_at`-th fail.
+
+    A write fails after half of its bytes.
     """
 
     def __init__(self, operation, fail_at=0):
         self.operation, self.fail_at, self.count = operation, fail_at, 0
 
-    def hit(self, operation):
-        """Whether this operation is the one to fail."""
+    def must_fail(self, operation):
+        """Whether this operation must fail."""
         self.count += operation == self.operation
         return operation == self.operation and self.count == self.fail_at
 
     def check(self, operation):
-        if self.hit(operation):
+        if self.must_fail(operation):
             raise OSError(errno.EIO, "Input/output error")
 
 
@@ -65,7 +64,7 @@ class FaultyFile(io.BufferedWriter):
         self.disk = disk
 
     def write(self, content):
-        if self.disk.hit("write"):
+        if self.disk.must_fail("write"):
             super().write(content[: len(content) // 2])
             raise OSError(errno.EIO, "Input/output error")
         return super().write(content)
@@ -77,7 +76,7 @@ class FaultyFile(io.BufferedWriter):
 
 @contextmanager
 def failing(disk):
-    """All files are opened, written and put in place on `disk`."""
+    """Open, write and replace all files on `disk`."""
     real = {"open": Path.open, "fsync": os.fsync, "replace": os.replace}
 
     def opened(path, mode="r", *args, **kwargs):
@@ -113,7 +112,7 @@ def splits(settings):
 
 
 def complete(directory, settings, splits):
-    """Start a run, or go on with it once its config is there, to its end."""
+    """Start a run, or resume it if its config exists, and train to the end."""
     if (directory / "config.yaml").exists():
         run = reopen_run(directory, settings)
     else:
@@ -125,8 +124,7 @@ def complete(directory, settings, splits):
 @posix
 @pytest.mark.parametrize("operation", OPERATIONS)
 def test_a_fault_at_every_step_of_a_run(settings, splits, operation):
-    """Config, metrics, both checkpoints and summary,
-    in all the moments at which they are written."""
+    """Config, metrics, both checkpoints and summary, at every moment when they are written."""
     with failing(disk := Disk(operation)):
         complete(Path("whole"), settings, splits)
     assert disk.count >= 8 - (operation in ("replace", "fsync of the folder")) * 2
@@ -134,19 +132,19 @@ def test_a_fault_at_every_step_of_a_run(settings, splits, operation):
         directory = Path(f"run{moment}")
         with failing(Disk(operation, moment)):
             error = raised(OSError, complete, directory, settings, splits)
-        if operation == "fsync of the folder":  # which some systems lack, so that it may fail
+        if operation == "fsync of the folder":  # it may fail, because some systems do not have it
             assert error is None
         else:
             assert error.errno == errno.EIO
             assert Path(error.filename).name in FILES
-        assert_whole(directory)
+        assert_complete(directory)
         complete(directory, settings, splits)
         assert_same(directory, "whole")
 
 
 @posix
 @pytest.mark.parametrize("operation", OPERATIONS[:-1])
-def test_a_fault_leaves_the_older_file(operation):
+def test_a_fault_leaves_the_old_file(operation):
     checkpoint.save("net.npz", Network((2, 3)), [])
     before = Path("net.npz").read_bytes()
     with (
@@ -164,7 +162,7 @@ FILE = {"images": download.Published(len(CONTENT), idx.sha256(idx.parse(CONTENT,
 
 @posix
 @pytest.mark.parametrize("operation", OPERATIONS)
-def test_a_fault_in_the_cache_of_downloads(monkeypatch, operation):
+def test_a_fault_in_the_download_cache(monkeypatch, operation):
     monkeypatch.setenv("NNMNIST_OFFLINE", "0")
     monkeypatch.setenv("NO_PROXY", "*")
     folder = Path("cache")
@@ -184,7 +182,7 @@ def test_a_fault_in_the_cache_of_downloads(monkeypatch, operation):
 @posix
 @pytest.mark.parametrize("operation", OPERATIONS)
 def test_a_fault_in_the_record_of_verified_files(operation):
-    """The record only saves time: without it the files are hashed again."""
+    """The record only saves time; without it the files are hashed again."""
     file = Path("images")
     file.write_bytes(CONTENT)
     os.utime(file, (0, 0))
@@ -204,9 +202,8 @@ main()
 
 
 @posix
-def test_a_limit_to_the_size_of_files(tiny_config):
-    """At ten sizes from nothing to a little too few;
-    Python turns the signal of it into an error."""
+def test_a_limit_on_the_file_size(tiny_config):
+    """Ten limits from 0 to a little too small; Python turns the signal into an error."""
     assert (
         nnmnist(
             "train", "-c", tiny_config, "-o", "whole", "--set", "training.schedule=constant"
@@ -224,13 +221,13 @@ def test_a_limit_to_the_size_of_files(tiny_config):
         )
         _, stderr = finished(process)
         assert process.returncode == 1
-        # said how to go on, unless it failed before training
-        *said, error = stderr.splitlines(keepends=True)
+        # The first line is the command to resume, unless the failure came before the training.
+        *notices, error = stderr.splitlines(keepends=True)
         assert_one_line(error)
-        assert said == [] or said[0].endswith(f"resume with: nnmnist train --resume {run}\n")
+        assert notices == [] or notices[0].endswith(f"resume with: nnmnist train --resume {run}\n")
         assert "File too large" in error
         assert str(run) in error
-        assert_whole(run)
+        assert_complete(run)
         assert (run / "last.npz").read_bytes() == before["last.npz"]
         assert (run / "metrics.csv").read_bytes().startswith(before["metrics.csv"])
         assert nnmnist("train", "--resume", run, "--epochs", "5").exit_code == 0
@@ -239,7 +236,7 @@ def test_a_limit_to_the_size_of_files(tiny_config):
 
 @pytest.fixture
 def small_disk():
-    """A file system of 128 kB, where this user may mount one."""
+    """A file system of 128 kB, if this user may mount one."""
     folder = Path("disk").absolute()
     folder.mkdir()
     mount = ["mount", "-t", "tmpfs", "-o", "size=128k", "tmpfs", str(folder)]
@@ -266,13 +263,13 @@ def test_a_full_disk(tiny_config, small_disk):
     process = spawn("train", "--resume", run, "--epochs", "6", "-q")
     _, stderr = finished(process)
     assert process.returncode == 1
-    said, error = stderr.splitlines(keepends=True)
-    assert said.startswith("stopped after 2 of 6 epochs; resume with: nnmnist train --resume ")
+    notice, error = stderr.splitlines(keepends=True)
+    assert notice.startswith("stopped after 2 of 6 epochs; resume with: nnmnist train --resume ")
     assert_one_line(error)
     assert "No space left on device" in error
     assert str(run) in error
     assert weights(run) == before
-    assert_whole(run)
+    assert_complete(run)
     (small_disk / "filler").unlink()
     assert nnmnist("train", "--resume", run, "--epochs", "6").exit_code == 0
     assert_same(run, "whole")

@@ -1,5 +1,6 @@
-"""Crafted checkpoints: each is refused in one line, within a second and 50 MB of memory beyond that
-of a good one.
+"""Forged checkpoints are refused in one line.
+
+This takes at most a second, and at most 50 MB more memory than a valid checkpoint.
 """
 
 import io
@@ -19,8 +20,8 @@ from nnmnist.model.network import Network
 from .support import finished, linux, spawn
 
 
-def good():
-    """The arrays of a sound checkpoint, with optimizer state."""
+def valid_arrays():
+    """Return the arrays of a valid checkpoint, with optimizer state."""
     network = Network((4, 3))
     network.theta[:] = 0.5
     buffer = Path("good.npz")
@@ -31,15 +32,16 @@ def good():
 
 
 def forged(**changes):
-    """A file whose digest fits; a change of None removes the array."""
-    arrays = {name: array for name, array in {**good(), **changes}.items() if array is not None}
+    """Return a file with changed arrays and a matching digest; None removes an array."""
+    arrays = {**valid_arrays(), **changes}
+    arrays = {name: array for name, array in arrays.items() if array is not None}
     arrays["sha256"] = np.array(checkpoint._digest(arrays))
     return checkpoint._pack(arrays)
 
 
 def document(**changes):
-    """A file whose digest fits, with a document changed at the top or in its model."""
-    facts = json.loads(str(good()["document"]))
+    """Return a file with a changed document or model and a matching digest."""
+    facts = json.loads(str(valid_arrays()["document"]))
     for key, value in changes.items():
         (facts["model"] if key in facts["model"] else facts)[key] = value
     return forged(document=np.array(json.dumps(facts)))
@@ -78,7 +80,7 @@ def twice():
 
 
 def nested(depth=300, size=1_000_000):
-    """Members that lie one in another: a megabyte which, believed, would be read as 300."""
+    """Return a zip whose members contain each other: 1 MB that would be read as 300 MB."""
     content, entries = bytes(size), []
     for number in reversed(range(depth)):
         content = npy(header(f"({len(content) // 4},)"), content)
@@ -102,17 +104,15 @@ def nested(depth=300, size=1_000_000):
     return content + directory + end
 
 
-def no_characters():
-    """Text of code points beyond Unicode, as the digest, where the comparison would have to read
-    it.
-    """
-    arrays = good()
+def invalid_characters():
+    """Return a file whose digest has code points beyond Unicode, which a comparison would read."""
+    arrays = valid_arrays()
     arrays["sha256"] = np.frombuffer(b"\xff" * 4, "<U1").reshape(())
     return checkpoint._pack(arrays)
 
 
 def with_value(name, value):
-    array = good()[name].copy()
+    array = valid_arrays()[name].copy()
     array.flat[0] = value
     return forged(**{name: array})
 
@@ -127,11 +127,11 @@ FORGERIES = {
     "object array": pickled,
     "structured type": lambda: one_member("(1,)", "[('a', '<f4'), ('b', '<i8')]", bytes(12)),
     "big-endian type": lambda: one_member("(1,)", "'>f4'", bytes(4)),
-    "text of no width": lambda: one_member("(3,)", "'<U0'"),
+    "text of width 0": lambda: one_member("(3,)", "'<U0'"),
     "deflate bomb of 200 MB": lambda: archive(
         [("W1.npy", npy(header("(50000000,)"), bytes(200_000_000)))], zipfile.ZIP_DEFLATED
     ),
-    "members one in another": nested,
+    "members that contain each other": nested,
     "20,000 members": lambda: archive([(f"W{n}.npy", npy(header("(0,)"))) for n in range(20_000)]),
     "duplicate member": twice,
     "extra member": lambda: forged(W9=np.zeros(3, np.float32)),
@@ -139,7 +139,7 @@ FORGERIES = {
     "absolute name": lambda: forged(**{"/etc/passwd": np.zeros(3, np.float32)}),
     "name with ..": lambda: forged(**{"../../W1": np.zeros(3, np.float32)}),
     "name that writes to the terminal": lambda: forged(**{"\x1b[2J": np.zeros(3, np.float32)}),
-    "code points beyond Unicode": no_characters,
+    "code points beyond Unicode": invalid_characters,
     "NaN weight": lambda: with_value("W1", np.nan),
     "infinite weight": lambda: with_value("b1", -np.inf),
     "infinite optimizer state": lambda: with_value("optimizer.velocity", np.inf),
@@ -151,13 +151,13 @@ FORGERIES = {
     "config of another activation": lambda: document(config={"model": {"activation": "tanh"}}),
     "config that is a text": lambda: document(config="model"),
     "images of another size": lambda: document(image_shape=[28, 28]),
-    "images of no size": lambda: document(image_shape=5),
-    "images to normalize of no size": lambda: document(normalize=True, image_shape=None),
-    "classes that are no texts": lambda: document(classes=[1, None, {}]),
+    "image shape that is a number": lambda: document(image_shape=5),
+    "normalized images without a shape": lambda: document(normalize=True, image_shape=None),
+    "classes that are not text": lambda: document(classes=[1, None, {}]),
     "classes that write to the terminal": lambda: document(classes=["a", "\x1b[2J", "c"]),
 }
 
-JUDGE = """
+MEASURE = """
 import json, sys, time
 from pathlib import Path
 from nnmnist import checkpoint
@@ -165,48 +165,49 @@ from nnmnist.errors import CheckpointError
 def kilobytes(key):
     return int(Path("/proc/self/status").read_text().split(key)[1].split()[0])
 for file in sys.argv[1:]:
-    Path("/proc/self/clear_refs").write_text("5")  # the highest memory use so far is that of now
-    before, began = kilobytes("VmRSS:"), time.process_time()
+    Path("/proc/self/clear_refs").write_text("5")  # reset the peak memory use to the present use
+    before, start = kilobytes("VmRSS:"), time.process_time()
     try:
         checkpoint.load(file)
-        verdict = None
+        message = None
     except CheckpointError as error:
-        verdict = str(error)
-    seconds = time.process_time() - began
-    print(json.dumps([verdict, seconds, kilobytes("VmHWM:") - before]))
+        message = str(error)
+    seconds = time.process_time() - start
+    print(json.dumps([message, seconds, kilobytes("VmHWM:") - before]))
 """
 
 
 @pytest.fixture(scope="module")
-def verdicts(tmp_path_factory):
-    """What is said of each file, and the seconds and kB that it took to say so."""
+def results(tmp_path_factory):
+    """The error message of each file, and the CPU seconds and kB that loading it takes."""
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(tmp_path_factory.mktemp("forged"))
-        files = ["sound.npz", *(f"{n}.npz" for n in range(len(FORGERIES)))]
+        files = ["valid.npz", *(f"{n}.npz" for n in range(len(FORGERIES)))]
         for file, craft in zip(files, [forged, *FORGERIES.values()], strict=True):
             Path(file).write_bytes(craft())
-        out, err = finished(spawn(*files, program=("-c", JUDGE)))
+        out, err = finished(spawn(*files, program=("-c", MEASURE)))
     assert err == ""
-    return dict(zip(["sound", *FORGERIES], map(json.loads, out.splitlines()), strict=True))
+    return dict(zip(["valid", *FORGERIES], map(json.loads, out.splitlines()), strict=True))
 
 
 @linux
 @pytest.mark.parametrize("name", FORGERIES)
-def test_a_forgery_is_refused_at_once(verdicts, name):
-    verdict, seconds, kilobytes = verdicts[name]
-    assert verdict is not None
-    assert verdict.isprintable()
-    assert len(verdict) < 500
+def test_a_forgery_is_refused_quickly(results, name):
+    message, seconds, kilobytes = results[name]
+    assert message is not None
+    assert message.isprintable()
+    assert len(message) < 500
     assert seconds < 1
     assert kilobytes < 50_000
 
 
 @linux
-def test_pictures_of_unknown_shape_cannot_be_normalized(verdicts):
-    assert "does not say of which shape" in verdicts["images to normalize of no size"][0]
+def test_images_of_unknown_shape_cannot_be_normalized(results):
+    message, *_ = results["normalized images without a shape"]
+    assert "normalizes images, but does not give their shape" in message
 
 
 @linux
-def test_the_sound_file_they_are_made_from_is_read(verdicts):
-    assert verdicts["sound"][0] is None
+def test_the_valid_file_is_read(results):
+    assert results["valid"][0] is None
     assert sys.getsizeof(nested()) < 1_200_000

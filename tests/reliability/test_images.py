@@ -1,6 +1,4 @@
-"""Any file given to `predict` gets an answer or one line with its name, and the other files still
-get theirs.
-"""
+"""`predict` answers each file with a prediction or a one-line error, whatever the others are."""
 
 import io
 import os
@@ -30,7 +28,7 @@ def encoded(picture, kind="PNG", **settings):
 
 
 def png_of_size(width, height):
-    """A PNG that declares a size and holds next to nothing."""
+    """Return a PNG that declares a size but has almost no content."""
 
     def chunk(name, content):
         return (
@@ -48,7 +46,7 @@ def png_of_size(width, height):
 
 
 def text_bomb():
-    """A small PNG with a comment that unpacks to 100 MB."""
+    """Return a small PNG with a comment that unpacks to 100 MB."""
     content = b"comment\0\0" + zlib.compress(bytes(100_000_000))
     chunk = (
         struct.pack(">I", len(content))
@@ -62,8 +60,8 @@ def text_bomb():
 
 GREY = Image.fromarray(DIGIT)
 SIDEWAYS = Image.Exif()
-SIDEWAYS[0x0112] = 6  # turn by 90 degrees clockwise
-ANSWERED = {
+SIDEWAYS[0x0112] = 6  # rotate by 90 degrees clockwise
+READABLE = {
     "16-bit.png": encoded(Image.fromarray(DIGIT.astype(np.uint16) * 257)),
     "16-bit.pgm": b"P5 28 28 65535\n" + (DIGIT.astype(">u2") * 257).tobytes(),
     "16-bit.tif": encoded(Image.fromarray(DIGIT.astype(np.uint16) * 257), "TIFF"),
@@ -83,7 +81,7 @@ ANSWERED = {
     "turned.png": encoded(GREY.transpose(Image.Transpose.ROTATE_90), exif=SIDEWAYS),
     "white.ppm": encoded(GREY.convert("RGB"), "PPM"),
 }
-REFUSED = {
+UNREADABLE = {
     "truncated.png": encoded(GREY)[:200],
     "truncated.gif": encoded(GREY, "GIF")[:60],
     "truncated.jpg": encoded(GREY, "JPEG")[:300],
@@ -105,46 +103,46 @@ REFUSED = {
 
 
 @pytest.fixture
-def reader():
+def trained():
     network = Network((784, 10))
     network.theta[:] = np.random.default_rng(1).normal(size=network.theta.size)
     checkpoint.save("net.npz", network, list("0123456789"), {"image_shape": [28, 28]})
     return "net.npz"
 
 
-@pytest.mark.parametrize("name", ANSWERED)
-def test_every_kind_of_picture_shows_the_same_digit(name):
-    """Within what rounding the colours costs."""
-    found = reading.read(io.BytesIO(ANSWERED[name]), name).reshape(28, 28).astype(int)
+@pytest.mark.parametrize("name", READABLE)
+def test_every_image_format_gives_the_same_pixels(name):
+    """Up to the rounding of colours."""
+    found = reading.read(io.BytesIO(READABLE[name]), name).reshape(28, 28).astype(int)
     assert np.abs(found - DIGIT).max() <= 1
 
 
-def test_what_cannot_be_read_is_named_and_the_others_are_read(reader):
-    for name, content in {**ANSWERED, **REFUSED}.items():
+def test_unreadable_files_are_named_and_the_others_are_read(trained):
+    for name, content in {**READABLE, **UNREADABLE}.items():
         Path(name).write_bytes(content)
-    names = sorted({**ANSWERED, **REFUSED}, key=lambda name: zlib.crc32(name.encode()))
-    result = nnmnist("predict", reader, *names, "gone.png")
+    names = sorted({**READABLE, **UNREADABLE}, key=lambda name: zlib.crc32(name.encode()))
+    result = nnmnist("predict", trained, *names, "gone.png")
     assert result.exit_code == 1
     assert [line.split(":")[0] for line in result.stdout.splitlines()] == [
-        n for n in names if n in ANSWERED
+        n for n in names if n in READABLE
     ]
     errors = result.stderr.splitlines(keepends=True)
     for name, line in zip(
-        [*(name for name in names if name in REFUSED), "gone.png"], errors, strict=True
+        [*(name for name in names if name in UNREADABLE), "gone.png"], errors, strict=True
     ):
         assert_one_line(line)
         assert line.startswith(f"Error: {name}: ")
-    assert nnmnist("predict", reader, *ANSWERED).exit_code == 0
+    assert nnmnist("predict", trained, *READABLE).exit_code == 0
 
 
 @posix
-def test_paths_that_are_no_pictures(reader):
-    Path("good.png").write_bytes(ANSWERED["opaque.png"])
+def test_paths_that_are_not_images(trained):
+    Path("good.png").write_bytes(READABLE["opaque.png"])
     Path("endless.png").symlink_to("/dev/zero")
     Path("folder").mkdir()
-    Path("turns.png").symlink_to("turns.png")
-    names = ["endless.png", "folder", "turns.png", "x" * 5000, "a\0b", "\x1b[2J.png", "good.png"]
-    result = nnmnist("predict", reader, *names)
+    Path("loop.png").symlink_to("loop.png")
+    names = ["endless.png", "folder", "loop.png", "x" * 5000, "a\0b", "\x1b[2J.png", "good.png"]
+    result = nnmnist("predict", trained, *names)
     assert result.exit_code == 1
     assert result.stdout.startswith("good.png: ")
     assert len(result.stdout.splitlines()) == 1
@@ -155,16 +153,16 @@ def test_paths_that_are_no_pictures(reader):
 
 
 @posix
-def test_a_folder_that_cannot_be_listed(reader, monkeypatch):
-    """Root may list anything, so the refusal is played."""
-    Path("good.png").write_bytes(ANSWERED["opaque.png"])
+def test_a_folder_that_cannot_be_listed(trained, monkeypatch):
+    """Simulated, because root may list every folder."""
+    Path("good.png").write_bytes(READABLE["opaque.png"])
     Path("closed").mkdir()
 
     def refuse(folder):
         raise PermissionError(13, "Permission denied", str(folder))
 
     monkeypatch.setattr(Path, "iterdir", refuse)
-    result = nnmnist("predict", reader, "closed", "good.png")
+    result = nnmnist("predict", trained, "closed", "good.png")
     assert (result.exit_code, result.stderr) == (
         1,
         "Error: closed: cannot be read: Permission denied\n",
@@ -172,17 +170,17 @@ def test_a_folder_that_cannot_be_listed(reader, monkeypatch):
     assert result.stdout.startswith("good.png: ")
 
 
-@pytest.mark.skipif(os.name != "posix", reason="names of bytes that are no text exist on POSIX")
-def test_a_name_that_is_no_text(reader):
+@pytest.mark.skipif(os.name != "posix", reason="only POSIX has file names that are not text")
+def test_a_file_name_that_is_not_text(trained):
     name = os.fsdecode(b"\xff.png")
-    Path(name).write_bytes(ANSWERED["opaque.png"])
-    assert nnmnist("predict", reader, name).stdout.startswith("\\udcff.png: ")
-    assert nnmnist("predict", reader, name, "--json").exit_code == 0
+    Path(name).write_bytes(READABLE["opaque.png"])
+    assert nnmnist("predict", trained, name).stdout.startswith("\\udcff.png: ")
+    assert nnmnist("predict", trained, name, "--json").exit_code == 0
 
 
 @counts(quick=300, slow=5000)
-def test_random_damage_is_read_or_refused(count):
-    rng, kinds = random.Random(6), list(ANSWERED.items())
+def test_a_damaged_image_is_read_or_refused(count):
+    rng, kinds = random.Random(6), list(READABLE.items())
     refused = 0
     for _ in range(count):
         name, content = rng.choice(kinds)

@@ -1,4 +1,4 @@
-"""Many runs at once, and one run for a very long time."""
+"""Many runs at the same time, and one very long run."""
 
 import json
 import signal
@@ -12,7 +12,7 @@ from nnmnist import checkpoint
 from nnmnist.runs.directory import FILES
 from nnmnist.runs.run import stored_config
 
-from .support import assert_whole, counts, curve, finished, linux, nnmnist, posix, spawn, weights
+from .support import assert_complete, counts, curve, finished, linux, nnmnist, posix, spawn, weights
 
 
 @counts(quick=8, slow=50)
@@ -32,17 +32,16 @@ def test_many_runs_with_one_name_at_once(tiny_config, count):
         assert sorted(file.name for file in run.iterdir()) == sorted(FILES)
         assert json.loads((run / "summary.json").read_text()) == record
     for seed in (0, count - 1):
-        assert (
-            nnmnist("train", "-c", tiny_config, "--seed", seed, "-o", f"alone{seed}").exit_code == 0
-        )
-        assert weights(records[seed]["run"]) == weights(f"alone{seed}")
-        assert curve(records[seed]["run"]) == curve(f"alone{seed}")
+        single = f"single{seed}"
+        assert nnmnist("train", "-c", tiny_config, "--seed", seed, "-o", single).exit_code == 0
+        assert weights(records[seed]["run"]) == weights(single)
+        assert curve(records[seed]["run"]) == curve(single)
 
 
 @posix
 @counts(quick=4, slow=16)
-def test_many_that_go_on_with_one_run_at_once(tiny_config, count):
-    """One does; the others are refused, and neither read nor write what it writes."""
+def test_many_processes_that_resume_one_run(tiny_config, count):
+    """One of them trains; the others are refused, and neither read nor change its files."""
     assert (
         nnmnist(
             "train", "-c", tiny_config, "-o", "run", "--set", "training.schedule=constant"
@@ -52,20 +51,20 @@ def test_many_that_go_on_with_one_run_at_once(tiny_config, count):
     processes = [
         spawn("train", "--resume", "run", "--epochs", "1000000", "-q") for _ in range(count)
     ]
-    going = list(processes)
-    while len(going) > 1:
+    running = list(processes)
+    while len(running) > 1:
         with suppress(subprocess.TimeoutExpired):
-            going[0].wait(0.05)
-        going = [process for process in going if process.poll() is None]
-    for process in set(processes) - set(going):
+            running[0].wait(0.05)
+        running = [process for process in running if process.poll() is None]
+    for process in set(processes) - set(running):
         assert finished(process) == (
             "", "Error: run: another process is training this run; wait for it, or stop it first\n"
         )  # fmt: skip
         assert process.returncode == 1
-    going[0].send_signal(signal.SIGINT)
-    finished(going[0])
-    assert going[0].returncode == 130
-    assert_whole("run")
+    running[0].send_signal(signal.SIGINT)
+    finished(running[0])
+    assert running[0].returncode == 130
+    assert_complete("run")
     done = checkpoint.load("run/last.npz").document["epoch"]
     numbers = [int(row.split(",")[0]) for row in curve("run")[1:]]
     assert numbers in (list(range(1, done + 1)), list(range(1, done + 2)))
@@ -89,7 +88,7 @@ for epoch in create_run(settings, "long", Path("long")).train(splits):
 
 @linux
 @counts(quick=200, slow=2000)
-def test_a_long_life_needs_no_more(tiny_config, count):
+def test_a_long_run_needs_no_more_memory_or_files(tiny_config, count):
     out, err = finished(spawn(tiny_config, count, program=("-c", LONG)), 600)
     assert err == ""
     pages, descriptors = zip(*(map(int, line.split()) for line in out.splitlines()), strict=True)
@@ -101,7 +100,7 @@ def test_a_long_life_needs_no_more(tiny_config, count):
 
 
 @pytest.mark.parametrize("name", ["a", "b c", "ü"])
-def test_a_run_is_called_after_its_config(tiny_config, name):
+def test_a_run_is_named_after_its_config(tiny_config, name):
     tiny_config.rename(f"{name}.yaml")
     record = json.loads(
         nnmnist("train", "-c", f"{name}.yaml", "--epochs", "1", "--json", "-q").stdout

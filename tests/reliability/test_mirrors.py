@@ -1,4 +1,4 @@
-"""What no server may make of us: memory, time, and sockets where the network is forbidden."""
+"""No server can make the program waste memory, and offline it opens no socket."""
 
 import gzip
 import hashlib
@@ -29,10 +29,10 @@ def server(monkeypatch):
 
 
 @pytest.mark.parametrize("kind", ["gzip bomb", "endless"])
-def test_no_answer_costs_much_memory(server, kind):
-    packed = gzip.compress(bytes(50_000_000))[: len(CONTENT)]  # small enough on the way
+def test_no_response_needs_much_memory(server, kind):
+    packed = gzip.compress(bytes(50_000_000))[: len(CONTENT)]  # small before it is unpacked
     answer = hostile.endless if kind == "endless" else lambda request: request.send(packed)
-    with pytest.raises(DataUnavailable):  # by now all is imported
+    with pytest.raises(DataUnavailable):  # import everything before measuring
         fetch(FILE, [server.mirror("none", hostile.status(404))], Path("folder"))
     tracemalloc.start()
     try:
@@ -48,11 +48,11 @@ def test_no_answer_costs_much_memory(server, kind):
 
 NO_SOCKETS = """
 import sys
-def watch(event, arguments):
+def report_socket(event, arguments):
     if event.startswith("socket."):
         sys.stderr.write(f"{event} {arguments}\\n")
         raise SystemExit(99)
-sys.addaudithook(watch)
+sys.addaudithook(report_socket)
 from nnmnist.cli.app import main
 main()
 """
@@ -74,7 +74,7 @@ def test_offline_opens_no_socket(tiny_config, command, code):
     assert "socket." not in stderr
 
 
-def test_the_watch_sees_a_socket():
+def test_the_audit_hook_detects_a_socket():
     process = spawn(
         "data",
         "download",
@@ -86,8 +86,8 @@ def test_the_watch_sees_a_socket():
 
 
 @posix
-def test_a_tampered_file_in_a_cache_that_is_only_read(real_mnist, monkeypatch):
-    """Where root runs the tests, who may write anyway, only the reading is tested."""
+def test_a_tampered_file_in_a_read_only_cache(real_mnist, monkeypatch):
+    """Root may write anyway; if root runs the tests, only reading is tested."""
     monkeypatch.delenv("NNMNIST_DATA_DIR")
     home = mnist._home()
     home.mkdir(parents=True)

@@ -1,6 +1,4 @@
-"""Runs are gone on with in their own bits, and never under a false config, on other data or from a
-forged file.
-"""
+"""A resumed run ends in the same bits; a wrong config, other data and forged files are refused."""
 
 import json
 import shutil
@@ -31,26 +29,26 @@ def train(*arguments):
 
 
 @pytest.mark.parametrize("first", [1, 2, 5])
-def test_other_totals_of_epochs(steady, first):
+def test_resuming_with_more_epochs(steady, first):
     train("-c", steady, "-o", "whole", "--epochs", "6")
     train("-c", steady, "-o", "run", "--epochs", first)
     train("--resume", "run", "--epochs", "6")
     assert_same("run", "whole")
 
 
-def test_fewer_epochs_than_are_done_is_refused(steady):
+def test_fewer_epochs_than_already_trained_are_refused(steady):
     train("-c", steady, "-o", "run", "--epochs", "3")
     before = Path("run/config.yaml").read_bytes()
     result = nnmnist("train", "--resume", "run", "--epochs", "2")
     assert result.exit_code == 2
     assert_one_line(result.stderr.splitlines(keepends=True)[-1])
-    assert "run has 3 epochs behind it, more than training.epochs: 2" in result.stderr
+    assert "run has already trained 3 epochs, more than training.epochs: 2" in result.stderr
     assert Path("run/config.yaml").read_bytes() == before
     assert Path("run/summary.json").exists()
 
 
 def test_after_early_stopping_with_more_patience(steady):
-    flat = ["--epochs", "9", "--set", "training.learning_rate=1e-30"]  # nothing gets better
+    flat = ["--epochs", "9", "--set", "training.learning_rate=1e-30"]  # no epoch improves
     train("-c", steady, "-o", "whole", *flat, "--set", "training.patience=5")
     train("-c", steady, "-o", "run", *flat, "--set", "training.patience=2")
     assert len(curve("run")) == 1 + 3
@@ -59,18 +57,18 @@ def test_after_early_stopping_with_more_patience(steady):
     assert_same("run", "whole")
 
 
-def test_a_config_edited_in_the_run_is_refused_with_the_difference(steady):
+def test_an_edited_config_is_refused_and_the_error_shows_the_difference(steady):
     train("-c", steady, "-o", "run")
     file = Path("run/config.yaml")
     file.write_text(file.read_text().replace("learning_rate: 0.05", "learning_rate: 0.5"))
     result = nnmnist("train", "--resume", "run", "--epochs", "9")
     assert result.exit_code == 2
     assert_one_line(result.stderr.splitlines(keepends=True)[-1])
-    assert "training.learning_rate: 0.05 there, 0.5 now" in result.stderr
+    assert "training.learning_rate: 0.05 before, 0.5 now" in result.stderr
     assert len(curve("run")) == 1 + 4
 
 
-def test_another_number_of_threads_is_allowed_and_said(steady):
+def test_another_number_of_threads_is_allowed_and_reported(steady):
     def resumed(threads, epochs):
         process = spawn("train", "--resume", "run", "--epochs", epochs, "--threads", threads, "-q")
         _, stderr = finished(process)
@@ -85,17 +83,17 @@ def test_another_number_of_threads_is_allowed_and_said(steady):
     assert resumed(threads=2, epochs=4) == ""
 
 
-def cut_everywhere(text):
+def all_prefixes(text):
     return [text[:size] for size in range(0, len(text), 7)]
 
 
-def test_metrics_cut_anywhere(steady):
-    """Rows that were lost stay lost; what is there is right, and the training is not touched."""
+def test_metrics_cut_off_anywhere(steady):
+    """Lost rows stay lost, the other rows are correct, and the training is not affected."""
     train("-c", steady, "-o", "whole", "--epochs", "4")
     train("-c", steady, "-o", "half", "--epochs", "2")
     metrics = Path("half/metrics.csv").read_bytes()
     for damaged in [
-        *cut_everywhere(metrics),
+        *all_prefixes(metrics),
         metrics + b"3,0.1,0.9",
         metrics + bytes(100),
         b"\xff\n\n,\n,,,\n",
@@ -111,7 +109,7 @@ def test_metrics_cut_anywhere(steady):
         assert rows[-2:] == curve("whole")[-2:]
 
 
-def test_metrics_that_are_gone(steady):
+def test_missing_metrics(steady):
     train("-c", steady, "-o", "run", "--epochs", "2")
     Path("run/metrics.csv").unlink()
     train("--resume", "run", "--epochs", "3")
@@ -119,7 +117,7 @@ def test_metrics_that_are_gone(steady):
 
 
 def forge(change):
-    """Change document and arrays of run/last.npz, and make the digest fit."""
+    """Change document and arrays of run/last.npz, and write the matching digest."""
     with np.load("run/last.npz") as file:
         arrays = {name: file[name] for name in file.files}
     facts = json.loads(str(arrays["document"]))
@@ -133,19 +131,19 @@ FORGERIES = {
     "no epoch": lambda facts, arrays: facts.pop("epoch"),
     "epoch -1": lambda facts, arrays: facts.update(epoch=-1),
     "epoch of text": lambda facts, arrays: facts.update(epoch="one"),
-    "seconds that are none": lambda facts, arrays: facts.update(seconds="long"),
-    "no best": lambda facts, arrays: facts.pop("best"),
-    "a best of another kind": lambda facts, arrays: facts.update(
+    "seconds that are not a number": lambda facts, arrays: facts.update(seconds="long"),
+    "no best epoch": lambda facts, arrays: facts.pop("best"),
+    "a best epoch of the wrong types": lambda facts, arrays: facts.update(
         best={"epoch": 1, "cost": [], "accuracy": "x"}
     ),
     "no config": lambda facts, arrays: facts.pop("config"),
     "an unknown key": lambda facts, arrays: facts["config"]["training"].update(warp=9),
-    "data that is no mapping": lambda facts, arrays: facts.update(data=[1]),
+    "data that is not a mapping": lambda facts, arrays: facts.update(data=[1]),
     "no optimizer state": lambda facts, arrays: [
         arrays.pop(n) for n in list(arrays) if n.startswith("optimizer.")
     ],
     "a state of another shape": lambda facts, arrays: arrays.update(
-        {"optimizer.velocity": np.zeros(1, np.float32)}  # NumPy would stretch it
+        {"optimizer.velocity": np.zeros(1, np.float32)}  # NumPy would broadcast it
     ),
     "a state of another type": lambda facts, arrays: arrays.update(
         {"optimizer.velocity": arrays["optimizer.velocity"].astype(np.float64)}
@@ -170,7 +168,7 @@ def test_a_forged_last_checkpoint_is_refused(steady, name):
     assert Path("run/best.npz").read_bytes() == best
 
 
-def test_what_a_killed_process_left_is_swept_up(steady):
+def test_temporary_files_of_killed_processes_are_removed(steady):
     train("-c", steady, "-o", "run", "--epochs", "1")
     Path("run/.last.npz.0a1b2c3d.tmp").write_bytes(b"half a checkpoint")
     train("--resume", "run", "--epochs", "2")

@@ -14,7 +14,7 @@ HEADER = (
 )
 
 
-def written(text, folder="run"):
+def write_metrics(text, folder="run"):
     run = Path(folder)
     run.mkdir(exist_ok=True)
     (run / "metrics.csv").write_text(text)
@@ -27,7 +27,7 @@ def test_a_finished_run(tiny_config):
     assert found.name == "run"
     assert list(found.splits) == ["training", "validation", "test"]
     training, validation, test = found.splits.values()
-    # means over an epoch stand in its middle
+    # A mean over an epoch belongs to the middle of the epoch.
     assert training.steps.tolist() == [0.5, 1.5, 2.5, 3.5]
     assert validation.steps.tolist() == [1, 2, 3, 4]
     summary = json.loads(Path("run/summary.json").read_text())
@@ -35,19 +35,20 @@ def test_a_finished_run(tiny_config):
         [summary["test"]["cost"]],
         [summary["test"]["accuracy"]],
     )
-    at = int(test.steps[0]) - 1  # the test set is looked at with the best network
-    assert validation.cost[at] == summary["validation"]["cost"]
+    # The test result belongs to the best network.
+    best = int(test.steps[0])
+    assert validation.cost[best - 1] == summary["validation"]["cost"]
 
 
-def test_a_run_still_going_on_without_validation():
-    found = history.read(written(HEADER + "1,0.5,0.8,,,0.1,1\n2,0.25,0.9,,,0.1,1\n3,0.2"))
+def test_an_unfinished_run_without_validation():
+    found = history.read(write_metrics(HEADER + "1,0.5,0.8,,,0.1,1\n2,0.25,0.9,,,0.1,1\n3,0.2"))
     assert list(found.splits) == ["training"]
-    # the line cut short is not counted
+    # The incomplete last line is ignored.
     assert found.splits["training"].cost.tolist() == [0.5, 0.25]
 
 
 def test_regression_has_no_accuracy():
-    found = history.read(written(HEADER + "1,0.5,,0.6,,0.1,1\n"))
+    found = history.read(write_metrics(HEADER + "1,0.5,,0.6,,0.1,1\n"))
     assert np.isnan(found.splits["training"].accuracy).all()
     assert found.splits["validation"].cost.tolist() == [0.6]
 
@@ -67,13 +68,13 @@ def test_regression_has_no_accuracy():
         ("a,b\n1,2\n", r"metrics.csv:1: has no column epoch"),
     ],
 )
-def test_damaged_metrics_are_told_with_their_line(text, message):
+def test_an_error_about_damaged_metrics_names_the_line(text, message):
     with pytest.raises(DataError, match=message):
-        history.read(written(text))
+        history.read(write_metrics(text))
 
 
-def test_bytes_that_are_no_text():
-    run = written("")
+def test_bytes_that_are_not_text():
+    run = write_metrics("")
     (run / "metrics.csv").write_bytes(HEADER.encode() + b"1,\xff\x00,0.8,,,0.1,1\n")
     with pytest.raises(DataError, match=r"metrics.csv:2: is not a row"):
         history.read(run)
@@ -89,7 +90,7 @@ def test_a_damaged_summary(tiny_config, text):
         history.read(Path("run"))
 
 
-def test_no_run_there():
+def test_a_missing_run():
     with pytest.raises(
         DataError, match=r"nowhere: has no curve, because it is not a run \(no metrics.csv\)"
     ):

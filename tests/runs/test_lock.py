@@ -11,43 +11,43 @@ from nnmnist.runs import lock
 
 pytestmark = pytest.mark.skipif(os.name != "posix", reason="Windows has no such locks")
 
-HOLDER = """
+LOCKING = """
 import sys
 from pathlib import Path
 from nnmnist.runs.lock import Lock
-held = Lock(Path())
-print("held", flush=True)
+lock = Lock(Path())
+print("locked", flush=True)
 sys.stdin.read()
 """
 
 
 @pytest.fixture
-def holder():
-    """Another process that has the lock of the working directory until it ends."""
+def locking_process():
+    """Another process that locks the working directory until it ends."""
     process = subprocess.Popen(
-        [sys.executable, "-c", HOLDER], stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+        [sys.executable, "-c", LOCKING], stdin=subprocess.PIPE, stdout=subprocess.PIPE,
         env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)},
     )  # fmt: skip
     with process:
-        assert process.stdout.readline() == b"held\n"
+        assert process.stdout.readline() == b"locked\n"
         yield process
         process.kill()
 
 
-def test_a_second_one_is_refused(holder):
+def test_a_second_lock_is_refused(locking_process):
     assert lock.is_locked(Path())
     with pytest.raises(RunLocked, match="another process is training this run"):
         lock.Lock(Path())
 
 
-def test_a_killed_process_holds_nothing(holder):
-    holder.kill()
-    holder.wait()
+def test_the_lock_of_a_killed_process_is_released(locking_process):
+    locking_process.kill()
+    locking_process.wait()
     assert not lock.is_locked(Path())
     lock.Lock(Path()).release()
 
 
-def test_released_by_hand_or_by_being_forgotten():
+def test_a_lock_is_released_explicitly_or_by_garbage_collection():
     first = lock.Lock(Path())
     first.release()
     first.release()
@@ -57,32 +57,32 @@ def test_released_by_hand_or_by_being_forgotten():
     assert not lock.is_locked(Path())
 
 
-def test_where_nobody_ever_was_nothing_is_held_and_nothing_is_left():
+def test_asking_about_an_unlocked_directory_creates_no_file():
     assert not lock.is_locked(Path())
     assert not lock.is_locked(Path("nowhere"))
     assert list(Path().iterdir()) == []
 
 
-def test_readers_who_ask_keep_nobody_out():
-    over = Event()
+def test_is_locked_never_prevents_a_lock():
+    done = Event()
 
     def ask():
-        while not over.is_set():
+        while not done.is_set():
             lock.is_locked(Path())
 
-    askers = [Thread(target=ask) for _ in range(4)]
-    for asker in askers:
-        asker.start()
+    threads = [Thread(target=ask) for _ in range(4)]
+    for thread in threads:
+        thread.start()
     try:
         for _ in range(300):
             lock.Lock(Path()).release()
     finally:
-        over.set()
-        for asker in askers:
-            asker.join()
+        done.set()
+        for thread in threads:
+            thread.join()
 
 
-def test_a_disk_without_locks_is_trained_on_without(monkeypatch):
+def test_on_a_disk_without_locks_nothing_is_locked(monkeypatch):
     def refuse(descriptor, how):
         raise OSError(95, "Operation not supported")
 
@@ -92,6 +92,6 @@ def test_a_disk_without_locks_is_trained_on_without(monkeypatch):
     mine.release()
 
 
-def test_a_directory_that_is_not_there_is_an_error():
+def test_a_missing_directory_is_an_error():
     with pytest.raises(FileNotFoundError):
         lock.Lock(Path("nowhere"))

@@ -24,7 +24,7 @@ def splits(settings):
     return load_data(settings.data, settings.seed)
 
 
-def changed(settings, **training):
+def change_training(settings, **training):
     return settings.model_copy(update={"training": settings.training.model_copy(update=training)})
 
 
@@ -33,14 +33,14 @@ def rows(run):
         return list(csv.DictReader(file))
 
 
-def finished(settings, splits, name="tiny"):
+def train_to_end(settings, splits, name="tiny"):
     run = create_run(settings, name)
     list(run.train(splits))
     return run, run.finish(splits)
 
 
-def test_a_finished_directory(settings, splits):
-    run, summary = finished(settings, splits)
+def test_the_files_of_a_finished_run(settings, splits):
+    run, summary = train_to_end(settings, splits)
     assert sorted(file.name for file in run.directory.iterdir()) == sorted(FILES)
     assert run.directory.parent.name == "runs"
     assert run.directory.name.startswith("tiny-")
@@ -52,8 +52,8 @@ def test_a_finished_directory(settings, splits):
     assert summary["data"] == splits.name
 
 
-def test_the_summary_is_of_the_saved_network(settings, splits):
-    _, summary = finished(settings, splits)
+def test_the_summary_describes_the_saved_network(settings, splits):
+    _, summary = train_to_end(settings, splits)
     best = checkpoint.load(summary["checkpoint"])
     test = evaluate(best.network, splits.test)
     assert summary["test"] == {"cost": test.cost, "accuracy": test.accuracy}
@@ -63,8 +63,8 @@ def test_the_summary_is_of_the_saved_network(settings, splits):
     assert best.document["image_shape"] == [6, 5]
 
 
-def test_the_best_epoch_is_the_first_of_the_most_accurate(settings, splits):
-    run, summary = finished(changed(settings, epochs=8), splits)
+def test_the_best_epoch_is_the_first_with_the_best_accuracy(settings, splits):
+    run, summary = train_to_end(change_training(settings, epochs=8), splits)
     by_epoch = [
         (-float(row["validation_accuracy"]), float(row["validation_cost"])) for row in rows(run)
     ]
@@ -72,20 +72,20 @@ def test_the_best_epoch_is_the_first_of_the_most_accurate(settings, splits):
     assert best == 1 + by_epoch.index(min(by_epoch))
 
 
-def test_without_validation_the_last_epoch_is_kept(settings, splits):
+def test_without_validation_the_last_epoch_is_the_best(settings, splits):
     settings = settings.model_copy(
         update={"data": settings.data.model_copy(update={"validation": 0})}
     )
     splits = load_data(settings.data)
     assert (len(splits.train), len(splits.validation)) == (300, 0)
-    run, summary = finished(settings, splits)
+    run, summary = train_to_end(settings, splits)
     assert summary["validation"] is None
     assert checkpoint.load(run.path("best.npz")).document["epoch"] == 4
 
 
 def test_same_config_same_weights(settings, splits):
     thetas = {
-        checkpoint.load(finished(settings, splits)[0].path("last.npz")).network.theta.tobytes()
+        checkpoint.load(train_to_end(settings, splits)[0].path("last.npz")).network.theta.tobytes()
         for _ in range(2)
     }
     assert len(thetas) == 1
@@ -97,50 +97,56 @@ def test_two_runs_in_the_same_second_have_two_directories(settings):
 
 
 def test_patience_stops_early(settings, splits):
-    patient = changed(settings, epochs=50, patience=2, learning_rate=1e-30)  # nothing gets better
-    run, summary = finished(patient, splits)
+    config = change_training(
+        settings, epochs=50, patience=2, learning_rate=1e-30
+    )  # nothing gets better
+    run, summary = train_to_end(config, splits)
     assert checkpoint.load(summary["checkpoint"]).document["epoch"] == 1
     assert summary["epochs"] == 3
-    again = reopen_run(run.directory, patient)
+    again = reopen_run(run.directory, config)
     assert list(again.train(splits)) == []
     assert again.finish(splits) == summary
 
 
-def test_tolerance_stops_when_the_cost_stands_still(settings, splits):
-    patient = changed(settings, epochs=100, batch_size="full", schedule="constant", tolerance=1e-3)
-    run, summary = finished(patient, splits)
+def test_tolerance_stops_when_the_cost_no_longer_changes(settings, splits):
+    config = change_training(
+        settings, epochs=100, batch_size="full", schedule="constant", tolerance=1e-3
+    )
+    run, summary = train_to_end(config, splits)
     costs = [float(row["train_cost"]) for row in rows(run)]
     changes = [abs(after - before) for before, after in pairwise(costs)]
     assert summary["epochs"] < 100
     assert all(change > 1e-3 for change in changes[:-1])
     assert changes[-1] <= 1e-3
-    again = reopen_run(run.directory, patient)
+    again = reopen_run(run.directory, config)
     assert list(again.train(splits)) == []
     assert again.finish(splits) == summary
-    closer = reopen_run(run.directory, changed(patient, tolerance=1e-4))
+    closer = reopen_run(run.directory, change_training(config, tolerance=1e-4))
     assert next(closer.train(splits)).number == summary["epochs"] + 1
 
 
-def test_a_run_stopped_just_before_it_converged_does_the_last_epoch(settings, splits):
-    patient = changed(settings, epochs=100, batch_size="full", schedule="constant", tolerance=1e-3)
-    _, summary = finished(patient, splits)
-    run = create_run(patient, "stopped")
+def test_a_run_stopped_just_before_convergence_trains_one_more_epoch(settings, splits):
+    config = change_training(
+        settings, epochs=100, batch_size="full", schedule="constant", tolerance=1e-3
+    )
+    _, summary = train_to_end(config, splits)
+    run = create_run(config, "stopped")
     for epoch in run.train(splits):
         if epoch.number == summary["epochs"] - 1:
             break
-    assert [epoch.number for epoch in reopen_run(run.directory, patient).train(splits)] == [
+    assert [epoch.number for epoch in reopen_run(run.directory, config).train(splits)] == [
         summary["epochs"]
     ]
 
 
-def test_values_are_learnt_and_the_best_epoch_is_that_of_the_least_cost():
+def test_in_regression_the_best_epoch_has_the_smallest_cost():
     settings = parse_config(
         "data: {name: curve, validation: 50}\nmodel: {hidden: [5], output: linear}\n"
         "training: {epochs: 6, learning_rate: 0.05}",
         "curve",
     )
     splits = load_data(settings.data)
-    run, summary = finished(settings, splits)
+    run, summary = train_to_end(settings, splits)
     costs = [float(row["validation_cost"]) for row in rows(run)]
     best = checkpoint.load(summary["checkpoint"])
     assert best.document["epoch"] == 1 + costs.index(min(costs))
@@ -152,21 +158,21 @@ def test_values_are_learnt_and_the_best_epoch_is_that_of_the_least_cost():
     }
 
 
-def test_least_squares_leaves_a_run_with_nothing_to_resume():
+def test_a_least_squares_run_is_finished_after_one_epoch():
     settings = parse_config(
         "data: {name: line, validation: 20}\nmodel: {hidden: [], output: linear}\n"
         "training: {optimizer: least_squares}",
         "line",
     )
     splits = load_data(settings.data)
-    run, summary = finished(settings, splits)
+    run, summary = train_to_end(settings, splits)
     assert summary["epochs"] == 1
     assert summary["validation"]["r2"] > 0.85
     assert list(reopen_run(run.directory, settings).train(splits)) == []
 
 
-def stopped(settings, splits, epochs):
-    """The directory of a run that was left after so many epochs."""
+def stop_after(settings, splits, epochs):
+    """Return the directory of a run that stopped after this many epochs."""
     run = create_run(settings, "stopped")
     for epoch in run.train(splits) if epochs else ():
         if epoch.number == epochs:
@@ -177,9 +183,9 @@ def stopped(settings, splits, epochs):
 @pytest.mark.parametrize("stop", [0, 1, 2, 3, 4])
 @pytest.mark.parametrize("optimizer", ["sgd", "adam"])
 def test_resuming_ends_in_the_same_bits(settings, splits, stop, optimizer):
-    settings = changed(settings, optimizer=optimizer, learning_rate=0.01)
-    whole, _ = finished(settings, splits)
-    directory = stopped(settings, splits, stop)
+    settings = change_training(settings, optimizer=optimizer, learning_rate=0.01)
+    whole, _ = train_to_end(settings, splits)
+    directory = stop_after(settings, splits, stop)
     again = reopen_run(directory, settings)
     assert [epoch.number for epoch in again.train(splits)] == list(range(stop + 1, 5))
     for name in ("best.npz", "last.npz"):
@@ -188,7 +194,7 @@ def test_resuming_ends_in_the_same_bits(settings, splits, stop, optimizer):
     assert [row["train_cost"] for row in rows(again)] == [row["train_cost"] for row in rows(whole)]
 
 
-def test_rows_written_too_early_or_cut_are_dropped(settings, splits):
+def test_rows_written_too_early_or_cut_off_are_removed(settings, splits):
     run = create_run(settings, "tiny")
     for epoch in run.train(splits):
         if epoch.number == 2:
@@ -202,34 +208,36 @@ def test_rows_written_too_early_or_cut_are_dropped(settings, splits):
 
 
 def test_more_epochs_than_planned(settings, splits):
-    run, _ = finished(settings, splits)
-    longer = changed(settings, epochs=6)
+    run, _ = train_to_end(settings, splits)
+    longer = change_training(settings, epochs=6)
     again = reopen_run(run.directory, longer)
     assert [epoch.number for epoch in again.train(splits)] == [5, 6]
     assert load_config(run.path("config.yaml")) == longer
 
 
 def test_another_config_is_refused_with_the_difference(settings, splits):
-    run, _ = finished(settings, splits)
+    run, _ = train_to_end(settings, splits)
     with pytest.raises(ConfigError, match=r"training.learning_rate: 0.05 before, 0.5 now"):
-        reopen_run(run.directory, changed(settings, learning_rate=0.5))
+        reopen_run(run.directory, change_training(settings, learning_rate=0.5))
 
 
-def test_other_data_is_refused(settings, splits, tmp_path):
-    run, _ = finished(settings, splits)
+def test_resuming_with_other_data_is_refused(settings, splits, tmp_path):
+    run, _ = train_to_end(settings, splits)
     other = type(splits)(**{**vars(splits), "identity": {**splits.identity, "sha256": {}}})
-    with pytest.raises(CheckpointError, match="with other examples"):
+    with pytest.raises(
+        CheckpointError, match=r"was trained on .* but the data is now .* with other examples"
+    ):
         list(reopen_run(run.directory, settings).train(other))
 
 
 def test_data_may_have_moved(settings, splits, tmp_path):
-    run, _ = finished(settings, splits)
+    run, _ = train_to_end(settings, splits)
     moved = type(splits)(**{**vars(splits), "identity": {**splits.identity, "folder": "elsewhere"}})
     assert list(reopen_run(run.directory, settings).train(moved)) == []
 
 
-def test_a_run_without_its_best_network_is_not_finished(settings, splits):
-    run, _ = finished(settings, splits)
+def test_a_run_without_its_best_network_is_not_train_to_end(settings, splits):
+    run, _ = train_to_end(settings, splits)
     assert finished_summary(run.directory, settings)
     run.path("best.npz").unlink()
     assert finished_summary(run.directory, settings) is None
@@ -239,24 +247,24 @@ def test_a_run_without_its_best_network_is_not_finished(settings, splits):
         again.finish(splits)
 
 
-def test_no_run_there(settings, tmp_path):
+def test_resuming_a_missing_run(settings, tmp_path):
     with pytest.raises(ConfigError, match="is not a run"):
         reopen_run(tmp_path, settings)
 
 
-def test_output_is_never_overwritten_but_by_force(settings, splits, tmp_path):
+def test_output_is_overwritten_only_with_force(settings, splits, tmp_path):
     output = tmp_path / "mine"
     list(create_run(settings, "x", output).train(splits))
     (output / "notes.txt").write_text("mine")
     before = output.joinpath("last.npz").read_bytes()
-    with pytest.raises(ConfigError, match="exists; use --resume to continue"):
+    with pytest.raises(ConfigError, match="already exists; use --resume to continue"):
         create_run(settings, "x", output)
     assert output.joinpath("last.npz").read_bytes() == before
     create_run(settings, "x", output, force=True)
     assert sorted(file.name for file in output.iterdir()) == [".lock", "config.yaml", "notes.txt"]
 
 
-def test_a_run_is_held_until_it_is_finished(settings, splits, tmp_path):
+def test_a_run_is_locked_until_it_is_finished(settings, splits, tmp_path):
     run = create_run(settings, "tiny")
     with pytest.raises(RunLocked, match="another process is training this run"):
         reopen_run(run.directory, settings)
@@ -269,17 +277,17 @@ def test_a_run_is_held_until_it_is_finished(settings, splits, tmp_path):
     assert list(reopen_run(run.directory, settings).train(splits)) == []
 
 
-def test_what_refuses_to_go_on_with_a_run_does_not_hold_it(settings, splits):
-    run, _ = finished(settings, splits)
+def test_a_refused_resume_releases_the_lock(settings, splits):
+    run, _ = train_to_end(settings, splits)
     with pytest.raises(ConfigError) as error:
-        reopen_run(run.directory, changed(settings, learning_rate=0.5))
-    assert error.value.__traceback__ is not None  # which keeps everything alive that it has seen
+        reopen_run(run.directory, change_training(settings, learning_rate=0.5))
+    assert error.value.__traceback__ is not None  # it keeps the run object alive
     assert list(reopen_run(run.directory, settings).train(splits)) == []
     assert not run.path(FAILURE).exists()
 
 
-def test_a_failure_leaves_its_reason_until_the_run_goes_on(settings, splits):
-    wild = changed(settings, learning_rate=1e30)
+def test_a_failure_writes_its_reason_until_the_run_resumes(settings, splits):
+    wild = change_training(settings, learning_rate=1e30)
     run = create_run(wild, "tiny")
     with pytest.raises(TrainingError) as error:
         list(run.train(splits))
@@ -295,7 +303,7 @@ def test_a_failure_leaves_its_reason_until_the_run_goes_on(settings, splits):
     assert not run.path(FAILURE).exists()
 
 
-def test_an_error_that_is_none_of_ours_is_told_by_its_kind(settings, splits):
+def test_the_reason_of_a_foreign_error_names_its_type(settings, splits):
     def fail(*step):
         raise MemoryError("Unable to allocate 3 GiB")
 
@@ -305,12 +313,12 @@ def test_an_error_that_is_none_of_ours_is_told_by_its_kind(settings, splits):
     assert run.path(FAILURE).read_text() == "MemoryError: Unable to allocate 3 GiB\n"
 
 
-def test_finished_is_told_for_the_same_config_alone(settings, splits):
-    run, summary = finished(settings, splits)
+def test_a_run_counts_as_finished_only_with_the_same_config(settings, splits):
+    run, summary = train_to_end(settings, splits)
     assert finished_summary(run.directory, settings) == summary
-    assert finished_summary(run.directory, changed(settings, epochs=5)) is None
+    assert finished_summary(run.directory, change_training(settings, epochs=5)) is None
     assert finished_summary(run.directory / "nowhere", settings) is None
-    # whatever it says, the network was trained as its checkpoint says
+    # The config in last.npz counts, not config.yaml.
     run.path("config.yaml").write_text("")
     assert finished_summary(run.directory, settings) == summary
     moved = run.directory.rename("moved")
@@ -319,8 +327,8 @@ def test_finished_is_told_for_the_same_config_alone(settings, splits):
 
 @pytest.mark.parametrize("name", ["summary.json", "last.npz"])
 @pytest.mark.parametrize("content", [None, b"", b"[]", b"{"])
-def test_what_is_damaged_is_not_finished(settings, splits, name, content):
-    run, _ = finished(settings, splits)
+def test_a_damaged_run_is_not_finished(settings, splits, name, content):
+    run, _ = train_to_end(settings, splits)
     run.path(name).unlink()
     if content is not None:
         run.path(name).write_bytes(content)
@@ -331,13 +339,13 @@ def test_an_interrupt_leaves_the_best_checkpoint(settings, splits):
     run = create_run(settings, "tiny")
     epochs = run.train(splits)
     next(epochs)
-    kept = run.path("best.npz").read_bytes()
+    before = run.path("best.npz").read_bytes()
     epochs.close()
-    broken = reopen_run(run.directory, settings)
+    again = reopen_run(run.directory, settings)
     with pytest.raises(KeyboardInterrupt):
-        for _ in broken.train(splits, on_progress=_interrupt):
+        for _ in again.train(splits, on_progress=_interrupt):
             pass
-    assert run.path("best.npz").read_bytes() == kept
+    assert run.path("best.npz").read_bytes() == before
 
 
 def _interrupt(*step):
