@@ -173,7 +173,7 @@ def _cause(network: Network, x: Array, rate: float) -> str:
                 arrays[f"h{l}"], l = h.copy(), l + 1
             h = layer.forward(h)
     name = _first_not_finite({**arrays, "z": h}) or "the cost alone"
-    return f"{_lower(rate)} (first value that is not finite: {name})"
+    return f"{_lower(rate)} (the first value that is not finite: {name})"
 
 
 def _first_not_finite(arrays: Mapping[str, Array]) -> str | None:

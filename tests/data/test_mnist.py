@@ -109,7 +109,8 @@ def test_a_directory_without_mnist_is_passed_over_with_a_notice(tmp_path):
         mnist.load(tmp_path / "nowhere", notify=notices.append), tmp_path / "cache" / "mnist"
     )
     assert notices == [
-        f"--data-dir: {tmp_path / 'nowhere' / 'mnist'} has no file of MNIST; looking in other places"
+        f"--data-dir: {tmp_path / 'nowhere' / 'mnist'} has no file of MNIST; looking in other "
+        f"places"
     ]
 
 

@@ -77,7 +77,7 @@ def test_an_infinite_weight_in_a_resumed_checkpoint(tiny_config):
     result = nnmnist("train", "--resume", "run", "--epochs", "4")
     assert result.exit_code == 1
     assert_one_line(result.stderr.splitlines(keepends=True)[-1])
-    assert "last.npz: W2 holds values that are not finite" in result.stderr
+    assert "last.npz: W2 has values that are not finite" in result.stderr
     assert Path("run/best.npz").read_bytes() == best
     assert weights("run", "best.npz")
 
@@ -94,7 +94,7 @@ def test_a_nan_in_the_inputs_is_not_blamed_on_the_learning_rate():
     train.inputs[40, 2] = np.nan
     text = message(Network((4, 3)), train, examples())
     assert re.match(
-        r"the cost is no longer finite in epoch 1, step \d of 4; the examples themselves hold", text
+        r"the cost is no longer finite in epoch 1, step \d of 4; some inputs of the examples", text
     )
     assert "learning rate" not in text
 
@@ -104,7 +104,7 @@ def test_a_nan_only_in_the_validation_examples():
     validation.inputs[3, 1] = np.nan
     text = message(Network((4, 3)), examples(), validation)
     assert text.startswith(
-        "the validation cost is no longer finite after epoch 1; the examples themselves hold"
+        "the validation cost is no longer finite after epoch 1; some inputs of the examples"
     )
 
 

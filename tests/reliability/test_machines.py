@@ -116,4 +116,4 @@ def test_another_space_of_the_same_name_is_refused(machine, server):
     process = start(machine("two", seeds="2", epochs=1), url)
     _, stderr = finished(process)
     assert process.returncode == 2
-    assert "another sweep has this name (space seed: [1] there, [2] now)" in stderr
+    assert "another sweep has this name (space seed: [1] before, [2] now)" in stderr

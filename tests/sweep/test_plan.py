@@ -109,7 +109,8 @@ def test_values_that_do_not_go_together_are_named_with_their_lines(sweep_file):
         ("model.hidden: {layers: [1, 2], width: [0]}", "tune.yaml:2: model.hidden[0]: expected a "
         "whole number >= 1"),
         ("model.hidden: {layers: [-1, 2], width: [4]}", "found -1"),
-        ("data.validation: [20, 60]", "tune.yaml:2: space.data.validation: must be the same for all "
+        ("data.validation: [20, 60]", "tune.yaml:2: space.data.validation: must be the same for "
+                                      "all "
             "trials"),
         ("training.epochs: {layers: [1, 2], width: "
          "[1]}", "expected a whole number >= 1, found a list"),

@@ -172,7 +172,7 @@ def test_runs_on_different_data_are_not_drawn_into_one_figure():
     toy("hinge", "linear")
     result = plot("line", "hinge", "--kind", "fit")
     assert result.exit_code == 1
-    assert "hinge: was trained on than line" in result.stderr
+    assert "hinge: was trained on other data than line" in result.stderr
 
 
 def test_missing_data_is_reported_after_the_figures_that_need_none(run):
