@@ -58,7 +58,7 @@ class Batches:
         order = self.examples.rows
         if rng is not None:
             order = order[rng.permutation(len(order))]
-        # Each batch has a generator of its own: whoever prepares it gets the same distortions.
+        # Each batch has a generator of its own, so that all processes get the same distortions.
         generators = rng.spawn(len(self)) if rng is not None and self.distortion else None
 
         def batch(number: int) -> Batch:

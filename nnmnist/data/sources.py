@@ -22,7 +22,7 @@ def silent(line: str) -> None:
     """Ignore a notice."""
 
 
-# name -> (name, seed, directory given by hand, mirrors, notify) -> Source.
+# name -> (name, seed, directory of the user, mirrors, notify) -> Source.
 # A new source is one function and one line.
 SOURCES: dict[str, Callable[[str, int, Path | None, Sequence[str] | None, Notify], Source]] = {
     "mnist": lambda name, seed, folder, mirrors, notify: mnist.load(folder, mirrors, notify),

@@ -12,7 +12,7 @@ KEYS = ("model", "classes", "image_shape", "preprocessing", "config", "metrics")
 
 def card(checkpoint: Checkpoint) -> str:
     """The model, its classes and, from a run, its config and metrics, as JSON."""
-    told = {key: checkpoint.document[key] for key in KEYS if key in checkpoint.document}
-    if data := told.get("config", {}).get("data"):
-        told["config"] = {**told["config"], "data": {**data, "path": None}}
-    return json.dumps(told)
+    facts = {key: checkpoint.document[key] for key in KEYS if key in checkpoint.document}
+    if data := facts.get("config", {}).get("data"):
+        facts["config"] = {**facts["config"], "data": {**data, "path": None}}
+    return json.dumps(facts)

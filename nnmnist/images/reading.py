@@ -166,7 +166,7 @@ def _opaque(image: Image) -> Image:
         step = 1 + max(image.size) // 1000  # a sample of a large picture is enough
         colours = np.asarray(image)[::step, ::step].reshape(-1, 4).astype(np.float64)
         seen = colours[:, 3].sum() or 1.0
-        # ink of which only itself is there
+        # a picture of ink alone, with a transparent background
         dark = (colours[:, :3].mean(axis=1) * colours[:, 3]).sum() / seen < 128
         paper = Image.new("RGBA", image.size, "white" if dark else "black")
         image = Image.alpha_composite(paper, image)

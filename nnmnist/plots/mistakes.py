@@ -27,5 +27,7 @@ def mistakes(images: Array, captions: Sequence[str], total: int) -> Figure:
         axes.imshow(image, cmap="gray_r", vmin=0, vmax=255)
         axes.set_title(caption, fontsize="small", pad=2)
     if len(images) < total:
-        figure.supxlabel(f"the surest {len(images)} of {total:,} mistakes", fontsize="medium")
+        figure.supxlabel(
+            f"the {len(images)} most confident of {total:,} mistakes", fontsize="medium"
+        )
     return figure

@@ -126,11 +126,8 @@ def _cell(subject: Subject, pair: tuple[int, int], indices: Array) -> str:
     (true, said), n = pair, int(subject.result.confusion[pair])
     a, b = escape(subject.classes[true]), escape(subject.classes[said])
     what = f"{a}, read correctly" if true == said else f"{a}, read as {b}"
-    part = (
-        f"the {'least sure' if true == said else 'surest'} {len(indices)} of "
-        if len(indices) < n
-        else ""
-    )
+    order = "least" if true == said else "most"
+    part = f"the {len(indices)} {order} confident of " if len(indices) < n else ""
     figures = "".join(
         _figure(subject, i, f"<b>{subject.probability_text(i, said)}</b>") for i in indices.tolist()
     )

@@ -28,8 +28,8 @@ class Best:
     @classmethod
     def of(cls, epoch: Epoch) -> Best:
         """The result of an epoch on the validation examples, or else on the training examples."""
-        judged = epoch.validation or epoch
-        return cls(epoch.number, judged.cost, judged.accuracy)
+        result = epoch.validation or epoch
+        return cls(epoch.number, result.cost, result.accuracy)
 
     def beats(self, other: Best | None) -> bool:
         """Whether it is strictly better: of equal epochs the first one stays."""

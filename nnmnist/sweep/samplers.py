@@ -13,8 +13,8 @@ from optuna.pruners import (
 )
 from optuna.samplers import BaseSampler, CmaEsSampler, RandomSampler, TPESampler
 
-# name -> seed -> sampler. A trial has a sampler of its own, seeded by its number: whoever trains it
-# draws the same.
+# name -> seed -> sampler. Each trial has a sampler of its own, with its number as seed, so that all
+# workers sample the same values.
 SAMPLERS: dict[str, Callable[[int], BaseSampler]] = {
     # unused: the values of each trial are given (plan.py)
     "grid": lambda seed: RandomSampler(seed),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from itertools import pairwise
+from typing import Any
 
 import numpy as np
 
@@ -95,6 +96,13 @@ class ShardedDropout(Dropout):
         return super().dropout_mask(self.n, batch, rng)[self.own]
 
 
+def arguments(network: Network) -> dict[str, Any]:
+    """The keyword arguments with which a network was made."""
+    names = {"activation": network.activation_name, "output": network.output_name}
+    rates = {"dropout": network.dropout, "input_dropout": network.input_dropout}
+    return {**names, **rates, "dtype": network.dtype}
+
+
 class ShardedNetwork(Network):
     """The shard of a network that this process trains, with parameters of its own.
 
@@ -106,14 +114,7 @@ class ShardedNetwork(Network):
 
     def __init__(self, network: Network, group: ProcessGroup, max_batch: int) -> None:
         self.group, self.max_batch = group, max_batch
-        super().__init__(
-            network.sizes,
-            activation=network.activation_name,
-            output=network.output_name,
-            dropout=network.dropout,
-            input_dropout=network.input_dropout,
-            dtype=network.dtype,
-        )
+        super().__init__(network.sizes, **arguments(network))
 
     def make_layers(self) -> list[Layer]:
         layers: list[Layer] = []

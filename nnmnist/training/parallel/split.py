@@ -12,6 +12,7 @@ from numpy.typing import DTypeLike
 from nnmnist.model.layers import Dense, Layer
 from nnmnist.model.network import Network
 from nnmnist.training.parallel.group import shards
+from nnmnist.training.parallel.layers import arguments
 from nnmnist.types import Array, Order
 
 
@@ -89,14 +90,7 @@ class SplitNetwork(Network):
 
     def __init__(self, network: Network, world_size: int) -> None:
         self.world_size = world_size
-        super().__init__(
-            network.sizes,
-            activation=network.activation_name,
-            output=network.output_name,
-            dropout=network.dropout,
-            input_dropout=network.input_dropout,
-            dtype=network.dtype,
-        )
+        super().__init__(network.sizes, **arguments(network))
 
     def make_layers(self) -> list[Layer]:
         layers = super().make_layers()

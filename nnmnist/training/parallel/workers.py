@@ -13,7 +13,6 @@ from contextlib import suppress
 from copy import copy
 from dataclasses import replace
 from pathlib import Path
-from types import TracebackType
 from typing import NoReturn
 
 import numpy as np
@@ -164,16 +163,11 @@ class Workers:
             finally:
                 signal.pthread_sigmask(signal.SIG_SETMASK, mask)
         except BaseException:
-            self.__exit__(None, None, None)
+            self.__exit__()
             raise
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *error: object) -> None:
         try:
             for pipe in self._pipes:
                 os.close(pipe)
@@ -182,7 +176,7 @@ class Workers:
             for pid in self._pids:
                 os.waitpid(pid, 0)
         finally:
-            self._blas.__exit__(kind, error, trace)
+            self._blas.__exit__(None, None, None)
 
     def _fork(self, rank: int, mask: set[int | signal.Signals]) -> None:
         read, write = os.pipe()
