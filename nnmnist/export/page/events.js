@@ -69,7 +69,7 @@ async function put(file) {
     stroke = null;
     change({ strokes: [], bitmap });
   } catch {
-    settle(`${file.name || "that"}: not an image that can be read; give a PNG, JPEG, GIF, BMP or WebP`);
+    settle(`${file.name || "that"}: cannot be read as an image; give a PNG, JPEG, GIF, BMP or WebP`);
   }
 }
 
