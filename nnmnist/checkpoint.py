@@ -48,9 +48,9 @@ class Checkpoint:
     """The content of a checkpoint file."""
 
     network: Network
-    # model and classes; of a run also image_shape, config, data, epoch, metrics and versions
+    # Model and classes; in a run also image_shape, config, data, epoch, metrics and versions.
     document: dict[str, Any]
-    # state by name; empty if no training can resume from this file
+    # State by name; empty if no training can resume from this file.
     optimizer: dict[str, Array] = field(default_factory=dict)
 
     @property
@@ -276,16 +276,12 @@ def _check_shapes(arrays: dict[str, Array], sizes: tuple[int, ...], dtype: np.dt
 def _check_facts(document: dict[str, Any], model: dict[str, Any], sizes: tuple[int, ...]) -> None:
     """Require that the rest of the document fits the model: classes, image shape, config."""
     classes, image_shape = document["classes"], document.get("image_shape")
-    if not all(isinstance(name, str) and name.isprintable() for name in classes) or (
-        classes and OUTPUTS[model["output"]].n_units(len(classes)) != sizes[-1]
-    ):
+    printable = all(isinstance(name, str) and name.isprintable() for name in classes)
+    if not printable or (classes and OUTPUTS[model["output"]].n_units(len(classes)) != sizes[-1]):
         raise _Fault("damaged: its classes do not match its outputs")
     if image_shape is None and model.get("normalize"):
         raise _Fault("damaged: it normalizes images, but does not give their shape")
-    if image_shape is not None and not (
-        len(image_shape) == 2 and all(type(n) is int and n > 0 for n in image_shape)
-        and math.prod(image_shape) == sizes[0]
-    ):  # fmt: skip
+    if image_shape is not None and not _is_shape(image_shape, sizes[0]):
         raise _Fault("damaged: its image shape does not match its inputs")
     if not isinstance(document.get("data", {}), dict):
         raise _Fault("damaged: it does not say what data it was trained on")
@@ -293,3 +289,9 @@ def _check_facts(document: dict[str, Any], model: dict[str, Any], sizes: tuple[i
     agreed = {**model, "hidden": list(sizes[1:-1])}
     if any(stated[key] != agreed[key] for key in stated.keys() & agreed.keys()):
         raise _Fault("damaged: its config describes another network than its arrays")
+
+
+def _is_shape(image_shape: Sequence[Any], n_pixels: int) -> bool:
+    """Whether this is the height and width of an image with so many pixels."""
+    positive = all(type(n) is int and n > 0 for n in image_shape)
+    return len(image_shape) == 2 and positive and math.prod(image_shape) == n_pixels

@@ -61,7 +61,7 @@ def train_and_report(
     if not options.quiet:
         sizes = f"{len(splits.train):,} training, {len(splits.validation):,} validation"
         notice(f"{splits.name}: {sizes}, {len(splits.test):,} test examples; run {run.directory}")
-    for key, (then, now) in run.changes().items():
+    for key, (then, now) in run.changed_versions().items():
         notice(f"{key} changed from {then} to {now}: results may differ in the last bits")
     with _hint_when_stopped(lambda: _resume_hint(run, options)):
         _train(run, splits, options.quiet)

@@ -61,7 +61,7 @@ def explain(error: ErrorDetails, tree: Node, schema: Schema) -> Iterator[Fault]:
         for path, problem in clash.faults:
             yield Fault(_follow(tree, path.split(".")).place, problem, path)
     else:
-        yield _unexpected(error["loc"], tree, schema)
+        yield _invalid_value(error["loc"], tree, schema)
 
 
 def words(schema: Schema) -> str:
@@ -80,23 +80,25 @@ def words(schema: Schema) -> str:
 
 
 def _unknown_key(keys: Sequence[str], tree: Node, schema: Schema) -> Fault:
-    *section, key = keys
+    *sections, key = keys
     node = _follow(tree, keys)
     here = schema
-    for name in section:
-        here = _keys(here)[name]
+    for section in sections:
+        here = _keys(here)[section]
+    path = ".".join([*sections, printable(key)])
+    return Fault(node.key or node.place, f"unknown key; {_key_hint(key, here, schema)}", path)
+
+
+def _key_hint(key: str, here: Schema, schema: Schema) -> str:
+    """Suggest a key for an unknown one in the section `here` of the whole `schema`."""
     leaves = {path.rpartition(".")[2]: path for path in _leaves(schema)}
     if "." in key and key in leaves.values():
-        hint = f"indent {key.rpartition('.')[2]} under {key.partition('.')[0]}"
-    elif near := leaves.get(key) or _nearest(key, _keys(here)):
-        hint = f"did you mean {near}?"
-    elif near := _nearest(key, leaves):
-        hint = f"did you mean {leaves[near]}?"
-    else:
-        hint = f"the keys here are {', '.join(_keys(here))}"
-    return Fault(
-        node.key or node.place, f"unknown key; {hint}", ".".join([*section, printable(key)])
-    )
+        return f"indent {key.rpartition('.')[2]} under {key.partition('.')[0]}"
+    if near := leaves.get(key) or _nearest(key, _keys(here)):
+        return f"did you mean {near}?"
+    if near := _nearest(key, leaves):
+        return f"did you mean {leaves[near]}?"
+    return f"the keys here are {', '.join(_keys(here))}"
 
 
 def _follow(tree: Node, keys: Sequence[str]) -> Node:
@@ -113,9 +115,9 @@ def _leaves(schema: Schema, prefix: str = "") -> Iterator[str]:
         yield from _leaves(value, f"{prefix}{name}.")
 
 
-def _unexpected(location: Sequence[str | int], tree: Node, schema: Schema) -> Fault:
+def _invalid_value(location: Sequence[str | int], tree: Node, schema: Schema) -> Fault:
     path, node, allowed = "", tree, schema
-    for part in location:  # other parts are pydantic's names for the members of a union
+    for part in location:
         if isinstance(node.value, dict) and part in _keys(allowed):
             node, allowed = node.value[str(part)], _keys(allowed)[str(part)]
             path = f"{path}.{part}" if path else str(part)
@@ -123,18 +125,14 @@ def _unexpected(location: Sequence[str | int], tree: Node, schema: Schema) -> Fa
             node = node.value[part]
             allowed = next(branch["items"] for branch in _branches(allowed) if "items" in branch)
             path = f"{path}[{part}]"
-    return Fault(
-        node.place, f"expected {words(allowed)}, found {node.text}{_hint(node, allowed)}", path
-    )
+        # Other parts are pydantic's names for the members of a union.
+    problem = f"expected {words(allowed)}, found {node.text}{_value_hint(node, allowed)}"
+    return Fault(node.place, problem, path)
 
 
-def _hint(node: Node, allowed: Schema) -> str:
+def _value_hint(node: Node, allowed: Schema) -> str:
     branches = _branches(allowed)
-    if any(
-        type(node.value) is _ITEMS[branch["items"]["type"]]
-        for branch in branches
-        if "items" in branch
-    ):
+    if _is_item(node.value, branches):
         return f"; did you mean [{printable(str(node.value))}]?"
     if not isinstance(node.value, str):
         return ""
@@ -149,16 +147,25 @@ def _hint(node: Node, allowed: Schema) -> str:
     return ""
 
 
+def _is_item(value: Any, branches: Iterable[Schema]) -> bool:
+    """Whether a list of this value is allowed where the value itself is not."""
+    lists = [branch for branch in branches if "items" in branch]
+    return any(type(value) is _ITEMS[branch["items"]["type"]] for branch in lists)
+
+
 def _branches(schema: Schema) -> Sequence[Schema]:
+    """The members of a union, or the schema itself."""
     branches: Sequence[Schema] = schema.get("anyOf", [schema])
     return branches
 
 
 def _keys(schema: Schema) -> Schema:
     """The schema of each key of a section; empty if `schema` is not that of a section."""
-    return next(
-        (branch["properties"] for branch in _branches(schema) if "properties" in branch), {}
-    )
+    for branch in _branches(schema):
+        if "properties" in branch:
+            keys: Schema = branch["properties"]
+            return keys
+    return {}
 
 
 def _nearest(word: str, names: Iterable[str]) -> str | None:

@@ -20,10 +20,11 @@ from nnmnist.errors import printable
 MAX_SIZE = 1_000_000
 MAX_NODES = 10_000
 MAX_DEPTH = 20
-MAX_DUMPED = 4_000  # bytes: too few to nest deeply enough for harm
+# Limit of `undump`: too few characters to nest deeply enough for harm.
+MAX_DUMPED = 4_000
 
 _TAG = "tag:yaml.org,2002:"
-# longer ones stay text: Python converts them in quadratic time
+# A longer number stays text, because Python needs quadratic time to convert its digits.
 _NUMBER = r"(?=.{1,100}\Z)[-+]?"
 _RESOLVERS = [
     (_TAG + "null", re.compile(r"(~|null|Null|NULL)?\Z")),
@@ -32,15 +33,17 @@ _RESOLVERS = [
     (_TAG + "float", re.compile(_NUMBER + r"(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?\Z")),
     (_TAG + "float", re.compile(r"([-+]?\.(inf|Inf|INF)|\.(nan|NaN|NAN))\Z")),
 ]
-# anchors, aliases, tags; what PyYAML would read as octal
-_ODD = re.compile(r"[&*!]|[\[, ][-+]?0[0-9]")
+# Anchors, aliases, tags, and numbers that PyYAML would read as octal.
+_NOT_DUMPED = re.compile(r"[&*!]|[\[, ][-+]?0[0-9]")
 
 
 class Place(NamedTuple):
     """The place of a value: its file, or flag, and line."""
 
-    source: str  # a file, or a flag such as --seed
-    line: int = 0  # from 1; 0 where there are no line numbers
+    # A file, or a flag such as --seed.
+    source: str
+    # Counted from 1; 0 without line numbers.
+    line: int = 0
 
     def __str__(self) -> str:
         return f"{self.source}:{self.line}" if self.line else self.source
@@ -90,7 +93,8 @@ class Fault:
 
     place: Place
     problem: str
-    path: str = ""  # dotted, such as training.epochs; empty for the whole text
+    # A dotted key, such as training.epochs; empty for the whole text.
+    path: str = ""
 
     def __str__(self) -> str:
         return ": ".join(part for part in (str(self.place), self.path, self.problem) if part)
@@ -153,7 +157,7 @@ def undump(text: str) -> Any:
 
     Raises ValueError for a text that may be other YAML; use `compose` for it.
     """
-    if len(text) > MAX_DUMPED or _ODD.search(text):
+    if len(text) > MAX_DUMPED or _NOT_DUMPED.search(text):
         raise ValueError("dump_yaml did not write this")
     try:
         return yaml.load(text, _FastLoader)
@@ -181,10 +185,8 @@ class _Loader(yaml.SafeLoader):
     def fetch_more_tokens(self) -> Any:
         try:
             return super().fetch_more_tokens()
-        except (
-            ValueError,
-            OverflowError,
-        ):  # PyYAML raises these for "\UFFFFFFFF" and for %YAML 1.<long digits>
+        # PyYAML raises these for "\UFFFFFFFF" and for %YAML 1. followed by many digits.
+        except (ValueError, OverflowError):
             problem = "an escape or a version is out of range"
             raise yaml.MarkedYAMLError(problem=problem, problem_mark=self.get_mark()) from None
 

@@ -13,7 +13,7 @@ from nnmnist.config.schema import Config
 from nnmnist.errors import CheckpointError, ConfigError
 from nnmnist.training.fit import Epoch
 
-# what a resume may change
+# The keys that a resumed run may change.
 EXTENDABLE = {"training.epochs", "training.patience", "training.tolerance"}
 
 
@@ -31,12 +31,13 @@ class Best:
         result = epoch.validation or epoch
         return cls(epoch.number, result.cost, result.accuracy)
 
-    def beats(self, other: Best | None) -> bool:
-        """Whether it is strictly better: of equal epochs the first one stays."""
-        return other is None or (-(self.accuracy or 0.0), self.cost) < (
-            -(other.accuracy or 0.0),
-            other.cost,
-        )
+    def is_better_than(self, other: Best | None) -> bool:
+        """Whether it is strictly better, so that the first of equal epochs stays the best."""
+        return other is None or self._rank() < other._rank()
+
+    def _rank(self) -> tuple[float, float]:
+        """Smaller is better; regression has no accuracy."""
+        return -(self.accuracy or 0.0), self.cost
 
 
 @dataclass(frozen=True)
@@ -51,7 +52,7 @@ class RunProgress:
 
 
 def read_progress(last: Checkpoint, path: Path) -> RunProgress:
-    """The progress in the checkpoint `last` of the file `path`.
+    """Read the progress in the checkpoint `last`, which was loaded from `path`.
 
     Raises:
         CheckpointError: it has none, or one of another version.
@@ -67,13 +68,14 @@ def read_progress(last: Checkpoint, path: Path) -> RunProgress:
 
 def require_extension(directory: Path, stored: Config, settings: Config, epochs_done: int) -> None:
     """Raise ConfigError if `settings` change more than the length of a run, or shorten it."""
-    changed = {
-        key: pair for key, pair in differences(stored, settings).items() if key not in EXTENDABLE
-    }
-    if changed:
-        lines = [f"{key}: {old!r} before, {new!r} now" for key, (old, new) in changed.items()]
+    changes = [
+        f"{key}: {old!r} before, {new!r} now"
+        for key, (old, new) in differences(stored, settings).items()
+        if key not in EXTENDABLE
+    ]
+    if changes:
         raise ConfigError(
-            f"--resume: {directory} was started with another config ({'; '.join(lines)}); "
+            f"--resume: {directory} was started with another config ({'; '.join(changes)}); "
             "revert the change, or start a new run"
         )
     if epochs_done > settings.training.epochs:

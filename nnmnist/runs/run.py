@@ -36,6 +36,7 @@ from nnmnist.errors import CheckpointError, ConfigError
 from nnmnist.evaluation.evaluate import Evaluation, evaluate
 from nnmnist.files import write_atomic
 from nnmnist.model.network import Network
+from nnmnist.model.optimizers import Optimizer
 from nnmnist.runs import metrics
 from nnmnist.runs.directory import FAILURE, RunDirectory, is_unstarted, new_directory
 from nnmnist.runs.resume import Best, RunProgress, read_progress, require_extension
@@ -43,6 +44,7 @@ from nnmnist.training.descent import OnProgress
 from nnmnist.training.fit import Epoch, fit
 from nnmnist.training.setup import build_network, make_optimizer
 from nnmnist.training.threads import blas_threads, training_cores
+from nnmnist.types import Array
 
 
 def create_run(settings: Config, name: str, output: Path | None = None, force: bool = False) -> Run:
@@ -55,12 +57,14 @@ def create_run(settings: Config, name: str, output: Path | None = None, force: b
     if output is None:
         directory = new_directory(Path("runs"), f"{name}-{time.strftime('%Y%m%d-%H%M%S')}")
     else:
-        _require_free(output, force)  # before anything is written there
+        # Check before anything is written there.
+        _require_free(output, force)
         output.mkdir(parents=True, exist_ok=True)
         directory = output
     run = Run(directory, settings)
     with run.session():
-        _require_free(directory, force)  # again: another process may just have finished there
+        # Check again: another process may have trained there before the run was locked.
+        _require_free(directory, force)
         run.clear()
         run.write_config()
     return run
@@ -87,10 +91,12 @@ def reopen_run(directory: Path, settings: Config) -> Run:
     with run.session():
         run.remove_leftovers()
         if run.path("last.npz").exists():
-            run.last = checkpoint.load(run.path("last.npz"))
-            run.progress = read_progress(run.last, run.path("last.npz"))
-            stored = run.progress.config  # config.yaml may have been edited
-        require_extension(directory, stored, settings, run.progress.epoch if run.progress else 0)
+            run.last_checkpoint = checkpoint.load(run.path("last.npz"))
+            run.progress = read_progress(run.last_checkpoint, run.path("last.npz"))
+            # Not that of config.yaml, which may have been edited.
+            stored = run.progress.config
+        epochs_done = run.progress.epoch if run.progress else 0
+        require_extension(directory, stored, settings, epochs_done)
         if stored != settings:
             run.write_config()
     return run
@@ -104,13 +110,10 @@ def finished_summary(directory: Path, settings: Config) -> dict[str, Any] | None
         trained = read_progress(checkpoint.load(last), last).config
     except (OSError, ValueError, CheckpointError):
         return None
-    if (
-        trained != settings
-        or not isinstance(summary, dict)
-        or not (directory / "best.npz").is_file()
-    ):
+    best = directory / "best.npz"
+    if trained != settings or not isinstance(summary, dict) or not best.is_file():
         return None
-    return {**summary, "run": str(directory), "checkpoint": str(directory / "best.npz")}
+    return {**summary, "run": str(directory), "checkpoint": str(best)}
 
 
 def stored_config(directory: Path) -> Config:
@@ -129,20 +132,26 @@ class Run(RunDirectory):
     def __init__(self, directory: Path, settings: Config) -> None:
         super().__init__(directory)
         self.config = settings
-        self.last: Checkpoint | None = None  # where the last session ended, until it is restored
+        # The end of the last session. Training restores the checkpoint, then forgets it.
+        self.last_checkpoint: Checkpoint | None = None
         self.progress: RunProgress | None = None
         self.best: Best | None = None
-        self.seconds = 0.0  # of training, in all sessions
+        # Time of training in all sessions.
+        self.seconds = 0.0
         self.epochs_done = 0
-        self.costs: list[float] = []  # training cost of each epoch
-        self.versions = versions()  # now, before a parallel training changes the number of threads
+        # Training cost of each epoch.
+        self.costs: list[float] = []
+        # Read now, because a parallel training changes the number of threads.
+        self.versions = versions()
 
-    def changes(self) -> dict[str, tuple[str | int, str | int]]:
+    def changed_versions(self) -> dict[str, tuple[str | int, str | int]]:
         """The versions and threads that have changed since the last session: (before, now)."""
-        then = self.progress.versions if self.progress else {}
-        return {
-            key: (then[key], now) for key, now in self.versions.items() if then.get(key, now) != now
-        }
+        before = self.progress.versions if self.progress else {}
+        changed = {}
+        for key, now in self.versions.items():
+            if key in before and before[key] != now:
+                changed[key] = before[key], now
+        return changed
 
     def write_config(self) -> None:
         """Write the complete config, below the versions it runs on."""
@@ -160,39 +169,51 @@ class Run(RunDirectory):
             yield from self._epochs(splits, on_progress)
 
     def _epochs(self, splits: Splits, on_progress: OnProgress | None) -> Iterator[Epoch]:
-        settings = self.config.training
         network = build_network(self.config, splits)
-        optimizer = make_optimizer(network, settings)
-        if self.last and self.progress:
-            self._restore(
-                self.last, self.progress, network, optimizer.state if optimizer else {}, splits
-            )
-            self.last = None
+        optimizer = make_optimizer(network, self.config.training)
+        if self.last_checkpoint and self.progress:
+            self._restore(self.last_checkpoint, self.progress, splits, network, optimizer)
+            self.last_checkpoint = None
         self.costs = metrics.rewrite(self.path("metrics.csv"), self.epochs_done)
         for name in ("summary.json", FAILURE):
             self.path(name).unlink(missing_ok=True)
-        if self._stalled() or self._converged():
+        if self._should_stop():
             return
-        fitting = fit(
-            network, splits.train, splits.validation, settings,
-            self.config.seed, optimizer, self.epochs_done, on_progress, training_cores(),
-        )  # fmt: skip
-        with closing(fitting) as epochs:
+        epochs = fit(
+            network,
+            splits.train,
+            splits.validation,
+            self.config.training,
+            seed=self.config.seed,
+            optimizer=optimizer,
+            epochs_done=self.epochs_done,
+            on_progress=on_progress,
+            cores=training_cores(),
+        )
+        with closing(epochs):
             for epoch in epochs:
-                self.seconds += epoch.seconds
-                best = Best.of(epoch)
-                improved = best.beats(self.best) or epoch.validation is None
-                self.best = best if improved else self.best
-                metrics.record(self.path("metrics.csv"), epoch)
-                facts = self._facts(epoch, splits)
-                if improved:
-                    checkpoint.save(self.path("best.npz"), network, splits.classes, facts)
-                checkpoint.save(self.path("last.npz"), network, splits.classes, facts, optimizer)
-                self.epochs_done = epoch.number
-                self.costs.append(epoch.cost)
+                self._record(epoch, splits, network, optimizer)
                 yield epoch
-                if self._stalled() or self._converged():
+                if self._should_stop():
                     return
+
+    def _record(
+        self, epoch: Epoch, splits: Splits, network: Network, optimizer: Optimizer | None
+    ) -> None:
+        """Write the metrics and the checkpoints of an epoch, in the order described above."""
+        self.seconds += epoch.seconds
+        result = Best.of(epoch)
+        # Without validation, the last epoch is the best.
+        improved = epoch.validation is None or result.is_better_than(self.best)
+        if improved:
+            self.best = result
+        metrics.record(self.path("metrics.csv"), epoch)
+        facts = self._checkpoint_facts(epoch, splits)
+        if improved:
+            checkpoint.save(self.path("best.npz"), network, splits.classes, facts)
+        checkpoint.save(self.path("last.npz"), network, splits.classes, facts, optimizer)
+        self.epochs_done = epoch.number
+        self.costs.append(epoch.cost)
 
     def finish(self, splits: Splits) -> dict[str, Any]:
         """Evaluate the best network on the test set, once; write and return the summary."""
@@ -205,14 +226,17 @@ class Run(RunDirectory):
                 "epochs": self.epochs_done,
                 "seconds": round(self.seconds, 3),
                 "validation": best.document["metrics"]["validation"],
-                "test": _figures(evaluate(best.network, splits.test)),
+                "test": _metrics(evaluate(best.network, splits.test)),
             }
             write_atomic(self.path("summary.json"), (json.dumps(summary, indent=2) + "\n").encode())
         self.lock.release()
         return summary
 
-    def _stalled(self) -> bool:
-        """Whether the last `patience` epochs were not better: early stopping."""
+    def _should_stop(self) -> bool:
+        return self._out_of_patience() or self._converged()
+
+    def _out_of_patience(self) -> bool:
+        """Whether the last `patience` epochs were not better than the best: early stopping."""
         patience = self.config.training.patience
         return bool(patience and self.best and self.epochs_done - self.best.epoch >= patience)
 
@@ -225,42 +249,44 @@ class Run(RunDirectory):
             and abs(self.costs[-1] - self.costs[-2]) <= tolerance
         )
 
-    def _facts(self, epoch: Epoch, splits: Splits) -> dict[str, Any]:
-        """What a checkpoint of this epoch says about itself."""
+    def _checkpoint_facts(self, epoch: Epoch, splits: Splits) -> dict[str, Any]:
+        """What the checkpoints of an epoch store besides the network."""
         assert self.best is not None
         return {
             "image_shape": splits.image_shape,
             "preprocessing": _preprocessing(self.config, splits),
             "config": self.config.model_dump(mode="json"),
-            "data": {"name": splits.name, **splits.identity},
+            "data": _data_facts(splits),
             "epoch": epoch.number,
             "seconds": self.seconds,
             "best": vars(self.best),
-            "metrics": {
-                "train": _figures(epoch),
-                "validation": _figures(epoch.validation),
-            },
+            "metrics": {"train": _metrics(epoch), "validation": _metrics(epoch.validation)},
             "versions": self.versions,
         }
 
     def _restore(
-        self, saved: Checkpoint, progress: RunProgress,
-        network: Network, state: dict[str, np.ndarray[Any, Any]], splits: Splits,
-    ) -> None:  # fmt: skip
-        """Restore network, optimizer and best epoch from `last.npz`."""
-        last = self.path("last.npz")
-        trained_on = saved.document.get("data", {})
-        here = {"name": splits.name, **splits.identity}
-        if any(trained_on.get(key) != value for key, value in here.items() if key != "folder"):
+        self,
+        last: Checkpoint,
+        progress: RunProgress,
+        splits: Splits,
+        network: Network,
+        optimizer: Optimizer | None,
+    ) -> None:
+        """Restore network, optimizer, best epoch and counters from `last.npz`."""
+        path = self.path("last.npz")
+        before, now = last.document.get("data", {}), _data_facts(splits)
+        # The data may have been moved to another folder.
+        if any(before.get(key) != value for key, value in now.items() if key != "folder"):
             raise CheckpointError(
-                f"{last}: was trained on {trained_on.get('name')}, but the data is now "
+                f"{path}: was trained on {before.get('name')}, but the data is now "
                 f"{splits.name}, with other examples; use the same data, or start a new run"
             )
-        if saved.network.sizes != network.sizes or _kinds(saved.optimizer) != _kinds(state):
-            raise CheckpointError(f"{last}: does not match the config of its run; start a new run")
-        network.theta[:] = saved.network.theta
+        state = optimizer.state if optimizer else {}
+        if last.network.sizes != network.sizes or _kinds(last.optimizer) != _kinds(state):
+            raise CheckpointError(f"{path}: does not match the config of its run; start a new run")
+        network.theta[:] = last.network.theta
         for name, array in state.items():
-            array[...] = saved.optimizer[name]
+            array[...] = last.optimizer[name]
         self.epochs_done, self.seconds, self.best = progress.epoch, progress.seconds, progress.best
 
 
@@ -275,21 +301,29 @@ def versions() -> dict[str, str | int]:
     }
 
 
-def _kinds(arrays: dict[str, np.ndarray[Any, Any]]) -> dict[str, tuple[Any, ...]]:
+def _data_facts(splits: Splits) -> dict[str, Any]:
+    return {"name": splits.name, **splits.identity}
+
+
+def _kinds(arrays: dict[str, Array]) -> dict[str, tuple[Any, ...]]:
+    """Data type and shape of each array."""
     return {name: (array.dtype, array.shape) for name, array in arrays.items()}
 
 
-def _figures(result: Evaluation | Epoch | None) -> dict[str, float | None] | None:
+def _metrics(result: Evaluation | Epoch | None) -> dict[str, float | None] | None:
+    """Cost, accuracy and for regression R^2, as checkpoints and summary.json store them."""
     if result is None:
         return None
-    figures = {"cost": result.cost, "accuracy": result.accuracy}
-    return figures if result.r2 is None else {**figures, "r2": result.r2}
+    values = {"cost": result.cost, "accuracy": result.accuracy}
+    if result.r2 is not None:
+        values["r2"] = result.r2
+    return values
 
 
 def _preprocessing(settings: Config, splits: Splits) -> str | None:
     """How bytes of an image become inputs of the first layer, in words; None without images."""
     if not splits.image_shape:
         return None
-    return "pixels / 255" + (
-        ", then nnmnist.images.normalize.normalize" if settings.model.normalize else ""
-    )
+    if settings.model.normalize:
+        return "pixels / 255, then nnmnist.images.normalize.normalize"
+    return "pixels / 255"

@@ -85,7 +85,7 @@ def _value(store: Store, trial: Trial, data_dir: Path | None, wanted: Callable[[
             _replay(store, trial, directory, before, scores)
         else:
             run = _open(directory, settings)
-            if run.last is not None:
+            if run.last_checkpoint is not None:
                 _replay(store, trial, directory, before, scores)
             for epoch in run.train(splits):
                 if epoch.validation is None:
