@@ -1,7 +1,7 @@
 """Finds the digits in a picture of several: a phone number, a column of figures, a page.
 
 prepare.find: what is written   ->  parts: connected components   ->  join: the parts of a
-broken digit ->  line_up: lines from the top, digits from the left   ->  prepare.boxed: each in
+broken digit ->  line_up: lines from the top, digits from the left   ->  prepare.to_mnist_image: each in
 MNIST's format
 """
 
@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from nnmnist.images.prepare import NoInk, boxed, find, flatten, shrink
+from nnmnist.images.prepare import NoInk, find, flatten, shrink, to_mnist_image
 from nnmnist.images.regions import components
 from nnmnist.types import Array
 
@@ -68,7 +68,7 @@ def _digit(soft: Array, labels: Array, number: int, box: Array, scale: Array) ->
     left, top, right, bottom = box.tolist()
     around = slice(max(top - 2, 0), bottom + 2), slice(max(left - 2, 0), right + 2)
     own = labels[around] == number
-    image = boxed(soft[around] * (own | (labels[around] < 0)), own)
+    image = to_mnist_image(soft[around] * (own | (labels[around] < 0)), own)
     left, top, right, bottom = np.rint(box * scale).astype(int).tolist()
     return Digit((left, top, right - left, bottom - top), image)
 
