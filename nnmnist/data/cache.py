@@ -2,7 +2,7 @@
 
 Hashing 55 MB at every start would take longer than reading them. So `<cache>/verified.json` keeps
 the SHA-256 of each file with its size, times and inode. It is valid as long as these stay the same.
-Without a usable record, files are hashed again.
+If the record is missing, damaged or not writable, files are hashed again.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from typing import Any
 from nnmnist.data.readers import idx
 from nnmnist.files import write_atomic
 
-# A file that changed more recently may change again without new times.
+# A file that changed less than this many nanoseconds ago may change again without new times.
 SETTLED_NS = 50_000_000
 
 
@@ -28,30 +28,32 @@ def directory() -> Path:
 
 
 def read(path: Path) -> tuple[idx.Bytes, str]:
-    """The array of an IDX file, and the SHA-256 of its decompressed bytes. Raises DataError."""
+    """Read an IDX file, and get the SHA-256 of its decompressed bytes without hashing it twice.
+
+    Returns:
+        The array, uint8 of any shape, and the SHA-256 in hexadecimal digits.
+
+    Raises:
+        DataError: the file cannot be read or is damaged.
+    """
     path = path.absolute()
-    stamp = _stamp(path)
+    before = _file_state(path)
     array = idx.read(path)
-    known = _load().get(str(path))
-    if (
-        isinstance(known, dict)
-        and stamp
-        and known.items() >= stamp.items()
-        and stamp == _stamp(path)
-    ):
-        return array, str(known.get("sha256"))
+    unchanged = bool(before) and before == _file_state(path)
+    recorded = _load_record().get(str(path))
+    if unchanged and isinstance(recorded, dict) and recorded.items() >= before.items():
+        return array, str(recorded.get("sha256"))
     sha256 = idx.sha256(array)
-    if (
-        stamp
-        and stamp == _stamp(path)
-        and time.time_ns() - max(stamp["mtime_ns"], stamp["ctime_ns"]) > SETTLED_NS
-    ):
-        _remember(path, {**stamp, "sha256": sha256})
+    if unchanged and _is_settled(before):
+        _add_to_record(path, {**before, "sha256": sha256})
     return array, sha256
 
 
-def _stamp(path: Path) -> dict[str, int]:
-    """What changes when the file changes, ctime included; empty if there is no file."""
+def _file_state(path: Path) -> dict[str, int]:
+    """Values that change whenever the file changes; empty if the file does not exist.
+
+    They include ctime because, unlike mtime, a program cannot set it back.
+    """
     try:
         status = path.stat()
     except OSError:
@@ -64,19 +66,24 @@ def _stamp(path: Path) -> dict[str, int]:
     }
 
 
-def _record() -> Path:
+def _is_settled(state: dict[str, int]) -> bool:
+    return time.time_ns() - max(state["mtime_ns"], state["ctime_ns"]) > SETTLED_NS
+
+
+def _record_path() -> Path:
     return directory() / "verified.json"
 
 
-def _load() -> dict[str, Any]:
+def _load_record() -> dict[str, Any]:
     try:
-        record = json.loads(_record().read_bytes())
+        record = json.loads(_record_path().read_bytes())
     except (OSError, ValueError, RecursionError):
         return {}
     return record if isinstance(record, dict) else {}
 
 
-def _remember(path: Path, entry: dict[str, Any]) -> None:
+def _add_to_record(path: Path, entry: dict[str, Any]) -> None:
     with suppress(OSError):
         directory().mkdir(parents=True, exist_ok=True)
-        write_atomic(_record(), json.dumps({**_load(), str(path): entry}, indent=1).encode())
+        record = {**_load_record(), str(path): entry}
+        write_atomic(_record_path(), json.dumps(record, indent=1).encode())

@@ -20,14 +20,15 @@ from nnmnist.types import Array
 
 # images that are warped together: so many stay in the processor's cache
 BLOCK = 64
-# rows of a matrix product that OpenBLAS computes in the calling thread, without others
+# rows of a matrix product; OpenBLAS computes such a small one in the calling thread, without others
 ROWS = 8
+# Source positions are integers, in 1/256 pixel.
 FRACTION_BITS = 8
-UNIT = 1 << FRACTION_BITS  # source positions are integers, in 1/256 pixel
+UNIT = 1 << FRACTION_BITS
 SCALE = PIXEL / np.float32(UNIT**2)  # interpolated bytes times UNIT^2 -> [0, 1]
-FAINT = 0.02  # smaller singular values, relative to the largest, are left out
+NEGLIGIBLE = 0.02  # smaller singular values, relative to the largest, are left out
 TWELFTH = np.float32(1 / 12)
-UPRIGHT = (1, 7)  # labels that look like each other when tilted: half the tilt
+HALF_TILT = (1, 7)  # labels that look like each other when tilted
 
 
 class Distortion:
@@ -61,7 +62,7 @@ class Distortion:
         self.rotation, self.shear, self.scale, self.shift = rotation, shear, scale, shift
         self.alpha, self.sharpen = alpha, sharpen
         self.basis = _basis(image_shape, sigma)  # (3 + k, pixels)
-        self._work = _Work(image_shape, *self.basis.shape)
+        self._buffers = _Buffers(image_shape, *self.basis.shape)
 
     def __call__(self, images: Array, labels: Array, rng: np.random.Generator, out: Array) -> Array:
         """Fill `out` (n, pixels) float32 with distorted images in [0, 1], and return it.
@@ -77,13 +78,13 @@ class Distortion:
     def sample(self, labels: Array, rng: np.random.Generator) -> Array:
         """Random maps (2, n, 3 + k): x and y of each pixel's source from the centre, in `basis`."""
         n = len(labels)
-        turn, lean, wide, high, right, down = rng.uniform(-1, 1, (6, n))
-        tilt = np.radians(np.where(np.isin(labels, UPRIGHT), 0.5, 1.0))
-        angle, slope = self.rotation * tilt * turn, np.tan(self.shear * tilt * lean)
+        rotation, shear, scale_x, scale_y, shift_x, shift_y = rng.uniform(-1, 1, (6, n))
+        tilt = np.radians(np.where(np.isin(labels, HALF_TILT), 0.5, 1.0))
+        angle, slope = self.rotation * tilt * rotation, np.tan(self.shear * tilt * shear)
         cos, sin = np.cos(angle), np.sin(angle)
-        width, height = 1 + self.scale * wide, 1 + self.scale * high
+        width, height = 1 + self.scale * scale_x, 1 + self.scale * scale_y
         maps = np.empty((2, n, len(self.basis)), np.float32)
-        maps[:, :, 0] = -self.shift * np.stack([right, down])
+        maps[:, :, 0] = -self.shift * np.stack([shift_x, shift_y])
         maps[:, :, 1] = np.stack([cos, sin]) / width
         maps[:, :, 2] = np.stack([cos * slope - sin, sin * slope + cos]) / height
         noise = np.float32(self.alpha / 3**0.5)  # uniform noise in [-1, 1] has the variance 1/3
@@ -102,18 +103,18 @@ class Distortion:
 
     def _warp(self, images: Array, maps: Array, out: Array) -> None:
         """`warp` of one block, in integers: one operation interpolates both halves of a word."""
-        work, n = self._work, len(images)
-        pairs = work.pair(images)
-        fraction, index = work.locate(maps, self.basis)
-        left = np.take(pairs, index, out=work.left[:n], mode="clip")
-        right = np.take(pairs[1:], index, out=work.right[:n], mode="clip")
-        upper = _between(left, right, fraction[0])
+        buffers, n = self._buffers, len(images)
+        pairs = buffers.pair(images)
+        fraction, index = buffers.locate(maps, self.basis)
+        left = np.take(pairs, index, out=buffers.left[:n], mode="clip")
+        right = np.take(pairs[1:], index, out=buffers.right[:n], mode="clip")
+        upper = _interpolate(left, right, fraction[0])
         lower = np.right_shift(upper, 16, out=right)
         upper &= 0xFFFF
-        np.copyto(out, _between(upper, lower, fraction[1]).view(np.int32), casting="unsafe")
+        np.copyto(out, _interpolate(upper, lower, fraction[1]).view(np.int32), casting="unsafe")
         out *= SCALE
         if self.sharpen:
-            work.sharpen(out)
+            buffers.sharpen(out)
 
 
 def _basis(image_shape: tuple[int, int], sigma: float) -> Array:
@@ -136,11 +137,11 @@ def _smoothing(n: int, sigma: float) -> Array:
     distance = np.subtract.outer(np.arange(n), np.arange(n))
     gaussian = np.exp(-0.5 * (distance / sigma) ** 2) / (sigma * (2 * np.pi) ** 0.5)
     u, s, _ = np.linalg.svd(gaussian)
-    kept = s > FAINT * s[0]
+    kept = s > NEGLIGIBLE * s[0]
     return u[:, kept] * s[kept]
 
 
-class _Work:
+class _Buffers:
     """The arrays of a warp of up to BLOCK images, allocated once."""
 
     def __init__(self, image_shape: tuple[int, int], n_basis: int, pixels: int) -> None:
@@ -148,7 +149,7 @@ class _Work:
         # The zeros before an image, and before a row, are also those behind the previous one.
         self.padded = np.zeros((BLOCK + 1, rows + 1, columns + 1), np.uint32)
         self.pairs = np.zeros(self.padded.size, np.uint32)
-        # of each image
+        # the index of the first pixel of each image
         self.first = np.arange(BLOCK, dtype=np.int32)[:, None] * ((rows + 1) * (columns + 1))
         self.maps = np.zeros((2, BLOCK // ROWS, ROWS, n_basis), np.float32)
         self.source = np.empty((2, BLOCK // ROWS, ROWS, pixels), np.float32)
@@ -196,21 +197,26 @@ class _Work:
         whose mean is 1/6: the kernel (1, 10, 1) / 12. Its inverse, to first order, is (-1, 14, -1)
         / 12, applied along columns and rows.
         """
-        image, half, part = (
-            array[: len(images)].reshape(-1, *self.image_shape)
-            for array in (images, self.left.view(np.float32), self.right.view(np.float32))
-        )
-        along = (array.swapaxes(1, 2) for array in (half, image, part))
-        for before, after, twelfth in ((image, half, part), along):
-            np.multiply(before, TWELFTH, out=twelfth)
-            np.add(twelfth, twelfth, out=after)
-            after += before
-            after[:, 1:] -= twelfth[:, :-1]
-            after[:, :-1] -= twelfth[:, 1:]
+        n = len(images)
+        image = images.reshape(-1, *self.image_shape)
+        # The memory of `left` and `right` is free by now.
+        sharp = self.left.view(np.float32)[:n].reshape(image.shape)
+        twelfth = self.right.view(np.float32)[:n].reshape(image.shape)
+        _sharpen_columns(image, sharp, twelfth)
+        _sharpen_columns(sharp.swapaxes(1, 2), image.swapaxes(1, 2), twelfth.swapaxes(1, 2))
         np.clip(images, 0, 1, out=images)
 
 
-def _between(a: Array, b: Array, weight: Array) -> Array:
+def _sharpen_columns(images: Array, out: Array, twelfth: Array) -> None:
+    """Fill `out` with images (n, rows, columns) times the kernel; `twelfth` is working memory."""
+    np.multiply(images, TWELFTH, out=twelfth)
+    np.add(twelfth, twelfth, out=out)
+    out += images
+    out[:, 1:] -= twelfth[:, :-1]
+    out[:, :-1] -= twelfth[:, 1:]
+
+
+def _interpolate(a: Array, b: Array, weight: Array) -> Array:
     """256 a + (b - a) weight, in the memory of `a`; changes `b`. Modulo 2^32, per half word."""
     b -= a
     b *= weight

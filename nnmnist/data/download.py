@@ -23,6 +23,13 @@ from nnmnist.files import remove_leftovers, write_atomic
 CONNECT_TOTAL = 15.0  # seconds after which all mirrors together count as unreachable
 HEADROOM = 1024  # bytes by which a compressed file may be longer than its content
 
+# Receives notices for the user, one line each.
+Notify = Callable[[str], None]
+
+
+def silent(line: str) -> None:
+    """Ignore a notice."""
+
 
 class Published(NamedTuple):
     """Length and SHA-256 of the decompressed bytes of a file, as published."""
@@ -40,7 +47,7 @@ def fetch(
     files: Mapping[str, Published],
     mirrors: Sequence[str],
     folder: Path,
-    notify: Callable[[str], None] = lambda line: None,
+    notify: Notify = silent,
 ) -> None:
     """Make sure that each file is in the folder, decompressed and verified.
 
@@ -60,12 +67,11 @@ def fetch(
     if not missing:
         return
     if is_offline():
-        raise DataUnavailable(
-            _instructions("NNMNIST_OFFLINE forbids the network", missing, mirrors, folder)
-        )
+        reason = "NNMNIST_OFFLINE forbids the network"
+        raise DataUnavailable(_instructions(reason, missing, mirrors, folder))
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        _fetch_together(files, mirrors, folder, notify)
+        _fetch_locked(files, mirrors, folder, notify)
     except TransferError as error:
         missing = _missing(files, folder)
         raise DataUnavailable(_instructions(str(error), missing, mirrors, folder)) from error
@@ -79,11 +85,11 @@ def _missing(files: Mapping[str, Published], folder: Path) -> dict[str, Publishe
     return {
         name: published
         for name, published in files.items()
-        if not _is_good(folder / name, published)
+        if not _is_valid(folder / name, published)
     }
 
 
-def _is_good(path: Path, published: Published) -> bool:
+def _is_valid(path: Path, published: Published) -> bool:
     try:
         if path.stat().st_size != published.size:
             return False
@@ -92,20 +98,17 @@ def _is_good(path: Path, published: Published) -> bool:
         return False
 
 
-def _fetch_together(
-    files: Mapping[str, Published],
-    mirrors: Sequence[str],
-    folder: Path,
-    notify: Callable[[str], None],
+def _fetch_locked(
+    files: Mapping[str, Published], mirrors: Sequence[str], folder: Path, notify: Notify
 ) -> None:
     """Download what no other process downloaded, or failed to, while this one waited."""
     from filelock import FileLock
 
-    asked = time.time()
+    wait_started = time.time()
     failed = folder / "download.failed"
     with FileLock(folder / "download.lock"):
         missing = _missing(files, folder)
-        if missing and failed.exists() and failed.stat().st_mtime > asked:
+        if missing and failed.exists() and failed.stat().st_mtime > wait_started:
             raise TransferError("another process has just failed to download it")
         try:
             _fetch_all(missing, list(mirrors), folder, notify)
@@ -115,36 +118,38 @@ def _fetch_together(
 
 
 def _fetch_all(
-    files: Mapping[str, Published], mirrors: list[str], folder: Path, notify: Callable[[str], None]
+    files: Mapping[str, Published], mirrors: list[str], folder: Path, notify: Notify
 ) -> None:
     for name, published in files.items():
-        remove_leftovers(folder / name)  # this process has the lock
-        write_atomic(folder / name, _first_good(name, published, mirrors, notify))
+        # This process has the lock, so nobody uses a temporary file that is here.
+        remove_leftovers(folder / name)
+        write_atomic(folder / name, _fetch_one(name, published, mirrors, notify))
 
 
-def _first_good(
-    name: str, published: Published, mirrors: list[str], notify: Callable[[str], None]
-) -> bytes:
-    """The content of a file from the first mirror that has it; others move to the list's end."""
-    patience = min(CONNECT_TIMEOUT, CONNECT_TOTAL / max(len(mirrors), 1))
+def _fetch_one(name: str, published: Published, mirrors: list[str], notify: Notify) -> bytes:
+    """The content of a file from the first mirror that has it.
+
+    A mirror that fails moves to the end of the list.
+    """
+    connect_timeout = min(CONNECT_TIMEOUT, CONNECT_TOTAL / max(len(mirrors), 1))
     failure = "no mirror is configured"
     for mirror in tuple(mirrors):
         url = _url(mirror, name)
         try:
-            packed = _receive(url, name, published, patience)
-            content = _verified(packed, published)
+            body = _receive(url, name, published, connect_timeout)
+            content = _verified(body, published)
         except TransferError as error:
             failure = f"{url}: {error}"
             notify(failure)
             mirrors.remove(mirror)
             mirrors.append(mirror)
         else:
-            notify(f"{url}: downloaded and verified, {len(packed):,} bytes")
+            notify(f"{url}: downloaded and verified, {len(body):,} bytes")
             return content
     raise TransferError(f"no mirror has it (the last one: {failure})")
 
 
-def _receive(url: str, name: str, published: Published, patience: float) -> bytes:
+def _receive(url: str, name: str, published: Published, connect_timeout: float) -> bytes:
     """The body of a URL; a terminal shows a progress bar."""
     from tqdm import tqdm
 
@@ -156,15 +161,15 @@ def _receive(url: str, name: str, published: Published, patience: float) -> byte
             bar.total = total
             bar.update(count - bar.n)
 
-        return receive(url, published.size + HEADROOM, patience, on_progress)
+        return receive(url, published.size + HEADROOM, connect_timeout, on_progress)
 
 
-def _verified(packed: bytes, published: Published) -> bytes:
+def _verified(body: bytes, published: Published) -> bytes:
     """The decompressed bytes, if they are the published ones. Some servers unpack a `.gz`."""
     try:
-        content = packed
-        if packed[:2] == b"\x1f\x8b":
-            with gzip.GzipFile(fileobj=io.BytesIO(packed)) as file:
+        content = body
+        if body[:2] == b"\x1f\x8b":
+            with gzip.GzipFile(fileobj=io.BytesIO(body)) as file:
                 content = file.read(published.size + 1)
     except (EOFError, zlib.error, gzip.BadGzipFile) as error:
         raise TransferError(f"damaged gzip file: {error}") from error

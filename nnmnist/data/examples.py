@@ -1,4 +1,4 @@
-"""Examples: inputs, which are pixels or real numbers, and targets: labels or real values."""
+"""The data classes for examples: pixels (or real inputs) with their labels (or real targets)."""
 
 from __future__ import annotations
 
@@ -11,26 +11,35 @@ import numpy as np
 from nnmnist.errors import DataError
 from nnmnist.types import Array
 
-PIXEL = np.float32(1 / 255)  # byte -> number in [0, 1]
+# A pixel, 0..255, times this is a number in [0, 1].
+PIXEL = np.float32(1 / 255)
 
 
 @dataclass(frozen=True)
 class Examples:
-    """Some rows of an array of examples. Splits share the array, so that no pixel is copied.
+    """A subset of N examples, selected by row numbers, so that a split does not copy any pixels.
 
-    Pixels stay bytes, a quarter of their size as float32, and become numbers in [0, 1] batch by
-    batch.
+    Pixels stay bytes, which take a quarter of the memory of float32. They become numbers in [0, 1]
+    batch by batch.
+
+    Attributes:
+        inputs: (N, n_inputs) uint8 pixels, or float32 features.
+        targets: (N,) uint8 class labels, or (N, n_outputs) float32 values.
+        rows: (n,) int64, the row numbers that select these examples from the N.
+        n_classes: the number of classes; 0 for regression.
+        image_shape: (rows, columns) of an image; None if the inputs are not images.
+        distort: keyword arguments of `nnmnist.data.distort.Distortion` for training steps; None for
+            no distortion.
 
     Raises:
-        DataError: a label is outside the classes, or values have a wrong shape.
+        DataError: a label is outside the classes, or values do not have the shape (N, n_outputs).
     """
 
-    inputs: Array  # (N, n_inputs) uint8 pixels, or float32 features
-    targets: Array  # (N,) uint8 class labels, or (N, n_outputs) float32 values
-    rows: Array  # (n,) int64: the rows of these examples
-    n_classes: int  # 0 for regression
-    image_shape: tuple[int, int] | None = None  # (rows, columns); None without images
-    # keyword arguments of `Distortion` for training steps; None for no distortion
+    inputs: Array
+    targets: Array
+    rows: Array
+    n_classes: int
+    image_shape: tuple[int, int] | None = None
     distort: Mapping[str, Any] | None = None
 
     def __post_init__(self) -> None:
@@ -38,7 +47,8 @@ class Examples:
             raise DataError(f"values must have the shape (N, n_outputs), not {self.targets.shape}")
         if self.n_classes:
             y = self.y
-            if len(outside := y[(y < 0) | (y >= self.n_classes)]):
+            outside = y[(y < 0) | (y >= self.n_classes)]
+            if len(outside):
                 raise DataError(
                     f"label {outside[0]} is outside the classes 0 .. {self.n_classes - 1}"
                 )
@@ -53,18 +63,18 @@ class Examples:
 
     @property
     def y(self) -> Array:
-        """All targets: labels (n,), or values (n, n_outputs)."""
+        """All targets: labels (n,) or values (n, n_outputs)."""
         return self.targets[self.rows]
 
     @property
     def variance(self) -> float:
-        """The mean of ||y_i - mean y||^2 of values y: the squared error of the best constant."""
+        """The mean of ||y_i - mean y||^2 over values y: the squared error of the best constant."""
         y = self.y.astype(np.float64)
         return float(((y - y.mean(axis=0)) ** 2).sum(axis=1).mean())
 
 
 def scale(inputs: Array) -> Array:
-    """Bytes as float32 in [0, 1]; real inputs as float32, unchanged."""
+    """Inputs of any shape as float32: bytes are scaled to [0, 1], real inputs keep their values."""
     if inputs.dtype == np.uint8:
         return np.multiply(inputs, PIXEL, dtype=np.float32)
     return inputs.astype(np.float32, copy=False)
@@ -72,23 +82,34 @@ def scale(inputs: Array) -> Array:
 
 @dataclass(frozen=True)
 class Source:
-    """What a data source returns: its training and test part, and its identity."""
+    """The data that a data source returns: a training part, a test part, and their description.
+
+    Attributes:
+        name: the name of the source.
+        train: inputs (N, n_inputs) and targets (N, ...).
+        test: the same for the test part.
+        classes: the name of each label; empty for regression.
+        image_shape: (rows, columns) of an image; None if the inputs are not images.
+        identity: identifies the exact data, by hashes, seed or folder.
+    """
 
     name: str
-    train: tuple[Array, Array]  # inputs (N, n_inputs), targets (N, ...)
+    train: tuple[Array, Array]
     test: tuple[Array, Array]
-    classes: tuple[str, ...]  # the name of each class; empty for regression
-    # (rows, columns) of an image; None without images
+    classes: tuple[str, ...]
     image_shape: tuple[int, int] | None
-    identity: dict[str, Any] = field(default_factory=dict)  # hashes, seed, folder
+    identity: dict[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
 class Splits:
-    """Training, validation and test examples, ready for `fit`."""
+    """Training, validation and test examples, ready for `fit`.
+
+    The validation part may be empty. The other attributes are those of the `Source`.
+    """
 
     train: Examples
-    validation: Examples  # may be empty
+    validation: Examples
     test: Examples
     classes: tuple[str, ...]
     image_shape: tuple[int, int] | None

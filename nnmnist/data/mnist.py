@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from nnmnist.data import cache, download
-from nnmnist.data.download import Published
+from nnmnist.data.download import Notify, Published, silent
 from nnmnist.data.examples import Source
 from nnmnist.errors import DataError
 from nnmnist.types import Array
@@ -32,14 +32,14 @@ MIRRORS = (
     "https://raw.githubusercontent.com/fgnt/mnist/master/",
 )
 
-Notify = Callable[[str], None]
-Verified = tuple[Array, str]  # the uint8 array of a file, and the SHA-256 of its raw bytes
+# the uint8 array of a file, and the SHA-256 of its decompressed bytes
+Verified = tuple[Array, str]
 
 
 def load(
     data_dir: Path | None = None,
     mirrors: Sequence[str] | None = None,
-    notify: Notify = lambda line: None,
+    notify: Notify = silent,
 ) -> Source:
     """Load MNIST: 60,000 and 10,000 images (N, 784) uint8 with labels (N,) uint8, verified.
 
@@ -85,15 +85,15 @@ def load_folder(folder: Path) -> Source:
     )
 
 
-def find(data_dir: Path | None = None, notify: Notify = lambda line: None) -> dict[str, Path]:
+def find(data_dir: Path | None = None, notify: Notify = silent) -> dict[str, Path]:
     """The path of each file of MNIST on this machine; files may be missing in the cache.
 
     Raises:
         DataError: a directory that the user has named has only some of the files.
     """
     variable = os.environ.get("NNMNIST_DATA_DIR")
-    by_hand = {"--data-dir": data_dir, "NNMNIST_DATA_DIR": Path(variable) if variable else None}
-    for origin, directory in by_hand.items():
+    named = {"--data-dir": data_dir, "NNMNIST_DATA_DIR": Path(variable) if variable else None}
+    for origin, directory in named.items():
         if directory is None:
             continue
         folder = directory / "mnist"

@@ -1,4 +1,4 @@
-"""Where examples come from, and how they are split into training, validation and test examples."""
+"""The data sources by name, and the split into training, validation and test examples."""
 
 from __future__ import annotations
 
@@ -7,27 +7,40 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from nnmnist.data import mnist, synthetic, toy
+from nnmnist.data.download import Notify, silent
 from nnmnist.data.examples import Examples, Source, Splits
 from nnmnist.errors import DataError, DataUnavailable
 from nnmnist.randomness import generator
+from nnmnist.types import Array
 
-# Receives notices for the user, one line each.
-Notify = Callable[[str], None]
-
-
-def silent(line: str) -> None:
-    """Ignore a notice."""
+__all__ = ["SOURCES", "Notify", "load_source", "silent", "split"]
 
 
-# name -> (name, seed, directory of the user, mirrors, notify) -> Source.
-# A new source is one function and one line.
-SOURCES: dict[str, Callable[[str, int, Path | None, Sequence[str] | None, Notify], Source]] = {
-    "mnist": lambda name, seed, folder, mirrors, notify: mnist.load(folder, mirrors, notify),
-    "synthetic": lambda name, seed, folder, mirrors, notify: synthetic.load(seed),
-    **dict.fromkeys(toy.PROBLEMS, lambda name, seed, folder, mirrors, notify: toy.load(name, seed)),
+# Each of these functions gets all the settings that a source may need, as keyword arguments. It
+# uses some of them and ignores the others.
+
+
+def _mnist(
+    *, data_dir: Path | None, mirrors: Sequence[str] | None, notify: Notify, **_: Any
+) -> Source:
+    return mnist.load(data_dir, mirrors, notify)
+
+
+def _synthetic(*, seed: int, **_: Any) -> Source:
+    return synthetic.load(seed)
+
+
+def _toy(*, name: str, seed: int, **_: Any) -> Source:
+    return toy.load(name, seed)
+
+
+# A new source is one function above and one line here.
+SOURCES: dict[str, Callable[..., Source]] = {
+    "mnist": _mnist,
+    "synthetic": _synthetic,
+    **dict.fromkeys(toy.PROBLEMS, _toy),
 }
 
 
@@ -41,24 +54,29 @@ def load_source(
     data_dir: Path | None = None,
     notify: Notify = silent,
 ) -> Source:
-    """The source called `name`, or its fallback where it is not available.
+    """Load the source called `name`, or its fallback if the source is not available.
 
     Args:
         name: a key of `SOURCES`.
-        path: a folder of IDX files, used in place of the named source.
+        path: a folder of IDX files, used instead of the named source.
         mirrors: base URLs to download MNIST from; None for the built-in list.
-        fallback: a key of `SOURCES`, used where the named source is not available.
-        seed: seeds the examples that are generated.
-        data_dir: where to look for files first (`--data-dir`).
+        fallback: a key of `SOURCES`, used if the named source is not available.
+        seed: the seed of examples that are generated.
+        data_dir: the first directory to look for files in (`--data-dir`).
         notify: receives notices for the user, one line each.
 
+    Returns:
+        The source, with inputs (N, n_inputs) and targets (N,) or (N, n_outputs).
+
     Raises:
-        DataError: the files are missing, or are not what they claim to be.
+        DataUnavailable: no file and no mirror has the data, and there is no fallback.
+        DataError: the files are incomplete, damaged or of the wrong kind.
     """
     if path is not None:
         return mnist.load_folder(path)
+    settings = {"seed": seed, "data_dir": data_dir, "mirrors": mirrors, "notify": notify}
     try:
-        return SOURCES[name](name, seed, data_dir, mirrors, notify)
+        return SOURCES[name](name=name, **settings)
     except DataUnavailable as error:
         if fallback is None:
             raise
@@ -67,45 +85,47 @@ def load_source(
             f"!!! NOT REAL {name.upper()}: training on generated digits instead "
             f"(data.fallback: {fallback}), because {reason}"
         )
-        return SOURCES[fallback](fallback, seed, data_dir, mirrors, notify)
+        return SOURCES[fallback](name=fallback, **settings)
 
 
 def split(
-    source: Source, wanted: int, seed: int = 0, distort: Mapping[str, Any] | None = None
+    source: Source, n_validation: int, seed: int = 0, distort: Mapping[str, Any] | None = None
 ) -> Splits:
-    """Set training examples of a source aside for validation.
+    """Split the training part of a source into training and validation examples.
 
-    Every class with more than one example is among them.
+    The validation examples are sampled at random. They contain every class that has more than one
+    example. The only example of a class stays in the training part.
 
     Args:
-        source: the examples.
-        wanted: number of validation examples; 0 for none.
-        seed: chooses them.
-        distort: keyword arguments of `Distortion` for the other examples, when they train.
+        source: the source to split.
+        n_validation: the number of validation examples; 0 for none.
+        seed: the seed of the random choice.
+        distort: the distortion of training images, see `Examples`.
 
     Raises:
-        DataError: there are too few examples.
+        DataError: the source has too few examples, or `n_validation` is smaller than the number of
+            classes.
     """
     inputs, targets = source.train
     n = len(inputs)
-    if wanted >= n:
+    n_classes = len(source.classes)
+    if n_validation >= n:
         raise DataError(
-            f"data.validation: {wanted}, but {source.name} has only {n} training examples; lower it"
+            f"data.validation: {n_validation}, but {source.name} has only {n} training examples; "
+            "lower it"
         )
-    if source.classes and 0 < wanted < len(source.classes):
+    if 0 < n_validation < n_classes:
         raise DataError(
-            f"data.validation: {wanted} is too small for all {len(source.classes)} classes; "
+            f"data.validation: {n_validation} is too small for all {n_classes} classes; "
             "raise it, or set it to 0"
         )
-    order = (
-        _classes_first(targets, generator(seed, "validation").permutation(n))
-        if wanted
-        else np.arange(n)
-    )
-    kind = (len(source.classes), source.image_shape)
+    order = np.arange(n)
+    if n_validation:
+        order = _classes_first(targets, generator(seed, "validation").permutation(n))
+    kind = (n_classes, source.image_shape)
     return Splits(
-        train=Examples(inputs, targets, np.sort(order[wanted:]), *kind, distort),
-        validation=Examples(inputs, targets, np.sort(order[:wanted]), *kind),
+        train=Examples(inputs, targets, np.sort(order[n_validation:]), *kind, distort),
+        validation=Examples(inputs, targets, np.sort(order[:n_validation]), *kind),
         test=Examples(*source.test, np.arange(len(source.test[0])), *kind),
         classes=source.classes,
         image_shape=source.image_shape,
@@ -114,13 +134,18 @@ def split(
     )
 
 
-def _classes_first(targets: NDArray[Any], order: NDArray[Any]) -> NDArray[Any]:
-    """`order` with one example of each class first, and the only example of a class last."""
+def _classes_first(targets: Array, order: Array) -> Array:
+    """Move one example of each class to the front, and the only example of a class to the end.
+
+    Args:
+        targets: labels (n,), or values (n, n_outputs), for which the order does not change.
+        order: (n,) row numbers.
+    """
     if targets.ndim > 1:
         return order
     _, first, count = np.unique(targets[order], return_index=True, return_counts=True)
-    head = np.zeros(len(order), bool)
-    head[first[count > 1]] = True
-    tail = np.zeros(len(order), bool)
-    tail[first[count == 1]] = True
-    return np.concatenate([order[head], order[~head & ~tail], order[tail]])
+    front = np.zeros(len(order), bool)
+    front[first[count > 1]] = True
+    end = np.zeros(len(order), bool)
+    end[first[count == 1]] = True
+    return np.concatenate([order[front], order[~front & ~end], order[end]])

@@ -1,7 +1,10 @@
 """Generated digits: pen strokes rendered in NumPy, the same for the same seed.
 
-    a style of `strokes.STYLES`  ->  _trace: as one hand would write it  ->  _ink: grey pixels
-    ->  _centre: 28x28
+The steps for each digit, from a style of `strokes.STYLES`:
+
+    _trace     the pen strokes as one hand would write them
+    _ink       the strokes as grey pixels
+    _centre    the digit in a 28x28 image
 
 The last two steps do what was done to MNIST's own digits, see images/prepare.py. A network that
 trains on these digits reads MNIST because they vary as much as hands do, not because they look
@@ -123,31 +126,35 @@ def _skeletons() -> dict[int, list[_Skeleton]]:
 
 
 def _skeleton(style: str) -> _Skeleton:
-    strokes = [
-        np.array([xy.split(",") for xy in stroke.split()], float) for stroke in style.split("/")
-    ]
+    strokes = [_parse_stroke(stroke) for stroke in style.split("/")]
     points, index = np.unique(np.concatenate(strokes), axis=0, return_inverse=True)
-    picks = np.split(np.eye(len(points))[index.ravel()], np.cumsum([len(s) for s in strokes])[:-1])
+    ends = np.cumsum([len(stroke) for stroke in strokes])
+    # for each stroke, one-hot rows (points of the stroke, C) that select its points
+    selections = np.split(np.eye(len(points))[index.ravel()], ends[:-1])
     legs = np.zeros((len(points), len(points)))
-    for pick in picks:  # (points of this stroke, C)
-        for end, before in ((pick[0], pick[1]), (pick[-1], pick[-2])):
+    for selection in selections:
+        for end, before in ((selection[0], selection[1]), (selection[-1], selection[-2])):
             legs += np.outer(end, end - before)
-    lengths = np.array(
-        [_lengths(_spline(np.linspace(0, len(s), 400), len(s)) @ s)[-1] for s in strokes]
-    )
+    lengths = np.array([_sample_stroke(stroke)[1][-1] for stroke in strokes])
     # Between two strokes the pen travels along one segment.
     stops = np.rint(np.cumsum(lengths) / lengths.sum() * (SEGMENTS + 1)).astype(int)
-    counts = np.diff(stops, prepend=0)  # nodes of each stroke
-    nodes = [_even(s, count) @ pick for s, count, pick in zip(strokes, counts, picks, strict=True)]
-    owner = np.repeat(np.eye(len(strokes)), counts, axis=0)
-    arrays = (
-        (points - 50) / 100,
-        legs,
-        np.concatenate(nodes),
-        owner,
-        (owner[1:] * owner[:-1]).sum(1),
+    # the number of nodes of each stroke
+    counts = np.diff(stops, prepend=0)
+    curve = np.concatenate(
+        [
+            _even_nodes(stroke, count) @ selection
+            for stroke, count, selection in zip(strokes, counts, selections, strict=True)
+        ]
     )
+    owner = np.repeat(np.eye(len(strokes)), counts, axis=0)
+    down = (owner[1:] * owner[:-1]).sum(1)
+    arrays = ((points - 50) / 100, legs, curve, owner, down)
     return _Skeleton(*(array.astype(np.float32) for array in arrays))
+
+
+def _parse_stroke(text: str) -> Array:
+    """The points (n, 2) of a stroke that is written "x,y x,y ..."."""
+    return np.array([xy.split(",") for xy in text.split()], float)
 
 
 def _spline(t: Array, n: int) -> Array:
@@ -169,10 +176,15 @@ def _lengths(line: Array) -> Array:
     return np.append(0, np.cumsum(np.hypot(*np.diff(line, axis=0).T)))
 
 
-def _even(stroke: Array, count: int) -> Array:
-    """Spline weights (count, n) for nodes at equal distances along a stroke (n, 2)."""
+def _sample_stroke(stroke: Array) -> tuple[Array, Array]:
+    """Many parameters t (400,) along the spline of a stroke (n, 2), and its length up to each."""
     t = np.linspace(0, len(stroke), 400)
-    along = _lengths(_spline(t, len(stroke)) @ stroke)
+    return t, _lengths(_spline(t, len(stroke)) @ stroke)
+
+
+def _even_nodes(stroke: Array, count: int) -> Array:
+    """Spline weights (count, n) for nodes at equal distances along a stroke (n, 2)."""
+    t, along = _sample_stroke(stroke)
     return _spline(np.interp(np.linspace(0, along[-1], count), along, t), len(stroke))
 
 
@@ -218,8 +230,8 @@ def _ink(path: Array, down: Array, rng: np.random.Generator) -> Array:
     Each element ds of a line is a Gaussian dab of weight ds / (nib sqrt(2 pi)). Their sum is
     exp(-d^2 / 2 nib^2) at the distance d from the line, however dense the nodes are. So d needs no
     search: d = nib sqrt(-2 ln sum). A Gaussian is a product of one in x and one in y, which makes
-        the sum a matrix product. A weight e^((r_k^2 - r^2) / 2 nib^2) moves the outline from the
-        pen's radius r to r_k: this is the pressure at node k.
+    the sum a matrix product. A weight e^((r_k^2 - r^2) / 2 nib^2) moves the outline from the pen's
+    radius r to r_k: this is the pressure at node k.
     """
     radius = np.minimum(RADIUS * np.exp(RADIUS_SPREAD * _normal(rng, len(path), 1)), RADIUS_MAX)
     path = _fit(path, radius)

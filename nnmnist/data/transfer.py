@@ -21,103 +21,103 @@ if TYPE_CHECKING:
     from urllib3 import BaseHTTPResponse
 
 CONNECT_TIMEOUT = 5.0  # seconds
-READ_TIMEOUT = 30.0  # seconds without data, and seconds that any transfer may take
-SLOWEST = 10_000  # bytes per second
+# seconds without data; a whole transfer may take so many seconds, plus its size / MIN_SPEED
+READ_TIMEOUT = 30.0
+MIN_SPEED = 10_000  # bytes per second
 BACKOFF = 0.2  # seconds before a retry, doubled for the second one
-LONGEST_WAIT = 1.0  # seconds before a retry, even if Retry-After is longer
-CHUNK = 1 << 16
+MAX_RETRY_WAIT = 1.0  # seconds before a retry, even if Retry-After is longer
+CHUNK = 1 << 16  # bytes per read
 
 # A part of the body, its announced length (0: unknown), an error, or None at the end.
 Message = bytes | int | Exception | None
+# Called with the number of bytes so far and the announced total; None if it is unknown.
+OnProgress = Callable[[int, int | None], None]
 
 
 class TransferError(Exception):
     """The reason why a mirror failed."""
 
 
-def receive(
-    url: str, limit: int, connect: float, on_progress: Callable[[int, int | None], None]
-) -> bytes:
+def receive(url: str, limit: int, connect_timeout: float, on_progress: OnProgress) -> bytes:
     """The body of a URL as the server sends it, without decompression.
 
     Args:
         url: the address.
         limit: the largest number of bytes to accept.
-        connect: seconds to wait for a connection.
+        connect_timeout: seconds to wait for a connection, name resolution included.
         on_progress: is called with the number of bytes so far and the total; None if it is unknown.
 
     Raises:
         TransferError: the request failed, was too slow, or sent more than `limit` bytes.
     """
-    import requests  # noqa: F401 - loaded before the clock starts
+    # Importing requests takes a while: do it before the clock starts.
+    import requests  # noqa: F401
 
-    events: Queue[Message] = Queue()
+    messages: Queue[Message] = Queue()
     abandoned = Event()
-    Thread(target=_work, args=(url, events, abandoned), daemon=True).start()
+    Thread(target=_run_request, args=(url, messages, abandoned), daemon=True).start()
     try:
-        return _collect(events, limit, connect, on_progress)
+        return _collect(messages, limit, connect_timeout, on_progress)
     finally:
         abandoned.set()
 
 
 def _collect(
-    events: Queue[Message],
-    limit: int,
-    connect: float,
-    on_progress: Callable[[int, int | None], None],
+    messages: Queue[Message], limit: int, connect_timeout: float, on_progress: OnProgress
 ) -> bytes:
-    _next(events, connect, f"no connection within {connect:g} s")
-    began = monotonic()
+    # The first message is empty: it says that the connection exists.
+    _next_message(messages, connect_timeout, f"no connection within {connect_timeout:g} s")
+    start = monotonic()
     body = bytearray()
     total = None
     while True:
-        patience = began + READ_TIMEOUT + len(body) / SLOWEST - monotonic()
-        so_far = f"{len(body):,} bytes in {monotonic() - began + patience:.0f} s"
-        event = _next(events, patience, f"too slow: {so_far}")
-        if event is None:
+        allowed = READ_TIMEOUT + len(body) / MIN_SPEED
+        too_slow = f"too slow: {len(body):,} bytes in {allowed:.0f} s"
+        message = _next_message(messages, start + allowed - monotonic(), too_slow)
+        if message is None:
             return bytes(body)
-        if isinstance(event, int):
-            total = event or None
+        if isinstance(message, int):
+            total = message or None
             continue
-        body += event
+        body += message
         if len(body) > limit:
             raise TransferError(f"sends more than {limit:,} bytes, the largest possible size")
         on_progress(len(body), total)
 
 
-def _next(events: Queue[Message], patience: float, complaint: str) -> bytes | int | None:
+def _next_message(messages: Queue[Message], timeout: float, complaint: str) -> bytes | int | None:
     try:
-        event = events.get(timeout=max(patience, 0.0))
+        message = messages.get(timeout=max(timeout, 0.0))
     except Empty:
         raise TransferError(complaint) from None
-    if isinstance(event, Exception):
-        raise TransferError(_reason(event)) from event
-    return event
+    if isinstance(message, Exception):
+        raise TransferError(_root_cause(message)) from message
+    return message
 
 
-def _reason(error: BaseException) -> str:
+def _root_cause(error: BaseException) -> str:
     """The innermost of several wrapped exceptions: `[Errno 104] Connection reset by peer`."""
-    while deeper := error.__cause__ or (None if error.__suppress_context__ else error.__context__):
-        error = deeper
+    while inner := error.__cause__ or (None if error.__suppress_context__ else error.__context__):
+        error = inner
     return str(error) or type(error).__name__
 
 
-def _work(url: str, events: Queue[Message], abandoned: Event) -> None:
+def _run_request(url: str, messages: Queue[Message], abandoned: Event) -> None:
+    """Send the request, and put what happens into the queue; runs in a thread of its own."""
     try:
-        with closing(_exchange(url)) as exchange:
-            for event in exchange:
-                events.put(event)
+        with closing(_request(url)) as parts:
+            for part in parts:
+                messages.put(part)
                 if abandoned.is_set():
                     return
-        events.put(None)
-    except (
-        Exception
-    ) as error:  # whatever it is, it concerns this mirror alone, and nobody must wait in vain
-        events.put(error)
+        messages.put(None)
+    # Every error concerns this mirror alone. It must be reported, or the caller waits in vain.
+    except Exception as error:
+        messages.put(error)
 
 
-def _exchange(url: str) -> Generator[bytes | int, None, None]:
-    _knock(url)
+def _request(url: str) -> Generator[bytes | int, None, None]:
+    _check_reachable(url)
     yield b""
     with (
         _session(url) as session,
@@ -134,7 +134,7 @@ def _exchange(url: str) -> Generator[bytes | int, None, None]:
         yield from response.raw.stream(CHUNK, decode_content=False)
 
 
-def _knock(url: str) -> None:
+def _check_reachable(url: str) -> None:
     """Raise OSError unless the host of a URL, or its proxy, accepts a connection."""
     from requests.utils import get_environ_proxies, select_proxy
 
@@ -155,7 +155,7 @@ def _session(url: str) -> requests.Session:
     class BriefRetry(Retry):
         def get_retry_after(self, response: BaseHTTPResponse) -> float | None:
             seconds = super().get_retry_after(response)
-            return None if seconds is None else min(seconds, LONGEST_WAIT)
+            return None if seconds is None else min(seconds, MAX_RETRY_WAIT)
 
     retry = BriefRetry(
         total=2,

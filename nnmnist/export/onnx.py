@@ -12,7 +12,7 @@ from nnmnist.data.examples import PIXEL
 from nnmnist.errors import MissingLibrary
 from nnmnist.evaluation.predictor import NormalizedNetwork
 from nnmnist.export.card import card
-from nnmnist.images.normalize import HEIGHT, TALLER, THIN, WIDER, WIDTH
+from nnmnist.images.normalize import HEIGHT, MAX_STRETCH_X, MAX_STRETCH_Y, MIN_VARIANCE, WIDTH
 
 if TYPE_CHECKING:
     from onnx import ModelProto
@@ -153,13 +153,13 @@ def _normalization(rows: int, columns: int) -> dict[str, Any]:
         "powers": np.stack([one, x, y, x * x, x * y, y * y], axis=1),
         "places": np.stack([one, x, y], axis=1),
         "tiny": np.finfo(np.float32).tiny,
-        "thin": THIN,
+        "thin": MIN_VARIANCE,
         "standard_width": WIDTH * columns,
         "standard_height": HEIGHT * rows,
-        "wider": WIDER,
-        "one_by_wider": 1 / WIDER,
-        "taller": TALLER,
-        "one_by_taller": 1 / TALLER,
+        "wider": MAX_STRETCH_X,
+        "one_by_wider": 1 / MAX_STRETCH_X,
+        "taller": MAX_STRETCH_Y,
+        "one_by_taller": 1 / MAX_STRETCH_Y,
         "two_by_side": 2 / side,
         "middle": (2 * np.array([columns // 2, rows // 2]) + 1) / side - 1,
     }

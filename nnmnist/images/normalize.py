@@ -16,20 +16,23 @@ import numpy as np
 
 from nnmnist.types import Array
 
-# standard deviations of the ink, as fractions of width and height
-WIDTH, HEIGHT = (
-    3.6 / 28,
-    5.3 / 28,
-)
-WIDER, TALLER = 1.6, 1.5  # largest factors; the smallest ones are their inverses
-THIN = 0.1  # pixels^2: smaller variances count as this
+# standard deviations of the ink after normalization, as fractions of width and height
+WIDTH, HEIGHT = 3.6 / 28, 5.3 / 28
+# the largest factors of width and height; the smallest ones are their inverses
+MAX_STRETCH_X, MAX_STRETCH_Y = 1.6, 1.5
+MIN_VARIANCE = 0.1  # pixels^2: smaller variances count as this
 CHUNK = 100  # images that are processed together: so many stay in the processor's cache
 
 
 def normalize(images: Array, image_shape: tuple[int, int]) -> Array:
-    """Normalize images (n, rows * columns); bright pixels are ink.
+    """Normalize images to the same slant, width and height.
 
-    The result has the same type: bytes stay bytes, and are rounded.
+    Args:
+        images: (n, rows * columns) uint8 or float; bright pixels are ink.
+        image_shape: (rows, columns).
+
+    Returns:
+        An array of the same shape and type; bytes are rounded.
     """
     out = np.empty_like(images)
     rows, columns = image_shape
@@ -39,12 +42,10 @@ def normalize(images: Array, image_shape: tuple[int, int]) -> Array:
         x, y = _sources(part.astype(np.float64), image_shape)
         padded[: len(part), 1:-1, 1:-1] = part.reshape(-1, *image_shape)
         lines = _interpolate(padded[: len(part)], y)  # (n, rows, columns + 2)
-        pixels = _interpolate(lines.reshape(-1, columns + 2), x.reshape(-1, columns)).reshape(
-            part.shape
-        )
-        out[start : start + CHUNK] = (
-            np.rint(pixels, out=pixels) if images.dtype == np.uint8 else pixels
-        )
+        pixels = _interpolate(lines.reshape(-1, columns + 2), x.reshape(-1, columns))
+        if images.dtype == np.uint8:
+            np.rint(pixels, out=pixels)
+        out[start : start + CHUNK] = pixels.reshape(part.shape)
     return out
 
 
@@ -55,20 +56,21 @@ def _sources(images: Array, image_shape: tuple[int, int]) -> tuple[Array, Array]
     order.
     """
     rows, columns = image_shape
-    y, x = (side.reshape(-1) for side in np.mgrid[:rows, :columns].astype(np.float64))
+    y, x = np.mgrid[:rows, :columns].astype(np.float64).reshape(2, -1)
     powers = np.stack([np.ones_like(x), x, y, x * x, x * y, y * y], axis=1)
     mass, *sums = (images @ powers).T
     m_x, m_y, m_xx, m_xy, m_yy = np.stack(sums) / np.maximum(mass, np.finfo(float).tiny)
-    s_xx, s_xy, s_yy = m_xx - m_x**2, m_xy - m_x * m_y, np.maximum(m_yy - m_y**2, THIN)
-    lean = s_xy / s_yy
-    # horizontally, when it stands upright
-    deviation = np.sqrt(np.maximum(s_xx - lean * s_xy, THIN))
-    k_x = np.clip(WIDTH * columns / deviation, 1 / WIDER, WIDER)[:, None]
-    k_y = np.clip(HEIGHT * rows / np.sqrt(s_yy), 1 / TALLER, TALLER)[:, None]
-    down = (np.arange(rows) - rows // 2) / k_y  # MNIST's centre of mass is pixel (14, 14)
+    s_xx, s_xy, s_yy = m_xx - m_x**2, m_xy - m_x * m_y, np.maximum(m_yy - m_y**2, MIN_VARIANCE)
+    slant = s_xy / s_yy
+    # the horizontal deviation without the slant
+    deviation = np.sqrt(np.maximum(s_xx - slant * s_xy, MIN_VARIANCE))
+    k_x = np.clip(WIDTH * columns / deviation, 1 / MAX_STRETCH_X, MAX_STRETCH_X)[:, None]
+    k_y = np.clip(HEIGHT * rows / np.sqrt(s_yy), 1 / MAX_STRETCH_Y, MAX_STRETCH_Y)[:, None]
+    # The centre of mass moves to pixel (14, 14) of 28x28, as in MNIST.
+    down = (np.arange(rows) - rows // 2) / k_y
     across = (np.arange(columns) - columns // 2) / k_x
-    leaning = m_x[:, None] + lean[:, None] * down
-    x_source = leaning.astype(np.float32)[:, :, None] + across.astype(np.float32)[:, None, :]
+    middle = m_x[:, None] + slant[:, None] * down
+    x_source = middle.astype(np.float32)[:, :, None] + across.astype(np.float32)[:, None, :]
     return x_source, (m_y[:, None] + down).astype(np.float32)
 
 
@@ -88,7 +90,8 @@ def _interpolate(values: Array, position: Array) -> Array:
     fraction = position.reshape(position.shape + (1,) * (values.ndim - 2))
     flat = values.reshape(m * padded, *values.shape[2:])
     first += np.arange(m, dtype=np.int32)[:, None] * padded
-    low, high = (each.take(first, axis=0, mode="clip") for each in (flat, flat[1:]))
+    low = flat.take(first, axis=0, mode="clip")
+    high = flat[1:].take(first, axis=0, mode="clip")
     high -= low
     high *= fraction
     low += high

@@ -1,7 +1,11 @@
 """Turns a picture of one digit, of any size, light and ink, into an image in the format of MNIST.
 
-    flatten: remove the light of the paper   ->  find: the pixels of the digit, without specks and
-        edges ->  fit: into a 20x20 box, with MNIST's line thickness   ->  centre: by mass in 28x28
+The steps:
+
+    flatten    remove the light of the paper
+    find       find the pixels of the digit, without specks and edges
+    fit        scale the digit to a 20x20 box, with line widths as in MNIST
+    centre     put the box into a 28x28 image, by its centre of mass
 
 The format of MNIST: an image has 28x28 bytes, 0 for the background and 255 for full ink. The digit
 was scaled to fit a 20x20 box with its aspect ratio kept, with grey values from anti-aliasing, and
@@ -18,37 +22,47 @@ from nnmnist.images.regions import components
 from nnmnist.images.ruled import without_lines
 from nnmnist.types import Array
 
-SIDE = 28  # pixels of a side of an image
-BOX = 20  # pixels of a side of the box that the digit fills
-WORK = 256  # pixels of the longer side of the picture in which a digit is searched
-SAMPLE = 100  # pixels of the longer side, enough to find the light of the paper
-PAPER = 0.55  # the smallest part of a picture that is paper
-FAINTEST = (
-    12.0  # smallest difference of grey values between ink and paper, besides five times the noise
-)
-SPECK = 0.08  # smaller parts, relative to the largest, are dirt
-LEAST = 0.001  # smallest part of the picture that is ink
-THINNEST, THICKEST = 2.0, 4.2  # line width in the box, in pixels, as in MNIST
-NOTHING = "no ink found: nothing stands out from the background"
+# The format of MNIST: pixels of a side of an image, and of the box that the digit fills.
+SIDE = 28
+BOX = 20
+
+# A picture is shrunk to this longer side, in pixels, before the digit is searched.
+WORKING_SIDE = 256
+# The light of the paper is estimated from so many pixels along the longer side.
+SAMPLE_SIDE = 100
+# At least this fraction of a picture is paper, and this fraction is ink.
+MIN_PAPER = 0.55
+MIN_INK = 0.001
+# Ink differs from paper by at least so many grey values, and by at least five times the noise.
+MIN_CONTRAST = 12.0
+# Parts smaller than this, relative to the largest part, are dirt.
+MIN_PART = 0.08
+# The line width in the box, in pixels, is limited to that of MNIST's digits.
+THINNEST, THICKEST = 2.0, 4.2
+NO_INK_FOUND = "no ink found: nothing stands out from the background"
 
 
 class NoInk(ValueError):
-    """There is nothing in the picture."""
+    """The picture shows no digit."""
 
 
 def prepare(grey: Array) -> Array:
-    """Prepare a picture (rows, columns) uint8 of a digit: (28, 28) uint8, white on black.
+    """Turn a picture of a digit into an image in the format of MNIST.
 
-    The picture may be dark on light or light on dark.
+    Args:
+        grey: (rows, columns) uint8, dark on light or light on dark.
+
+    Returns:
+        (28, 28) uint8, white on black.
 
     Raises:
         NoInk: nothing stands out from the background.
     """
-    soft, mask = find(flatten(shrink(grey, WORK)))
+    soft, mask = find(flatten(shrink(grey, WORKING_SIDE)))
     labels = components(soft > 0)
     sizes = np.bincount(labels[mask], minlength=labels.max() + 1)
-    digit = (sizes >= max(1.0, SPECK * sizes.max()))[labels]
-    return boxed(soft * digit, mask & digit)
+    digit = (sizes >= max(1.0, MIN_PART * sizes.max()))[labels]
+    return to_mnist_image(soft * digit, mask & digit)
 
 
 def shrink(grey: Array, side: int) -> Array:
@@ -56,11 +70,16 @@ def shrink(grey: Array, side: int) -> Array:
     return _resize(grey, min(1.0, side / max(grey.shape))).astype(np.float64)
 
 
-def boxed(soft: Array, digit: Array) -> Array:
-    """(28, 28) uint8 of the ink (rows, columns) in [0, 1] of a digit, and its mask."""
-    rows, columns = np.flatnonzero(digit.any(axis=1)), np.flatnonzero(digit.any(axis=0))
+def to_mnist_image(ink: Array, mask: Array) -> Array:
+    """Cut out a digit and bring it into the format of MNIST: (28, 28) uint8.
+
+    Args:
+        ink: (rows, columns) in [0, 1], 0 outside the digit.
+        mask: (rows, columns) bool, the pixels of the digit.
+    """
+    rows, columns = np.flatnonzero(mask.any(axis=1)), np.flatnonzero(mask.any(axis=0))
     cut = slice(max(rows[0] - 1, 0), rows[-1] + 2), slice(max(columns[0] - 1, 0), columns[-1] + 2)
-    return centre(fit(np.rint(255 * soft[cut]).astype(np.uint8), thickness(digit)))
+    return centre(fit(np.rint(255 * ink[cut]).astype(np.uint8), thickness(mask)))
 
 
 def flatten(grey: Array) -> Array:
@@ -71,27 +90,40 @@ def flatten(grey: Array) -> Array:
     cannot bend towards anything that is not paper. Ink is on the side of the larger outliers: the
     third moment of the differences, weighted by their distance from the border, tells dark from
     light.
+
+    Args:
+        grey: (rows, columns) float.
+
+    Raises:
+        NoInk: nothing stands out from the background.
     """
     y, x = np.linspace(-1, 1, grey.shape[0])[:, None], np.linspace(-1, 1, grey.shape[1])
-    step = 1 + max(grey.shape) // SAMPLE
+    coefficients, noise = _fit_paper(grey, y, x)
+    light = sum(c * term for c, term in zip(coefficients, _surface(y, x), strict=True))
+    difference = grey - light
+    dark = np.sum(difference**3 * (1 - x * x) * (1 - y * y)) < 0
+    ink = np.clip(-difference if dark else difference, 0, None)
+    if np.quantile(ink, 1 - MIN_INK / 2) < max(MIN_CONTRAST, 5 * noise):
+        raise NoInk(NO_INK_FOUND)
+    if dark:
+        # Dark ink absorbs a share of the light that falls on it.
+        ink /= np.maximum(light, 1.0)
+    return ink
+
+
+def _fit_paper(grey: Array, y: Array, x: Array) -> tuple[Array, float]:
+    """The brightness of the paper: the coefficients (6,) of a quadratic surface, and its noise."""
+    step = 1 + max(grey.shape) // SAMPLE_SIDE
     sample = np.stack(np.broadcast_arrays(*_surface(y[::step], x[::step])), axis=-1).reshape(-1, 6)
     values = grey[::step, ::step].reshape(-1)
     difference, noise = np.abs(values - np.median(values)), 0.0
     for terms in (3, 3, 3, 6, 6, 6):
-        paper = difference <= max(np.quantile(difference, PAPER), 2.5 * noise)
-        fitted = np.linalg.lstsq(sample[paper, :terms], values[paper], rcond=None)[0]
-        difference = np.abs(values - sample[:, :terms] @ fitted)
+        paper = difference <= max(np.quantile(difference, MIN_PAPER), 2.5 * noise)
+        coefficients = np.linalg.lstsq(sample[paper, :terms], values[paper], rcond=None)[0]
+        difference = np.abs(values - sample[:, :terms] @ coefficients)
         # standard deviation, estimated from the median
         noise = 1.4826 * float(np.median(difference[paper])) + 1.0
-    light = sum(factor * term for factor, term in zip(fitted, _surface(y, x), strict=True))
-    difference = grey - light
-    dark = np.sum(difference**3 * (1 - x * x) * (1 - y * y)) < 0
-    ink = np.clip(-difference if dark else difference, 0, None)
-    if np.quantile(ink, 1 - LEAST / 2) < max(FAINTEST, 5 * noise):
-        raise NoInk(NOTHING)
-    if dark:
-        ink /= np.maximum(light, 1.0)  # dark ink absorbs a share of the light that falls on it
-    return ink
+    return coefficients, noise
 
 
 def _surface(y: Array, x: Array) -> list[Array]:
@@ -108,21 +140,21 @@ def find(ink: Array) -> tuple[Array, Array]:
     Raises:
         NoInk: nothing is left.
     """
-    ink, threshold = _normal(ink)
+    ink, threshold = _scale_ink(ink)
     # The soft edge of a line ends at half the threshold.
     faint = ink > threshold / 2
     labels = components(without_lines(faint))
     written = _off_border(labels)[labels] & (labels > 0)
     dropped = faint & ~written
     if dropped.any():
-        ink, threshold = _normal(np.where(dropped, 0, ink))
+        ink, threshold = _scale_ink(np.where(dropped, 0, ink))
     mask = (ink > threshold) & written
     if not mask.any():
-        raise NoInk(NOTHING)
+        raise NoInk(NO_INK_FOUND)
     return np.clip((ink - threshold / 2) / (1 - threshold / 2), 0, 1) * written, mask
 
 
-def _normal(ink: Array) -> tuple[Array, float]:
+def _scale_ink(ink: Array) -> tuple[Array, float]:
     """The ink scaled so that full ink is 1, and the threshold between ink and paper."""
     ink = np.clip(ink / np.percentile(ink[ink > ink.max() / 4], 95), 0, 1)
     return ink, otsu(ink)
@@ -134,8 +166,8 @@ def _off_border(labels: Array) -> Array:
     inside[np.concatenate([labels[0], labels[-1], labels[:, 0], labels[:, -1]])] = False
     inside[0] = True
     ink = np.count_nonzero(inside[labels] & (labels > 0))
-    # a digit on the border is better than none
-    return inside if ink >= LEAST * labels.size else np.ones_like(inside)
+    # A digit on the border is better than none.
+    return inside if ink >= MIN_INK * labels.size else np.ones_like(inside)
 
 
 def otsu(values: Array) -> float:
@@ -157,21 +189,28 @@ def thickness(digit: Array) -> float:
 
 
 def fit(picture: Array, width: float) -> Array:
-    """Fit a cut-out digit (rows, columns) uint8 into a box of 20, with line widths as in MNIST.
+    """Fit a cut-out digit into a box of 20x20 pixels, with line widths as in MNIST.
 
     Args:
-        picture: the digit.
-        width: width of its lines, in its own pixels.
+        picture: (rows, columns) uint8, the digit.
+        width: the width of its lines, in its own pixels.
+
+    Returns:
+        (rows, columns) uint8, the larger of both 20.
     """
     from PIL import Image, ImageFilter
 
-    scale = min(1.0, WORK / max(picture.shape))  # more pixels would only take longer
+    # More pixels would only take longer.
+    scale = min(1.0, WORKING_SIDE / max(picture.shape))
     picture, width = _resize(picture, scale), width * scale
-    pixel = max(picture.shape) / BOX  # of the box, in pixels of the picture
+    # one pixel of the box, in pixels of the picture
+    pixel = max(picture.shape) / BOX
     reach = round((np.clip(width, THINNEST * pixel, THICKEST * pixel) - width) / 2)
     digit = Image.fromarray(np.pad(picture, max(reach, 0)))
-    for _ in range(abs(reach)):  # one filter of the whole size would be quadratically slower
-        digit = digit.filter(ImageFilter.MaxFilter(3) if reach > 0 else ImageFilter.MinFilter(3))
+    line_filter = ImageFilter.MaxFilter(3) if reach > 0 else ImageFilter.MinFilter(3)
+    # Many small filters: a single one of the whole size would take the square of the time.
+    for _ in range(abs(reach)):
+        digit = digit.filter(line_filter)
     small = _resize(np.asarray(digit), BOX / max(digit.size)).astype(np.float64)
     inked = small[small > 20]
     full = np.percentile(inked, 95) if len(inked) else 255.0

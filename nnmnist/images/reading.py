@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from nnmnist.errors import DataError
-from nnmnist.images.prepare import SIDE, WORK, NoInk, prepare
+from nnmnist.images.prepare import SIDE, WORKING_SIDE, NoInk, prepare
 from nnmnist.images.segment import Digit, segment
 
 if TYPE_CHECKING:
@@ -32,12 +32,12 @@ SUFFIXES = {
     ".tiff",
     ".webp",
 }
-# without formats that start a program, such as EPS
+# Pillow starts another program for some formats, such as EPS; they are not allowed.
 FORMATS = ("BMP", "GIF", "JPEG", "PNG", "PPM", "TIFF", "WEBP")
 MAX_BYTES = 50_000_000
 MAX_PIXELS = 64_000_000
-# With a border this light, an image is not in the format of MNIST, whatever its size.
-LIGHT = 200
+# An image whose border has this grey value or more is not in the format of MNIST.
+LIGHT_BORDER = 200
 
 
 def read(file: Path | BinaryIO, name: str, shape: tuple[int, int] = (SIDE, SIDE)) -> NDArray[Any]:
@@ -54,11 +54,11 @@ def read(file: Path | BinaryIO, name: str, shape: tuple[int, int] = (SIDE, SIDE)
     Raises:
         DataError: it is not an image, shows nothing, or has a size that the network cannot take.
     """
-    mnists = shape == (SIDE, SIDE)
-    _, grey = _decode(file, name, 2 * WORK if mnists else None)
-    if grey.shape == shape and (not mnists or _light_on_dark(grey)):
+    takes_mnist = shape == (SIDE, SIDE)
+    _, grey = _decode(file, name, 2 * WORKING_SIDE if takes_mnist else None)
+    if grey.shape == shape and (not takes_mnist or _is_light_on_dark(grey)):
         return grey.reshape(-1)
-    if not mnists:
+    if not takes_mnist:
         (height, width), (rows, columns) = grey.shape, shape
         raise DataError(f"{name}: is {width}x{height} pixels; the network takes {columns}x{rows}")
     with _name_errors(name):
@@ -80,10 +80,10 @@ def read_many(file: Path | BinaryIO, name: str) -> tuple[Image, list[list[Digit]
         return picture, segment(grey)
 
 
-def _light_on_dark(grey: NDArray[Any]) -> bool:
+def _is_light_on_dark(grey: NDArray[Any]) -> bool:
     """Whether the border is closer to the darkest pixel than to the lightest, and not light."""
     border = np.concatenate([grey[0], grey[-1], grey[:, 0], grey[:, -1]])
-    return bool(np.median(border) < min(LIGHT, (int(grey.min()) + int(grey.max())) / 2))
+    return bool(np.median(border) < min(LIGHT_BORDER, (int(grey.min()) + int(grey.max())) / 2))
 
 
 @contextmanager
@@ -106,7 +106,7 @@ def _decode(
     """
     from PIL import Image, ImageOps, UnidentifiedImageError
 
-    data = _bytes(file, name)
+    data = _read_bytes(file, name)
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
@@ -123,10 +123,12 @@ def _decode(
                 return picture, np.asarray(picture.convert("L"), np.uint8)
     except DataError:
         raise
+    # Pillow itself refuses huge images, without their size.
     except Image.DecompressionBombError as error:
         raise DataError(
             f"{name}: has more than the allowed {MAX_PIXELS:,} pixels; make it smaller"
         ) from error
+    # For damaged files, the decoders raise a dozen different types.
     except Exception as error:
         reason = "" if isinstance(error, UnidentifiedImageError) else f" ({error!r:.100})"
         raise DataError(
@@ -135,14 +137,15 @@ def _decode(
         ) from error
 
 
-def _bytes(file: Path | BinaryIO, name: str) -> bytes:
+def _read_bytes(file: Path | BinaryIO, name: str) -> bytes:
     try:
         if isinstance(file, Path):
             with file.open("rb") as opened:
                 data = opened.read(MAX_BYTES + 1)
         else:
             data = file.read(MAX_BYTES + 1)
-    except (OSError, ValueError) as error:  # ValueError: a null character in the path
+    # A null character in the path raises ValueError.
+    except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or error
         raise DataError(f"{name}: cannot be read: {reason}") from error
     if len(data) > MAX_BYTES:
@@ -153,21 +156,31 @@ def _bytes(file: Path | BinaryIO, name: str) -> bytes:
 
 
 def _opaque(image: Image) -> Image:
-    """The image as a person sees it: opaque, with 8 bits."""
+    """An image of any mode as a person sees it: opaque, with 8 bits.
+
+    Transparent pixels become a background that contrasts with the visible ones, because some images
+    contain only the ink.
+    """
     from PIL import Image
 
     if image.mode == "F":
         raise ValueError("pixels are floating-point numbers; save it with 8 or 16 bits")
-    # 16 bits, in some versions of Pillow in a 32-bit mode; Pillow would clip at 255
     if image.mode.startswith("I"):
+        # 16 bits per pixel, in some versions of Pillow in a 32-bit mode. Pillow's own conversion
+        # would clip at 255.
         return Image.fromarray(np.clip(np.asarray(image) >> 8, 0, 255).astype(np.uint8))
     if image.has_transparency_data:
         image = image.convert("RGBA")
-        step = 1 + max(image.size) // 1000  # a sample of a large picture is enough
-        colours = np.asarray(image)[::step, ::step].reshape(-1, 4).astype(np.float64)
-        seen = colours[:, 3].sum() or 1.0
-        # a picture of ink alone, with a transparent background
-        dark = (colours[:, :3].mean(axis=1) * colours[:, 3]).sum() / seen < 128
-        paper = Image.new("RGBA", image.size, "white" if dark else "black")
-        image = Image.alpha_composite(paper, image)
+        background = Image.new("RGBA", image.size, "white" if _is_dark(image) else "black")
+        image = Image.alpha_composite(background, image)
     return image
+
+
+def _is_dark(image: Image) -> bool:
+    """Whether the visible pixels of an RGBA image are dark, weighted by their opacity."""
+    # A sample of a large image is enough.
+    step = 1 + max(image.size) // 1000
+    colours = np.asarray(image)[::step, ::step].reshape(-1, 4).astype(np.float64)
+    opacity = colours[:, 3]
+    total = opacity.sum() or 1.0
+    return bool((colours[:, :3].mean(axis=1) * opacity).sum() / total < 128)

@@ -1,8 +1,12 @@
 """Finds the digits in a picture of several: a phone number, a column of figures, a page.
 
-prepare.find: what is written   ->  parts: connected components   ->  join: the parts of a
-broken digit ->  line_up: lines from the top, digits from the left   ->  prepare.boxed: each in
-MNIST's format
+The steps:
+
+    prepare.find              find what is written
+    find_parts                split it into connected components
+    join_parts                join the parts of a broken digit
+    sort_by_line              sort lines from the top, and the digits of a line from the left
+    prepare.to_mnist_image    bring each digit into the format of MNIST
 """
 
 from __future__ import annotations
@@ -11,22 +15,26 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from nnmnist.images.prepare import NoInk, boxed, find, flatten, shrink
+from nnmnist.images.prepare import NoInk, find, flatten, shrink, to_mnist_image
 from nnmnist.images.regions import components
 from nnmnist.types import Array
 
-PAGE = 1600  # pixels of the longer side of the picture in which digits are searched
-MOST = 5000  # largest number of separate marks on a page
+# A picture is shrunk to this longer side, in pixels, before digits are searched.
+WORKING_SIDE = 1600
+# the largest number of separate marks on a page
+MAX_MARKS = 5000
+
 # In digit heights:
-DIRT = 0.1  # parts up to this size are dirt
-SHORTEST = 0.35  # shorter parts are dots, commas or dashes
-CLOSE = 0.12  # the gap in a broken stroke
-ABOVE = 0.2  # the gap between two parts one above the other
+MAX_DIRT = 0.1  # parts up to this size are dirt
+MIN_HEIGHT = 0.35  # lower parts are dots, commas or dashes
+MAX_HEIGHT = 1.5  # of a digit with several parts
+STROKE_GAP = 0.12  # the largest gap in a broken stroke
+STACK_GAP = 0.2  # the largest gap between two parts of a digit, one above the other
 FRAGMENT = 0.7  # a part lower than this may belong to a part beside it
-TALLEST = 1.5  # a digit of several parts
+
 # As a fraction of the narrower or lower of two parts:
-UNDER = 0.5  # overlap of two parts of a digit, one above the other
-LEVEL = 0.4  # overlap of two neighbours on a line
+STACK_OVERLAP = 0.5  # the smallest overlap of two parts of a digit, one above the other
+LINE_OVERLAP = 0.4  # the smallest overlap of two neighbours on a line
 
 
 @dataclass(frozen=True)
@@ -45,36 +53,54 @@ def segment(grey: Array) -> list[list[Digit]]:
     Raises:
         NoInk: nothing stands out from the background, or too many marks do.
     """
-    small = shrink(grey, PAGE)
+    small = shrink(grey, WORKING_SIDE)
     soft, mask = find(flatten(small))
     labels = components(mask)
-    if labels.max() > MOST:
+    if labels.max() > MAX_MARKS:
         raise NoInk(
-            f"no digits found among {labels.max():,} separate marks; at most {MOST:,} are allowed"
+            f"no digits found among {labels.max():,} separate marks; at most {MAX_MARKS:,} are "
+            "allowed"
         )
-    boxes, pixels = parts(labels)
-    groups = join(boxes, pixels)
+    boxes, pixels = find_parts(labels)
+    groups = join_parts(boxes, pixels)
     # the digit of each component, -1 for none
     owner = np.full(len(boxes) + 1, -1)
     for number, group in enumerate(groups):
         owner[group] = number
-    boxes = np.array([_hull(boxes[group]) for group in groups]).reshape(-1, 4)
+    boxes = np.array([_bounding_box(boxes[group]) for group in groups]).reshape(-1, 4)
     owners = owner[labels - 1]  # (rows, columns)
     scale = np.array(grey.shape[::-1] * 2) / (small.shape[::-1] * 2)
-    return [[_digit(soft, owners, n, boxes[n], scale) for n in line] for line in line_up(boxes)]
+    return [
+        [_digit(soft, owners, number, boxes[number], scale) for number in line]
+        for line in sort_by_line(boxes)
+    ]
 
 
-def _digit(soft: Array, labels: Array, number: int, box: Array, scale: Array) -> Digit:
+def _digit(soft: Array, owners: Array, number: int, box: Array, scale: Array) -> Digit:
+    """Cut out one digit.
+
+    Args:
+        soft: (rows, columns) the ink of the small picture, in [0, 1].
+        owners: (rows, columns) the number of the digit of each pixel, -1 for none.
+        number: the number of this digit.
+        box: (4,) left, top, right, bottom in the small picture.
+        scale: (4,) factors to pixels of the original picture.
+    """
     left, top, right, bottom = box.tolist()
     around = slice(max(top - 2, 0), bottom + 2), slice(max(left - 2, 0), right + 2)
-    own = labels[around] == number
-    image = boxed(soft[around] * (own | (labels[around] < 0)), own)
+    own = owners[around] == number
+    # The soft edges of a digit belong to none.
+    image = to_mnist_image(soft[around] * (own | (owners[around] < 0)), own)
     left, top, right, bottom = np.rint(box * scale).astype(int).tolist()
     return Digit((left, top, right - left, bottom - top), image)
 
 
-def parts(labels: Array) -> tuple[Array, list[Array]]:
-    """The components 1..n: boxes (n, 4) of left, top, right, bottom, and pixels (k, 2) each."""
+def find_parts(labels: Array) -> tuple[Array, list[Array]]:
+    """The components 1..n of a picture with these labels (rows, columns).
+
+    Returns:
+        Boxes (n, 4) of left, top, right, bottom, and for each component its pixels (k, 2) as x, y.
+    """
     y, x = np.nonzero(labels)
     order = np.argsort(labels[y, x], kind="stable")
     points = np.stack([x, y], axis=1)[order]
@@ -85,95 +111,102 @@ def parts(labels: Array) -> tuple[Array, list[Array]]:
     return boxes, np.split(points, starts[1:])
 
 
-def join(boxes: Array, pixels: list[Array]) -> list[list[int]]:
-    """Which parts form a digit together: lists of their numbers; other parts are in no list.
+def join_parts(boxes: Array, pixels: list[Array]) -> list[list[int]]:
+    """Join the parts that form a digit together.
 
     A part belongs to the one above or below it. A part that is too low for a digit belongs to the
     one that it nearly touches.
+
+    Args:
+        boxes: (n, 4) left, top, right, bottom.
+        pixels: for each part, (k, 2) as x, y.
+
+    Returns:
+        For each digit, the numbers of its parts. Dirt, dots and dashes are in no list.
     """
-    tall = boxes[:, 3] - boxes[:, 1]
-    height = _typical(tall, np.array([len(part) for part in pixels]))
-    large = np.maximum(tall, boxes[:, 2] - boxes[:, 0]) > DIRT * height
+    heights = boxes[:, 3] - boxes[:, 1]
+    digit_height = _typical_height(heights, np.array([len(part) for part in pixels]))
+    large = np.maximum(heights, boxes[:, 2] - boxes[:, 0]) > MAX_DIRT * digit_height
     group = {i: [i] for i in np.flatnonzero(large).tolist()}
-    for i, j in _pairs(boxes, large, height):
-        low = min(tall[i], tall[j]) < FRAGMENT * height
-        top, bottom = _hull(boxes[group[i] + group[j]])[1::2]
-        if (
-            group[i] is not group[j]
-            and bottom - top <= TALLEST * height
-            and (
-                _under(boxes[i], boxes[j]) or (low and _near(pixels[i], pixels[j], CLOSE * height))
-            )
+    for i, j in _close_pairs(boxes, large, digit_height):
+        if group[i] is group[j] or _height(boxes[group[i] + group[j]]) > MAX_HEIGHT * digit_height:
+            continue
+        is_fragment = min(heights[i], heights[j]) < FRAGMENT * digit_height
+        if _is_stacked(boxes[i], boxes[j]) or (
+            is_fragment and _is_near(pixels[i], pixels[j], STROKE_GAP * digit_height)
         ):
             group[i] += group[j]
             group.update(dict.fromkeys(group[j], group[i]))
+    # Several parts share the list of their digit.
     digits = {id(members): members for members in group.values()}.values()
-    hulls = [_hull(boxes[members]) for members in digits]
-    return [
-        parts
-        for parts, box in zip(digits, hulls, strict=True)
-        if box[3] - box[1] >= SHORTEST * height
-    ]
+    return [members for members in digits if _height(boxes[members]) >= MIN_HEIGHT * digit_height]
 
 
-def _typical(tall: Array, areas: Array) -> float:
+def _typical_height(heights: Array, areas: Array) -> float:
     """The height of the parts with the median ink, so that many small specks count little."""
-    order = np.argsort(tall)
-    return float(tall[order][np.searchsorted(np.cumsum(areas[order]), areas.sum() / 2)])
+    order = np.argsort(heights)
+    return float(heights[order][np.searchsorted(np.cumsum(areas[order]), areas.sum() / 2)])
 
 
-def _pairs(boxes: Array, large: Array, height: float) -> list[tuple[int, int]]:
+def _close_pairs(boxes: Array, large: Array, digit_height: float) -> list[tuple[int, int]]:
     """Pairs of large parts that are close enough for one digit, the closest first."""
     pairs: list[tuple[float, int, int]] = []
     for i in np.flatnonzero(large).tolist():
         later = boxes[i + 1 :]
-        # below 0: overlap
+        # horizontal and vertical gap; below 0 they overlap
         gap = np.maximum(boxes[i, :2], later[:, :2]) - np.minimum(boxes[i, 2:], later[:, 2:])
         gaps = gap.max(axis=1)
-        near = i + 1 + np.flatnonzero(large[i + 1 :] & (gaps <= ABOVE * height))
+        near = i + 1 + np.flatnonzero(large[i + 1 :] & (gaps <= STACK_GAP * digit_height))
         pairs += [(float(gaps[j - i - 1]), i, j) for j in near.tolist()]
     return [(i, j) for _, i, j in sorted(pairs)]
 
 
-def _under(one: Array, other: Array) -> bool:
+def _is_stacked(one: Array, other: Array) -> bool:
     """Whether one part is above or below the other."""
     common = min(one[2], other[2]) - max(one[0], other[0])
-    return bool(common >= UNDER * min(one[2] - one[0], other[2] - other[0]))
+    return bool(common >= STACK_OVERLAP * min(one[2] - one[0], other[2] - other[0]))
 
 
-def _near(one: Array, other: Array, reach: float) -> bool:
+def _is_near(one: Array, other: Array, reach: float) -> bool:
     """Whether the pixels (k, 2) of two parts are at most `reach` from each other."""
     low, high = one.min(axis=0) - reach, one.max(axis=0) + reach
     other = other[((other >= low) & (other <= high)).all(axis=1)]
     return any(((one - pixel) ** 2).sum(axis=1).min() <= reach * reach for pixel in other)
 
 
-def _hull(boxes: Array) -> Array:
+def _height(boxes: Array) -> int:
+    """The height of the box around boxes (n, 4)."""
+    return int(boxes[:, 3].max() - boxes[:, 1].min())
+
+
+def _bounding_box(boxes: Array) -> Array:
     """The box (4,) around boxes (n, 4)."""
     return np.append(boxes[:, :2].min(axis=0), boxes[:, 2:].max(axis=0))
 
 
-def line_up(boxes: Array) -> list[list[int]]:
-    """The numbers of boxes (n, 4) by line from the top, each from left to right."""
+def sort_by_line(boxes: Array) -> list[list[int]]:
+    """The numbers of boxes (n, 4) by line from the top, each line from left to right."""
     x, y = (boxes[:, :2] + boxes[:, 2:]).T / 2
-    tall = boxes[:, 3] - boxes[:, 1]
-    tilt = 0.0  # pixels down per pixel to the right
-    for _ in range(2):  # the second time with the tilt of the lines found first
-        lines = _lines(x, y - tilt * x, tall)
+    heights = boxes[:, 3] - boxes[:, 1]
+    # pixels down per pixel to the right
+    tilt = 0.0
+    # The second time, the tilt of the lines that were found first is known.
+    for _ in range(2):
+        lines = _lines(x, y - tilt * x, heights)
         steps = [np.diff(np.stack([x, y])[:, line]) for line in lines]
         across, down = np.concatenate(steps, axis=1)
         tilt = float(np.median(down / np.maximum(across, 1))) if len(across) else 0.0
     return sorted(lines, key=lambda line: float(np.mean(y[line] - tilt * x[line])))
 
 
-def _lines(x: Array, y: Array, tall: Array) -> list[list[int]]:
-    """Boxes by line, from their middles and heights (n,): each joins the best matching line."""
+def _lines(x: Array, y: Array, heights: Array) -> list[list[int]]:
+    """Boxes by line, from their centres and heights (n,): each joins the best matching line."""
     lines: list[list[int]] = []
     for i in np.argsort(x, kind="stable").tolist():
         last = [line[-1] for line in lines]
-        common = (tall[last] + tall[i]) / 2 - np.abs(y[last] - y[i])
-        share = common / np.minimum(tall[last], tall[i])
-        if lines and share.max() >= LEVEL:
+        overlap = (heights[last] + heights[i]) / 2 - np.abs(y[last] - y[i])
+        share = overlap / np.minimum(heights[last], heights[i])
+        if lines and share.max() >= LINE_OVERLAP:
             lines[int(share.argmax())].append(i)
         else:
             lines.append([i])

@@ -39,7 +39,7 @@ ONE = {"train-images": PUBLISHED["train-images"]}
 def impatient_and_online(monkeypatch):
     monkeypatch.setenv("NNMNIST_OFFLINE", "0")
     monkeypatch.setenv("NO_PROXY", "*")
-    monkeypatch.setattr(transfer, "LONGEST_WAIT", 0.01)
+    monkeypatch.setattr(transfer, "MAX_RETRY_WAIT", 0.01)
     monkeypatch.setattr(transfer, "BACKOFF", 0.01)
 
 
@@ -138,7 +138,7 @@ def test_a_server_that_recovers_is_asked_again(server, folder):
 
 def test_a_slow_but_steady_mirror_is_waited_for(server, folder, monkeypatch):
     monkeypatch.setattr(transfer, "READ_TIMEOUT", 0.3)
-    monkeypatch.setattr(transfer, "SLOWEST", 20)
+    monkeypatch.setattr(transfer, "MIN_SPEED", 20)
     monkeypatch.setattr(transfer, "CHUNK", 20)
 
     def slow(request):
@@ -249,7 +249,7 @@ def test_https_cannot_be_redirected_to_plain_http(folder, monkeypatch):
         response.raw = io.BytesIO()
         return response
 
-    monkeypatch.setattr(transfer, "_knock", lambda url: None)
+    monkeypatch.setattr(transfer, "_check_reachable", lambda url: None)
     monkeypatch.setattr(HTTPAdapter, "send", answer)
     with pytest.raises(DataUnavailable, match=r"No connection adapters .*elsewhere"):
         fetch(ONE, ["https://mirror.invalid"], folder)

@@ -37,7 +37,7 @@ def made(monkeypatch):
     """Puts a source of these labels in the place of MNIST."""
 
     def make(labels, n_classes):
-        monkeypatch.setitem(SOURCES, "mnist", lambda *_: source(labels, n_classes))
+        monkeypatch.setitem(SOURCES, "mnist", lambda **_: source(labels, n_classes))
 
     return make
 
@@ -95,13 +95,13 @@ def test_impossible_validation(made, validation, message):
 
 
 def test_the_fallback_answers_missing_data_alone(monkeypatch):
-    def unavailable(*_):
+    def unavailable(**_):
         raise DataUnavailable("no mirror")
 
-    def damaged(*_):
+    def damaged(**_):
         raise DataError("damaged")
 
-    monkeypatch.setitem(SOURCES, "synthetic", lambda *_: source([0, 1] * 20, 2))
+    monkeypatch.setitem(SOURCES, "synthetic", lambda **_: source([0, 1] * 20, 2))
     monkeypatch.setitem(SOURCES, "mnist", unavailable)
     notices = []
     splits = load_data(settings(fallback="synthetic", validation=4), notify=notices.append)

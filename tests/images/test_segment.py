@@ -3,7 +3,7 @@ import pytest
 
 from nnmnist.data import synthetic
 from nnmnist.images.prepare import NoInk, prepare
-from nnmnist.images.segment import join, line_up, segment
+from nnmnist.images.segment import join_parts, segment, sort_by_line
 
 from .photos import faint_on_dark_rules, page
 
@@ -115,7 +115,7 @@ def boxes_of(*boxes):
     ],
 )
 def test_parts_that_make_a_digit(parts, groups):
-    assert sorted(sorted(group) for group in join(*boxes_of(*parts))) == groups
+    assert sorted(sorted(group) for group in join_parts(*boxes_of(*parts))) == groups
 
 
 @pytest.mark.parametrize("tilt", [-0.1, 0, 0.1])
@@ -127,7 +127,7 @@ def test_tilted_lines_keep_their_order(tilt):
     line = np.array([1, 1, 1, 1, 1, 0, 0, 0])
     top = 60 * line + tilt * left
     boxes = np.stack([left, top, left + 30, top + 40], axis=1)
-    assert line_up(boxes) == [[5, 6, 7], [0, 1, 2, 3, 4]]
+    assert sort_by_line(boxes) == [[5, 6, 7], [0, 1, 2, 3, 4]]
 
 
 def test_a_blank_page_and_noise():

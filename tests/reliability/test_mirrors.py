@@ -23,7 +23,7 @@ FILE = {"images": Published(len(CONTENT), hashlib.sha256(CONTENT).hexdigest())}
 def server(monkeypatch):
     monkeypatch.setenv("NNMNIST_OFFLINE", "0")
     monkeypatch.setenv("NO_PROXY", "*")
-    monkeypatch.setattr(transfer, "LONGEST_WAIT", 0.01)
+    monkeypatch.setattr(transfer, "MAX_RETRY_WAIT", 0.01)
     with serve({"images": CONTENT}) as running:
         yield running
 
@@ -89,7 +89,7 @@ def test_the_audit_hook_detects_a_socket():
 def test_a_tampered_file_in_a_read_only_cache(real_mnist, monkeypatch):
     """Root may write anyway; if root runs the tests, only reading is tested."""
     monkeypatch.delenv("NNMNIST_DATA_DIR")
-    home = mnist._home()
+    home = mnist._cache_folder()
     home.mkdir(parents=True)
     for name in mnist.FILES:
         for file in (real_mnist / "mnist").glob(f"{name}*"):
@@ -107,4 +107,4 @@ def test_a_tampered_file_in_a_read_only_cache(real_mnist, monkeypatch):
     (home / "t10k-labels-idx1-ubyte").write_bytes(plain)
     result = nnmnist("data", "download")
     assert result.exit_code == 1
-    assert f"{home / 't10k-labels-idx1-ubyte'}: is not MNIST's, or damaged" in result.stderr
+    assert f"{home / 't10k-labels-idx1-ubyte'}: is damaged, or not a file of MNIST" in result.stderr

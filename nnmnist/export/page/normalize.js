@@ -1,8 +1,8 @@
-// A picture brought to one slant, width and height by the moments of its ink: nnmnist/model/normalize.py, of (784,) bytes.
+// A picture brought to one slant, width and height by the moments of its ink: nnmnist/images/normalize.py, of (784,) bytes.
 
 const [WIDTH, HEIGHT] = [3.6, 5.3]; // deviations of the ink, in pixels
-const [WIDER, TALLER] = [1.6, 1.5];
-const THIN = 0.1;
+const [MAX_STRETCH_X, MAX_STRETCH_Y] = [1.6, 1.5];
+const MIN_VARIANCE = 0.1;
 
 function normalized(pixels) {
   let [mass, mX, mY, mXX, mXY, mYY] = new Float64Array(6);
@@ -17,14 +17,14 @@ function normalized(pixels) {
   });
   if (mass === 0) return pixels;
   [mX, mY, mXX, mXY, mYY] = [mX, mY, mXX, mXY, mYY].map((sum) => sum / mass);
-  const [sXX, sXY, sYY] = [mXX - mX * mX, mXY - mX * mY, Math.max(mYY - mY * mY, THIN)];
-  const lean = sXY / sYY;
-  const kX = clip(WIDTH / Math.sqrt(Math.max(sXX - lean * sXY, THIN)), 1 / WIDER, WIDER);
-  const kY = clip(HEIGHT / Math.sqrt(sYY), 1 / TALLER, TALLER);
+  const [sXX, sXY, sYY] = [mXX - mX * mX, mXY - mX * mY, Math.max(mYY - mY * mY, MIN_VARIANCE)];
+  const slant = sXY / sYY;
+  const kX = clip(WIDTH / Math.sqrt(Math.max(sXX - slant * sXY, MIN_VARIANCE)), 1 / MAX_STRETCH_X, MAX_STRETCH_X);
+  const kY = clip(HEIGHT / Math.sqrt(sYY), 1 / MAX_STRETCH_Y, MAX_STRETCH_Y);
   return Float64Array.from(pixels, (_, at) => {
     const down = (Math.floor(at / SIDE) - SIDE / 2) / kY;
     const across = ((at % SIDE) - SIDE / 2) / kX;
-    return between(pixels, mX + lean * down + across, mY + down);
+    return between(pixels, mX + slant * down + across, mY + down);
   });
 }
 

@@ -1,6 +1,6 @@
-// A person's picture file as grey bytes: nnmnist/data/image.py, in a browser.
+// A person's picture file as grey bytes: nnmnist/images/reading.py, in a browser.
 
-const LIGHT = 200; // grey value of a border from which on even 28x28 pixels are no digit of MNIST's kind
+const LIGHT_BORDER = 200; // grey value of a border from which on even 28x28 pixels are no digit of MNIST's kind
 const LONGEST = 4096; // pixels of a side, all that phones allow; the browser makes a larger picture smaller
 
 // Resolves to an ImageBitmap, turned as its EXIF orientation says. Rejects what is no picture.
@@ -60,7 +60,7 @@ function digitOf(picture) {
 // Whether the border is nearer to the darkest pixel than to the lightest, and not light itself.
 function isLightOnDark(picture) {
   const [least, most] = [Math.min(...picture.pixels), Math.max(...picture.pixels)];
-  return borderOf(picture) < Math.min(LIGHT, (least + most) / 2);
+  return borderOf(picture) < Math.min(LIGHT_BORDER, (least + most) / 2);
 }
 
 // The median of the outermost pixels.

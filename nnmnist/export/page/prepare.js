@@ -1,35 +1,35 @@
-// nnmnist/data/prepare.py, step by step and by the same names: a picture of one digit, as MNIST's were made.
+// nnmnist/images/prepare.py, step by step and by the same names: a picture of one digit, as MNIST's were made.
 // Ink is { rows, columns, pixels } of numbers, from 0 up.
 
 const SIDE = 28;
 const BOX = 20;
-const WORK = 256; // pixels of the longer side at which a digit is looked for
-const SAMPLE = 100; // pixels of the longer side that are enough to find the light of the paper
-const PAPER = 0.55; // the part of a picture that is paper, at the least
-const FAINTEST = 12; // grey values by which ink must differ from paper, and five times the noise
-const SPECK = 0.08; // parts smaller than this share of the largest are dirt
-const LEAST = 0.001; // of the picture is ink
+const WORKING_SIDE = 256; // pixels of the longer side at which a digit is looked for
+const SAMPLE_SIDE = 100; // pixels of the longer side that are enough to find the light of the paper
+const MIN_PAPER = 0.55; // the part of a picture that is paper, at the least
+const MIN_CONTRAST = 12; // grey values by which ink must differ from paper, and five times the noise
+const MIN_PART = 0.08; // parts smaller than this share of the largest are dirt
+const MIN_INK = 0.001; // of the picture is ink
 const [THINNEST, THICKEST] = [2, 4.2]; // pixels of a line in the box, as they occur in MNIST
-const NOTHING = "no ink found: nothing stands out from the background";
+const NO_INK_FOUND = "no ink found: nothing stands out from the background";
 
 class NoInk extends Error {}
 
 // (784,) bytes, white on black, of a grey picture, dark on light or light on dark. Throws NoInk.
 function prepare(grey) {
-  const small = scaled(grey, Math.min(1, WORK / Math.max(grey.rows, grey.columns)));
+  const small = scaled(grey, Math.min(1, WORKING_SIDE / Math.max(grey.rows, grey.columns)));
   const { soft, mask } = find(flatten(small));
   const { labels, n } = components(soft);
   const sizes = new Float64Array(n);
   for (let at = 0; at < labels.length; at++) if (mask.pixels[at]) sizes[labels[at]]++;
-  const least = Math.max(1, SPECK * Math.max(...sizes));
+  const least = Math.max(1, MIN_PART * Math.max(...sizes));
   for (let at = 0; at < labels.length; at++) {
     if (sizes[labels[at]] < least) soft.pixels[at] = mask.pixels[at] = 0;
   }
-  return boxed(soft, mask);
+  return toMnistImage(soft, mask);
 }
 
 // (784,) bytes of the ink, 0 to 1, of a digit, and its mask.
-function boxed(soft, digit) {
+function toMnistImage(soft, digit) {
   const bytes = new Uint8Array(soft.pixels.map((each) => rint(255 * each)));
   return centre(fit(cutOut({ ...soft, pixels: bytes }, digit), thickness(digit)));
 }
@@ -52,8 +52,8 @@ function flatten({ rows, columns, pixels }) {
   }
   const side = moment < 0 ? -1 : 1;
   for (let at = 0; at < ink.length; at++) ink[at] = Math.max(side * ink[at], 0);
-  if (quantile(ink, 1 - LEAST / 2) < Math.max(FAINTEST, 5 * noise)) {
-    throw new NoInk(NOTHING);
+  if (quantile(ink, 1 - MIN_INK / 2) < Math.max(MIN_CONTRAST, 5 * noise)) {
+    throw new NoInk(NO_INK_FOUND);
   }
   if (side < 0) for (let at = 0; at < ink.length; at++) ink[at] /= Math.max(light[at], 1);
   return { rows, columns, pixels: ink };
@@ -63,7 +63,7 @@ const axis = (n) => Float64Array.from({ length: n }, (_, i) => (n === 1 ? -1 : (
 
 // The coefficients of 1, x, y, xx, xy, yy of the paper's brightness, and its noise, by least trimmed squares.
 function paperOf({ rows, columns, pixels }, ys, xs) {
-  const step = 1 + Math.floor(Math.max(rows, columns) / SAMPLE);
+  const step = 1 + Math.floor(Math.max(rows, columns) / SAMPLE_SIDE);
   const n = Math.ceil(rows / step) * Math.ceil(columns / step);
   const terms = Array.from({ length: 6 }, () => new Float64Array(n)); // of each pixel of the sample
   const values = new Float64Array(n);
@@ -85,7 +85,7 @@ function paperOf({ rows, columns, pixels }, ys, xs) {
   const fitted = new Float64Array(n);
   let [c, noise] = [[], 0];
   for (const count of [3, 3, 3, 6, 6, 6]) {
-    const limit = Math.max(quantile(difference, PAPER), 2.5 * noise);
+    const limit = Math.max(quantile(difference, MIN_PAPER), 2.5 * noise);
     const paper = upTo(limit, difference);
     c = leastSquares(terms.slice(0, count), values, paper);
     fitted.fill(0);
@@ -130,14 +130,14 @@ function dot(a, b) {
 
 // What is written: { soft, mask }, its ink with soft edges, 0 to 1, and the mask of its pixels; no lines, no border.
 function find({ rows, columns, pixels }) {
-  let { ink, threshold } = normal(pixels);
+  let { ink, threshold } = scaleInk(pixels);
   const faint = new Uint8Array(ink.length);
   for (let at = 0; at < ink.length; at++) faint[at] = ink[at] > threshold / 2 ? 1 : 0;
   const { labels, n } = components(withoutLines({ rows, columns, pixels: faint }));
   const inside = offBorder(labels, n, rows, columns);
   const written = labels.map((label) => (label ? inside[label] : 0));
   if (faint.some((each, at) => each > written[at])) {
-    ({ ink, threshold } = normal(ink.map((each, at) => (faint[at] > written[at] ? 0 : each))));
+    ({ ink, threshold } = scaleInk(ink.map((each, at) => (faint[at] > written[at] ? 0 : each))));
   }
   const soft = new Float64Array(ink.length);
   const mask = new Uint8Array(ink.length);
@@ -146,12 +146,12 @@ function find({ rows, columns, pixels }) {
     soft[at] = clip((ink[at] - threshold / 2) / (1 - threshold / 2), 0, 1);
     mask[at] = ink[at] > threshold ? 1 : 0;
   }
-  if (!mask.includes(1)) throw new NoInk(NOTHING);
+  if (!mask.includes(1)) throw new NoInk(NO_INK_FOUND);
   return { soft: { rows, columns, pixels: soft }, mask: { rows, columns, pixels: mask } };
 }
 
 // Ink with full ink as 1, however little of it there is, and the threshold that parts it from the paper.
-function normal(pixels) {
+function scaleInk(pixels) {
   let most = 0;
   for (const pixel of pixels) most = Math.max(most, pixel);
   const full = quantile(pixels.filter((each) => each > most / 4), 0.95);
@@ -168,7 +168,7 @@ function offBorder(labels, n, rows, columns) {
   inside[0] = 1;
   let ink = 0;
   for (let at = 0; at < labels.length; at++) if (labels[at] && inside[labels[at]]) ink++;
-  return ink >= LEAST * labels.length ? inside : inside.fill(1);
+  return ink >= MIN_INK * labels.length ? inside : inside.fill(1);
 }
 
 // The threshold in [0, 1] that parts values into two classes of the largest variance between (Otsu 1979).

@@ -1,4 +1,4 @@
-// nnmnist/data/regions.py: the connected parts of a mask. A mask is { rows, columns, pixels } of zeros and ones.
+// nnmnist/images/regions.py: the connected parts of a mask. A mask is { rows, columns, pixels } of zeros and ones.
 
 // The runs of a mask, stretches of a row without a gap, from the top left on: [{ row, first, length }].
 function runsOf({ rows, columns, pixels }) {

@@ -1,14 +1,14 @@
-// nnmnist/data/ruled.py: paper's own lines, straight, thin, and from one border of the picture to the other.
+// nnmnist/images/ruled.py: paper's own lines, straight, thin, and from one border of the picture to the other.
 
 const STEEPEST = 0.25; // how much a line may rise, in pixels a pixel
 const BROADEST = 1 / 30; // of the longer side of the picture
 const BORDER = 0.03; // a line as near to the border may be the bar of a 7 that was cut out closely
 const UNBROKEN = 0.9; // the least part of its way through the picture on which a line shows
-const RUNS = 4000; // that are enough to find the slope by
+const SAMPLE_RUNS = 4000; // that are enough to find the slope by
 
 // A mask of ink without the lines that paper is ruled with, down and across.
 function withoutLines(mask) {
-  const left = transposed(withoutDown(transposed(withoutDown(mask))));
+  const left = transposed(withoutVertical(transposed(withoutVertical(mask))));
   return left.pixels.some(Boolean) ? left : mask;
 }
 
@@ -21,7 +21,7 @@ function transposed({ rows, columns, pixels }) {
 }
 
 // A mask without the lines that run down it, each given by where it would meet the top: its level.
-function withoutDown(mask) {
+function withoutVertical(mask) {
   const { rows, columns } = mask;
   const broadest = Math.max(2, BROADEST * Math.max(rows, columns));
   const thin = runsOf(mask).filter((run) => run.length <= broadest);
@@ -42,7 +42,7 @@ function withoutDown(mask) {
 
 // The slope at which the middles of runs gather on fewest levels: the largest sum of squared counts.
 function slopeOf(runs, rows) {
-  const step = Math.floor(runs.length / RUNS) + 1;
+  const step = Math.floor(runs.length / SAMPLE_RUNS) + 1;
   const some = runs.filter((_, i) => i % step === 0);
   const delta = -STEEPEST + 1 / rows + STEEPEST; // as np.arange rounds it
   let [most, best] = [-1, 0];
