@@ -41,7 +41,11 @@ def test_a_huge_learning_rate_is_reported_with_step_rate_and_array(tiny_config, 
     assert re.search(r"epoch \d+", error)
     assert re.search(r"step \d+ of \d+|last step", error)
     assert re.search(r"the learning rate was [-+.e\d]+, lower training.learning_rate", error)
-    assert re.search(r"the first value that is not finite: (W\d|b\d|h\d|z)|Error: (W\d|b\d|velocity|m|v) is", error)
+    assert re.search(
+        r"the first value that is not finite: (W\d|b\d|h\d|z)|Error: "
+        r"(W\d|b\d|velocity|m|v) is",
+        error,
+    )
     assert_complete("run")
 
 
@@ -64,7 +68,9 @@ def test_the_best_checkpoint_is_untouched(tiny_config):
     result = nnmnist("train", "--resume", "run", "--epochs", "4", "-q")
     assert result.exit_code == 1
     assert "the cost is no longer finite in epoch 4, step 1 of 15; " in result.stderr
-    assert "(the first value that is not finite: h1)" in result.stderr  # the weights are huge, but finite
+    assert (
+        "(the first value that is not finite: h1)" in result.stderr
+    )  # the weights are huge, but finite
     assert Path("run/best.npz").read_bytes() == best
 
 
