@@ -1,8 +1,9 @@
 #!/usr/bin/env bash
-# The same grid on several machines, by GNU parallel over ssh. Each needs nnmnist on its PATH; nothing is shared.
-#   bash parallel.sh HOSTS [CONFIG [FOLDER]]     HOSTS: 4/anna,2/me@otto,2/: for four trainings at once on anna, two on
-#                                                otto as another user, and two on this machine
-# CONFIG is a recipe, or a file that all have. A run comes back here as a tar file. Run again after a stop, it goes on.
+# The same grid on several machines, with GNU parallel over ssh.
+#   bash parallel.sh HOSTS [CONFIG [FOLDER]]
+# HOSTS such as 4/anna,2/me@otto,2/: means four trainings at a time on anna, two on otto as the user
+# me, and two on this machine. Each machine needs nnmnist on its PATH; they share nothing else.
+# CONFIG is a recipe, or a file on all of them. Runs come back as tar files. Run again to resume.
 set -o pipefail
 config=${2:-mnist}
 folder=${3:-runs/grid}
@@ -10,9 +11,10 @@ mkdir -p "$folder"
 
 run="$folder/rate-{1}-width-{2}"
 {
-    tar -cf - -T /dev/null # for tar wants an archive, even if all is done already
+    tar -cf - -T /dev/null # tar needs an archive, even if all runs are finished
     parallel --sshlogin "$1" --joblog "$folder/jobs.log" --resume-failed "
-        nnmnist train --config '$config' --set training.learning_rate={1} --set 'model.hidden=[{2}]' \
+        nnmnist train --config '$config' \
+            --set training.learning_rate={1} --set 'model.hidden=[{2}]' \
             --output '$run' --resume --threads 1 --quiet --json >&2
         code=\$?; tar -cf - '$run'; exit \$code
     " ::: 0.1 0.2 0.4 ::: 64 128 256
