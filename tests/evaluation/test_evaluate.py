@@ -154,7 +154,7 @@ def test_probabilities_of_an_ensemble_are_the_mean():
     np.testing.assert_allclose(probabilities(members, data), mean, rtol=1e-5, atol=1e-7)
 
 
-def test_the_surest_mistakes_by_hand():
+def test_the_most_confident_mistakes_by_hand():
     p = np.array([[0.9, 0.1], [0.6, 0.4], [0.2, 0.8], [0.3, 0.7], [0.0, 1.0]])
     assert most_confident_mistakes(p, np.array([0, 1, 0, 0, 1])).tolist() == [2, 3, 1]
     assert most_confident_mistakes(p, p.argmax(axis=1)).tolist() == []

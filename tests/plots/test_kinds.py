@@ -253,7 +253,7 @@ def test_mistakes_have_captions_and_tell_how_many_there_are():
     figure = plot_mistakes(images, [f"test {i}" for i in range(12)], 34)
     said = words(figure).split(" | ")
     assert {f"test {i}" for i in range(12)} <= set(said)
-    assert "the surest 12 of 34 mistakes" in said
+    assert "the 12 most confident of 34 mistakes" in said
     for axes, image in zip(figure.axes, images, strict=False):
         np.testing.assert_array_equal(axes.images[0].get_array(), image)
 

@@ -112,7 +112,7 @@ def test_every_count_leads_to_its_pictures(run, evaluation):
             assert all(int(index) % 3 == true for index, _, _ in labels)  # as the tiny data is made
 
 
-def test_the_surest_mistakes_are_those_of_evaluate(run, evaluation):
+def test_the_most_confident_mistakes_are_those_of_evaluate(run, evaluation):
     found = re.findall(r'aria-label="(\d+): is', section(report(run), "Most confident mistakes"))
     assert list(map(int, found)) == [error["index"] for error in evaluation["errors"]]
 
