@@ -162,6 +162,7 @@ class Workers:
                     self._fork(rank, mask)
             finally:
                 signal.pthread_sigmask(signal.SIG_SETMASK, mask)
+            self.group.barrier()  # a child that still starts would make the machine look busy
         except BaseException:
             self.__exit__()
             raise
@@ -202,6 +203,7 @@ class Workers:
             self.group.check_alive = self._check_parent
             self.group.start(rank)
             shard = Shard(self.descent, self.group)
+            self.group.barrier()
             while number := os.read(pipe, 8):
                 shard.epoch(int.from_bytes(number, "little"))
             status = 0
