@@ -108,7 +108,8 @@ def test_values_that_do_not_go_together_are_named_with_their_lines(sweep_file):
          "2]}}", "expected a list of whole numbers"),
         ("model.hidden: {layers: [1, 2], width: [0]}", "tune.yaml:2: model.hidden[0]: expected a "
         "whole number >= 1"),
-        ("model.hidden: {layers: [-1, 2], width: [4]}", "found -1"),
+        ("model.hidden: {layers: [-1, 2], width: [4]}", "expected two whole numbers >= 0, such as "
+        "[1, 3], found -1"),
         ("data.validation: [20, 60]", "tune.yaml:2: space.data.validation: must be the same for "
                                       "all "
             "trials"),
