@@ -56,7 +56,7 @@ class Network:
         self.dense = [layer for layer in self.layers if isinstance(layer, Dense)]
         self.n_weights = sum(layer.n_out * layer.n_in for layer in self.dense)
         self.theta = np.zeros(self.n_weights + sum(layer.n_out for layer in self.dense), self.dtype)
-        self.grad, self._penalty = np.zeros_like(self.theta), np.zeros_like(self.theta)
+        self.grad, self._penalty = np.zeros_like(self.theta), np.zeros(self.n_weights, self.dtype)
         self.W, self.b = self.views(self.theta)
         self.dW, self.db = self.views(self.grad)
         for l, layer in enumerate(self.dense):
@@ -123,8 +123,8 @@ class Network:
                 break  # dJ/dx is of no use here
             delta = layer.backward(delta)
         if weight_decay:
-            penalty = np.multiply(self.theta, weight_decay, out=self._penalty)
-            self.grad[: self.n_weights] += penalty[: self.n_weights]
+            np.multiply(self.theta[: self.n_weights], weight_decay, out=self._penalty)
+            self.grad[: self.n_weights] += self._penalty
         return costs, p
 
     def logits(self, x: Array) -> Array:

@@ -185,6 +185,11 @@ def test_a_machine_is_busy_where_others_run_all_the_time(monkeypatch, running, c
     assert is_busy(cores) is busy
 
 
+def test_a_machine_that_hides_its_load_is_not_busy(monkeypatch, tmp_path):
+    monkeypatch.setattr(workers_module, "PROC_STAT", tmp_path / "missing")
+    assert not is_busy(os.cpu_count())
+
+
 def test_the_number_of_blas_threads_is_restored():
     before = blas_threads()
     trained(2, (30, 8, 4), Settings())
