@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
-from nnmnist.config.messages import explain, is_clash, is_structural
+from nnmnist.config.messages import explain, is_conflict, is_structural
 from nnmnist.config.schema import Config
 from nnmnist.config.yaml import (
     MAX_DEPTH,
@@ -69,7 +69,7 @@ def faults_of(override: Override) -> list[Fault]:
     document = _override(override)
     if document.tree is None:
         return document.faults
-    errors = [error for error in _errors(document.tree) if not is_clash(error)]
+    errors = [error for error in _errors(document.tree) if not is_conflict(error)]
     return document.faults + [
         fault for each in errors for fault in explain(each, document.tree, json_schema())
     ]
@@ -189,8 +189,8 @@ def _combine(documents: Sequence[Document]) -> Config:
             errors += [(error, document.tree) for error in found]
             merged = merged.merged(_without(document.tree, found))
     found = _errors(merged)
-    clashes = _errors(_without(merged, found)) if found else []  # among the valid values
-    errors += [(error, merged) for error in found + clashes]
+    conflicts = _errors(_without(merged, found)) if found else []  # among the valid values
+    errors += [(error, merged) for error in found + conflicts]
     if errors:
         shape = json_schema()
         faults += [fault for error, tree in errors for fault in explain(error, tree, shape)]

@@ -31,7 +31,7 @@ _EXAMPLES = {"integer": "1000", "number": "0.5 or 1e-3"}
 _ITEMS = {"integer": int, "string": str}
 
 
-class Clash(ValueError):
+class Conflict(ValueError):
     """Values that are allowed alone, but not together.
 
     Args:
@@ -48,17 +48,17 @@ def is_structural(error: ErrorDetails) -> bool:
     return error["type"] in ("extra_forbidden", "model_type")
 
 
-def is_clash(error: ErrorDetails) -> bool:
+def is_conflict(error: ErrorDetails) -> bool:
     """Whether values are allowed alone, but not together."""
-    return isinstance(error.get("ctx", {}).get("error"), Clash)
+    return isinstance(error.get("ctx", {}).get("error"), Conflict)
 
 
 def explain(error: ErrorDetails, tree: Node, schema: Schema) -> Iterator[Fault]:
     """The faults of one pydantic error about `tree`; `schema` is that of the whole config."""
     if error["type"] == "extra_forbidden":
         yield _unknown_key([str(part) for part in error["loc"]], tree, schema)
-    elif "ctx" in error and isinstance(clash := error["ctx"].get("error"), Clash):
-        for path, problem in clash.faults:
+    elif "ctx" in error and isinstance(conflict := error["ctx"].get("error"), Conflict):
+        for path, problem in conflict.faults:
             yield Fault(_follow(tree, path.split(".")).place, problem, path)
     else:
         yield _invalid_value(error["loc"], tree, schema)

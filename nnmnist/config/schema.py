@@ -16,7 +16,7 @@ from pydantic import (
 )
 from pydantic_core import core_schema
 
-from nnmnist.config.messages import Clash
+from nnmnist.config.messages import Conflict
 from nnmnist.data import toy
 from nnmnist.data.sources import SOURCES
 from nnmnist.model.activations import ACTIVATIONS
@@ -241,14 +241,14 @@ class Config(Section):
     @model_validator(mode="after")
     def _no_clash(self) -> Config:
         if faults := _clashes(self):
-            raise Clash(faults)
+            raise Conflict(faults)
         return self
 
 
 def _clashes(config: Config) -> list[tuple[str, str]]:
     """The keys whose values are allowed alone but not together, and what to do.
 
-    No default clashes with anything: the user has given each key that is named.
+    No default conflicts with anything: the user has given each key that is named.
     """
     return [*_data_clashes(config), *_model_clashes(config), *_training_clashes(config)]
 

@@ -20,7 +20,7 @@ from nnmnist.errors import printable
 MAX_SIZE = 1_000_000
 MAX_NODES = 10_000
 MAX_DEPTH = 20
-# Limit of `undump`: too few characters to nest deeply enough for harm.
+# Limit of `parse_dumped`: too few characters to nest deeply enough for harm.
 MAX_DUMPED = 4_000
 
 _TAG = "tag:yaml.org,2002:"
@@ -152,7 +152,7 @@ def dump_yaml(data: Mapping[str, Any]) -> str:
     return yaml.dump(data, Dumper=_Dumper, sort_keys=False, allow_unicode=True, width=float("inf"))
 
 
-def undump(text: str) -> Any:
+def parse_dumped(text: str) -> Any:
     """Read what `dump_yaml` wrote, with PyYAML's C parser, seven times as fast as `compose`.
 
     Raises ValueError for a text that may be other YAML; use `compose` for it.

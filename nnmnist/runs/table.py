@@ -15,7 +15,7 @@ from typing import Any
 
 from nnmnist.config.loading import flatten, load_config
 from nnmnist.config.schema import Config
-from nnmnist.config.yaml import compose, undump
+from nnmnist.config.yaml import compose, parse_dumped
 from nnmnist.errors import ConfigError, DataError
 from nnmnist.runs import lock, metrics
 from nnmnist.runs.directory import FAILURE
@@ -212,7 +212,7 @@ def _read_config(file: Path) -> Config:
     text = file.read_text(encoding="utf-8", errors="replace")
     # the fast way, for text that this program wrote
     with suppress(ValueError):
-        return Config.model_validate(undump(text))
+        return Config.model_validate(parse_dumped(text))
     return load_config(file)  # its errors name the line
 
 

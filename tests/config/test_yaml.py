@@ -8,7 +8,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from nnmnist.config import yaml
-from nnmnist.config.yaml import Node, Place, compose, dump_yaml, undump
+from nnmnist.config.yaml import Node, Place, compose, dump_yaml, parse_dumped
 from nnmnist.errors import printable
 
 # No time limits: the machines that run the tests are busy.
@@ -328,18 +328,18 @@ def test_compose_reads_what_dump_yaml_writes(data: dict[str, Any]) -> None:
         st.sampled_from(["a", "b", "name"]), st.one_of(SCALARS, st.lists(SCALARS, max_size=4))
     )
 )
-def test_undump_reads_the_same_or_refuses(data: dict[str, Any]) -> None:
+def test_parse_dumped_reads_the_same_or_refuses(data: dict[str, Any]) -> None:
     with suppress(ValueError):
-        assert repr(undump(dump_yaml(data))) == repr(data)
+        assert repr(parse_dumped(dump_yaml(data))) == repr(data)
 
 
-def test_undump_reads_a_dumped_config() -> None:
+def test_parse_dumped_reads_a_dumped_config() -> None:
     data = {
         "seed": 1,
         "data": {"name": "mnist", "path": None},
         "training": {"rate": 1e-5, "on": True, "w": [64, 8]},
     }
-    assert repr(undump("# numpy: 2.0\n" + dump_yaml(data))) == repr(data)
+    assert repr(parse_dumped("# numpy: 2.0\n" + dump_yaml(data))) == repr(data)
 
 
 @pytest.mark.parametrize(
@@ -355,9 +355,9 @@ def test_undump_reads_a_dumped_config() -> None:
         "[" * 3999,
     ],
 )
-def test_undump_refuses_everything_else(text: str) -> None:
+def test_parse_dumped_refuses_everything_else(text: str) -> None:
     with pytest.raises(ValueError, match="dump_yaml did not write this"):
-        undump(text)
+        parse_dumped(text)
 
 
 def test_merged_combines_mappings_and_replaces_other_values() -> None:
