@@ -239,21 +239,21 @@ class Config(Section):
     training: TrainingConfig = TrainingConfig()
 
     @model_validator(mode="after")
-    def _no_clash(self) -> Config:
-        if faults := _clashes(self):
+    def _no_conflict(self) -> Config:
+        if faults := _conflicts(self):
             raise Conflict(faults)
         return self
 
 
-def _clashes(config: Config) -> list[tuple[str, str]]:
+def _conflicts(config: Config) -> list[tuple[str, str]]:
     """The keys whose values are allowed alone but not together, and what to do.
 
     No default conflicts with anything: the user has given each key that is named.
     """
-    return [*_data_clashes(config), *_model_clashes(config), *_training_clashes(config)]
+    return [*_data_conflicts(config), *_model_conflicts(config), *_training_conflicts(config)]
 
 
-def _data_clashes(config: Config) -> Iterator[tuple[str, str]]:
+def _data_conflicts(config: Config) -> Iterator[tuple[str, str]]:
     data, model = config.data, config.model
     if data.path is not None:
         if data.name != "mnist":
@@ -271,13 +271,13 @@ def _data_clashes(config: Config) -> Iterator[tuple[str, str]]:
         yield "data.name", f"{problem}; set model.output to linear, sigmoid or relu"
 
 
-def _model_clashes(config: Config) -> Iterator[tuple[str, str]]:
+def _model_conflicts(config: Config) -> Iterator[tuple[str, str]]:
     if config.model.dropout > 0 and not config.model.hidden:
         hint = "add a hidden layer, or remove it"
         yield "model.dropout", f"needs hidden layers, but model.hidden is []; {hint}"
 
 
-def _training_clashes(config: Config) -> Iterator[tuple[str, str]]:
+def _training_conflicts(config: Config) -> Iterator[tuple[str, str]]:
     data, model, training = config.data, config.model, config.training
     if training.label_smoothing and model.output != "softmax":
         problem = f"needs model.output: softmax, not {model.output}"
