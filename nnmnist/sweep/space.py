@@ -1,8 +1,8 @@
 """The values of a key in a sweep: one of a list, a range, or the widths of some layers.
 
-    training.momentum: [0, 0.9]                          one of these
-    training.learning_rate: {log_uniform: [1e-3, 1]}     also uniform and integer, with both ends
-    model.hidden: {layers: [1, 3], width: [64, 128]}     one to three layers, each with its own width
+    training.momentum: [0, 0.9]                       one of these
+    training.learning_rate: {log_uniform: [1e-3, 1]}  also uniform and integer, with both ends
+    model.hidden: {layers: [1, 3], width: [64, 128]}  one to three layers, each with its own width
 
 Optuna knows a value by its dotted key, and the widths as `model.hidden.layers`, `model.hidden.1`,
 `model.hidden.2`, ...
