@@ -60,6 +60,7 @@ def fit(
     epochs_done: int = 0,
     on_progress: OnProgress | None = None,
     cores: int = 1,
+    processes: int | None = None,
 ) -> Generator[Epoch, None, None]:
     """Train `network` in place and yield a record after each epoch.
 
@@ -74,6 +75,7 @@ def fit(
         on_progress: is called after each step.
         cores: number of cores to use. With more than one, large trainings use several processes,
             see `nnmnist.training.parallel`, and BLAS has one thread until the last epoch.
+        processes: number of processes; None takes as many as pay (`parallel.process_count`).
 
     Raises:
         TrainingError: the cost is no longer finite; the message names epoch, step and learning
@@ -83,7 +85,10 @@ def fit(
     if optimizer is None:
         optimizer = make_optimizer(network, settings)
     last = settings.epochs if optimizer else 1
-    with _trainer(network, train, settings, seed, optimizer, on_progress, cores) as trainer:
+    trainer_context = _trainer(
+        network, train, settings, seed, optimizer, on_progress, cores, processes
+    )
+    with trainer_context as trainer:
         for number in range(epochs_done + 1, last + 1):
             started = time.perf_counter()
             result = trainer.epoch(number)
@@ -110,6 +115,7 @@ def _trainer(
     optimizer: Optimizer | None,
     on_progress: OnProgress | None,
     cores: int,
+    processes: int | None,
 ) -> AbstractContextManager[Trainer]:
     """A context with what trains one epoch after the other."""
     y = targets(network.output, train)
@@ -121,7 +127,7 @@ def _trainer(
     size = len(train) if settings.batch_size == "full" else settings.batch_size
     batches = Batches(train, size, y)
     descent = Descent(network, optimizer, batches, settings, seed, on_progress)
-    return parallel.on_cores(descent, cores)
+    return parallel.on_cores(descent, cores, processes)
 
 
 def _validate(

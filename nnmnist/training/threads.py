@@ -14,6 +14,8 @@ CPU_QUOTA = Path("/sys/fs/cgroup/cpu.max")  # of a container on Linux (cgroup v2
 
 @cache
 def _blas() -> ThreadpoolController:
+    import numpy  # noqa: F401  # only libraries that are loaded are found
+
     controller: ThreadpoolController = ThreadpoolController().select(user_api="blas")
     return controller
 
@@ -21,6 +23,18 @@ def _blas() -> ThreadpoolController:
 def blas_threads() -> int:
     """The number of threads of NumPy's BLAS; 1 if it is not known."""
     return max((int(pool["num_threads"]) for pool in _blas().info()), default=1)
+
+
+def blas_kernel() -> str:
+    """NumPy's BLAS, its version and its kernel, such as "openblas 0.3.30 Zen", or "unknown".
+
+    Another kernel rounds otherwise. OpenBLAS chooses one for the processor; the variable
+    OPENBLAS_CORETYPE chooses another.
+    """
+    keys = "internal_api", "version", "architecture"
+    # Other packages, such as SciPy, load a BLAS of their own.
+    pools = sorted(_blas().info(), key=lambda pool: "numpy" not in pool.get("filepath", ""))
+    return " ".join(str(pools[0][key]) for key in keys if pools[0].get(key)) if pools else "unknown"
 
 
 def available_cores() -> int:

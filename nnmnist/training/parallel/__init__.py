@@ -18,7 +18,10 @@ import platform
 import sys
 from contextlib import AbstractContextManager, nullcontext
 
+from nnmnist.config.schema import TrainingConfig
+from nnmnist.data.examples import Examples
 from nnmnist.model.network import Network
+from nnmnist.model.solvers import SOLVERS
 from nnmnist.training.descent import Descent
 from nnmnist.training.parallel.workers import Workers
 
@@ -31,11 +34,38 @@ AVAILABLE = sys.platform == "linux" and platform.machine() == "x86_64"
 STEP, EPOCH, UNITS = 500_000, 2_000_000_000, 32
 
 
-def on_cores(descent: Descent, cores: int) -> AbstractContextManager[Descent | Workers]:
-    """A context with what trains one epoch after the other: workers where they pay."""
+def on_cores(
+    descent: Descent, cores: int, processes: int | None = None
+) -> AbstractContextManager[Descent | Workers]:
+    """A context with what trains one epoch after the other.
+
+    Args:
+        descent: the training of the whole network.
+        cores: number of cores to use.
+        processes: number of processes; None takes as many as pay.
+    """
     batches = descent.batches
-    count = worker_count(descent.network, batches.size, len(batches.examples), cores)
-    return Workers(descent, count) if count > 1 else nullcontext(descent)
+    if processes is None:
+        processes = worker_count(descent.network, batches.size, len(batches.examples), cores)
+    return Workers(descent, processes) if processes > 1 else nullcontext(descent)
+
+
+def process_count(network: Network, train: Examples, settings: TrainingConfig, cores: int) -> int:
+    """The number of processes with which `fit` trains if it is not told another one.
+
+    The last bits of a result depend on it.
+
+    Args:
+        network: the network to train.
+        train: the examples to learn from.
+        settings: the section `training` of a config.
+        cores: number of cores to use.
+    """
+    if settings.optimizer in SOLVERS:
+        return 1
+    n = len(train)
+    size = n if settings.batch_size == "full" else min(settings.batch_size, n)
+    return worker_count(network, size, n, cores)
 
 
 def worker_count(network: Network, batch_size: int, n_examples: int, cores: int) -> int:

@@ -340,3 +340,35 @@ def test_no_process_is_left_when_training_stops_early(monkeypatch):
 def test_there_are_as_many_workers_as_pay(monkeypatch, sizes, batch, examples, cores, workers):
     monkeypatch.undo()
     assert parallel.worker_count(Network(sizes), batch, examples, cores) == workers
+
+
+@pytest.mark.parametrize(("batch_size", "count"), [(64, 2), ("full", 2), (1, 1)])
+def test_the_number_of_processes_is_known_before(monkeypatch, batch_size, count):
+    monkeypatch.setattr(parallel, "STEP", 1000)
+    forked, fork = [], os.fork
+    monkeypatch.setattr(os, "fork", lambda: forked.append(fork()) or forked[-1])
+    network, data, settings = Network((30, 8, 4)), examples(), Settings(batch_size=batch_size)
+    list(fit(network, data, data, settings, cores=2))
+    assert parallel.process_count(network, data, settings, 2) == 1 + len(forked) == count
+
+
+def test_a_solver_needs_one_process():
+    settings = Settings(optimizer="least_squares")
+    assert parallel.process_count(Network((30, 8, 4)), examples(), settings, 2) == 1
+
+
+def test_a_given_number_of_processes_gives_its_bits(monkeypatch):
+    """Although another number would be chosen."""
+
+    def theta(cores, processes=None):
+        network, data = Network((30, 40, 4)), examples()
+        network.initialize(np.random.default_rng(1))
+        list(fit(network, data, data, Settings(), cores=cores, processes=processes))
+        return network.theta.tobytes()
+
+    one, two, three = (theta(cores) for cores in (1, 2, 3))
+    assert len({one, two, three}) == 3
+    assert theta(3, processes=1) == one
+    assert theta(2, processes=3) == three
+    monkeypatch.setattr(parallel, "STEP", 1_000_000_000)
+    assert theta(3, processes=2) == two
