@@ -36,6 +36,7 @@ from nnmnist.types import Array
 
 FORMAT = 1
 MAGIC = b"PK\x03\x04"
+MAX_DOCUMENT = 16_000_000  # bytes that `read_document` reads
 # What NumPy writes for a C-ordered array; nothing else is read.
 _HEADER = re.compile(
     r"\{'descr': '(<f4|<f8|<i8|<U\d{1,7})', 'fortran_order': False, "
@@ -52,6 +53,8 @@ class Checkpoint:
     document: dict[str, Any]
     # State by name; empty if no training can resume from this file.
     optimizer: dict[str, Array] = field(default_factory=dict)
+    # Of the contents.
+    sha256: str = ""
 
     @property
     def classes(self) -> tuple[str, ...]:
@@ -65,7 +68,7 @@ def save(
     classes: Sequence[str],
     facts: dict[str, Any] | None = None,
     optimizer: Optimizer | None = None,
-) -> None:
+) -> str:
     """Write a checkpoint, completely or not at all.
 
     Args:
@@ -74,6 +77,9 @@ def save(
         classes: the name of each class; empty for regression.
         facts: what to add to the document, as JSON: image_shape, config, data, metrics, ...
         optimizer: an optimizer whose state is saved too, to resume the training.
+
+    Returns:
+        The SHA-256 of the contents, as `Checkpoint.sha256`.
 
     Raises:
         OSError: the file cannot be written; an existing one is as before.
@@ -97,8 +103,10 @@ def save(
         document["image_shape"] = list(network.image_shape)
     text = json.dumps(document, allow_nan=False)
     arrays["document"] = np.array(text)
-    arrays["sha256"] = np.array(_digest(arrays))
+    digest = _digest(arrays)
+    arrays["sha256"] = np.array(digest)
     write_atomic(Path(path), _pack(arrays))
+    return digest
 
 
 def load(path: Path | str) -> Checkpoint:
@@ -132,6 +140,29 @@ def load(path: Path | str) -> Checkpoint:
         raise CheckpointError(
             f"{path}: damaged ({error!r:.200}); use another copy, or train again"
         ) from error
+
+
+def read_document(path: Path) -> dict[str, Any]:
+    """The document of a checkpoint alone; the arrays are neither read nor checked.
+
+    Raises:
+        CheckpointError: the file is missing, or has no document that can be read.
+    """
+    try:
+        if not path.is_file():
+            raise _Fault(_why_no_file(path))
+        with zipfile.ZipFile(path) as archive:
+            member = archive.getinfo("document.npy")
+            if member.compress_type != zipfile.ZIP_STORED or member.file_size > MAX_DOCUMENT:
+                raise _Fault("its document is compressed or too large")
+            document: dict[str, Any] = json.loads(
+                str(_array(member.filename, archive.read(member)))
+            )
+    except Exception as error:  # zipfile and json raise many types for damaged files
+        raise CheckpointError(f"{path}: cannot be read: {error!r:.200}") from None
+    if not isinstance(document, dict):
+        raise CheckpointError(f"{path}: its document is not a mapping")
+    return document
 
 
 def _why_no_file(path: Path) -> str:
@@ -252,7 +283,7 @@ def _rebuild(arrays: dict[str, Array]) -> Checkpoint:
     for name, array in {**network.parameters(), **state}.items():
         if not np.isfinite(array).all():
             raise _Fault(f"{name} has values that are not finite")
-    return Checkpoint(network, document, state)
+    return Checkpoint(network, document, state, str(arrays["sha256"]))
 
 
 def _check_shapes(arrays: dict[str, Array], sizes: tuple[int, ...], dtype: np.dtype[Any]) -> None:

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import os
 import secrets
+import stat
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from functools import partial
 from pathlib import Path
 from typing import BinaryIO
+
+from nnmnist.errors import DataError
 
 
 def write_atomic(path: Path, data: bytes | Callable[[BinaryIO], object]) -> None:
@@ -39,6 +42,26 @@ def write_atomic(path: Path, data: bytes | Callable[[BinaryIO], object]) -> None
     with _named(path):
         _all_or_nothing(write, partial(temporary.unlink, missing_ok=True))
     _sync_folder(path.parent)
+
+
+def read_regular(path: Path, limit: int) -> bytes:
+    """The content of a regular file of at most `limit` bytes.
+
+    Reading another kind of file, such as a named pipe or a device, might block or never end.
+
+    Raises:
+        DataError: it is no regular file, or is too large.
+        OSError: it is missing, or cannot be read.
+    """
+    # Opening a named pipe would wait for a writer without O_NONBLOCK, which Windows lacks.
+    flags = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
+    with os.fdopen(os.open(path, flags), "rb") as file:
+        if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
+            raise DataError(f"{path}: is not a regular file; remove it")
+        content = file.read(limit + 1)
+    if len(content) > limit:
+        raise DataError(f"{path}: has more than {limit:,} bytes; remove it")
+    return content
 
 
 def append(path: Path, data: bytes) -> None:

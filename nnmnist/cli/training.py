@@ -48,14 +48,16 @@ def train_and_report(
     Returns:
         The summary of the run, and its data; None instead of data if the run was already finished.
     """
-    existing = directory or output
-    if existing and not options.force and (summary := finished_summary(existing, wanted)):
-        if not options.quiet:
-            notice(f"{existing}: already finished with this config; nothing to do")
-        return summary, None
     splits = load_data(wanted.data, wanted.seed, options.data_dir, notice)
+    existing = directory or output
+    if existing and not options.force and (summary := finished_summary(existing, wanted, splits)):
+        if not options.quiet:
+            notice(f"{existing}: already finished with this config and data; nothing to do")
+        return summary, None
     if directory:
         run = reopen_run(directory, wanted)
+        if options.threads is None:
+            run.restore_threads()
     else:
         run = create_run(wanted, name, output, options.force)
     if not options.quiet:

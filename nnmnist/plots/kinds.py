@@ -25,8 +25,10 @@ from nnmnist.plots.mistakes import MOST_MISTAKES, mistakes
 from nnmnist.plots.weights import weights
 from nnmnist.runs import history, table
 from nnmnist.runs.data import load_splits
+from nnmnist.runs.entry import RunData, read_all, read_data
+from nnmnist.runs.facts import data_facts, is_same_data
 from nnmnist.runs.history import History
-from nnmnist.runs.table import Scores
+from nnmnist.runs.summary import Scores, score
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -64,6 +66,11 @@ class Subject:
                 "or name the runs in it"
             )
         return history.read(self.directory, self.name)
+
+    @cached_property
+    def data(self) -> RunData | None:
+        """The data that the run was trained on; None before its first epoch is complete."""
+        return read_data(self.directory)
 
     @cached_property
     def best(self) -> Checkpoint:
@@ -113,7 +120,21 @@ def draw(subjects: Sequence[Subject], kind: str | None = None) -> Iterator[tuple
 
 
 def _curves(runs: Sequence[Subject]) -> Figure:
-    return curves([run.history for run in runs])
+    histories = [run.history for run in runs]
+    first = runs[0]
+    for run in runs[1:]:
+        _require_same_data(run.directory, run.data, first.directory, first.data)
+    return curves(histories)
+
+
+def _require_same_data(
+    path: Path, data: RunData | None, first_path: Path, first: RunData | None
+) -> None:
+    if data and first and data.id != first.id:
+        raise PlotError(
+            f"{path}: was trained on {data.title}, but {first_path} on {first.title}; draw runs on "
+            "different data one by one"
+        )
 
 
 def _weights(runs: Sequence[Subject]) -> Figure:
@@ -169,7 +190,7 @@ def _fit(runs: Sequence[Subject]) -> Figure:
     for run in runs:
         # before the data is read
         require_line(run.best.network)
-        if run.splits.identity != first.splits.identity:
+        if not is_same_data(data_facts(run.splits), data_facts(first.splits)):
             raise PlotError(
                 f"{run.directory}: was trained on other data than {first.directory}; "
                 "draw them one by one"
@@ -179,13 +200,15 @@ def _fit(runs: Sequence[Subject]) -> Figure:
 
 def _sweep(runs: Sequence[Subject]) -> Figure:
     folder = _only(runs)
-    entries = table.read_all(folder.directory)[0]
+    entries = read_all(folder.directory)[0]
     finished = [entry for entry in entries if entry.state == "done" and entry.validation]
     if len(finished) < 2:
         raise PlotError(
             f"{folder.directory}: a sweep is a folder with two or more finished runs that have "
             "validation scores; name such a folder"
         )
+    for entry in finished[1:]:
+        _require_same_data(entry.path, entry.data, finished[0].path, finished[0].data)
     swept = [key for key in table.changed(finished) if key != "seed"]
     keys = _chosen_keys(folder, table.config_keys(finished)) or swept
     if not keys:
@@ -195,17 +218,12 @@ def _sweep(runs: Sequence[Subject]) -> Figure:
             f"{folder.directory}: its runs differ in {len(swept)} keys ({', '.join(swept)}); "
             "choose one or two of them with --key"
         )
-    names, points = set(), []
+    name, points = "", []
     for row in table.group_by_seed(finished):
         assert row.validation is not None
-        name, score, sd = _axis_score(row.validation)
-        names.add(name)
-        points.append(sweep.Point(tuple(row.settings.get(key) for key in keys), score, sd))
-    if len(names) > 1:
-        raise PlotError(
-            f"{folder.directory}: holds classifiers and regressions; draw them in two figures"
-        )
-    return sweep.sweep(keys, points, f"validation {names.pop()}", complete=set(swept) <= set(keys))
+        name, value, sd = _axis_score(row.validation)
+        points.append(sweep.Point(tuple(row.settings.get(key) for key in keys), value, sd))
+    return sweep.sweep(keys, points, f"validation {name}", complete=set(swept) <= set(keys))
 
 
 def _chosen_keys(folder: Subject, keys: Sequence[str]) -> list[str]:
@@ -216,7 +234,7 @@ def _chosen_keys(folder: Subject, keys: Sequence[str]) -> list[str]:
 
 def _axis_score(scores: Scores) -> tuple[str, float, float]:
     """The label, value and deviation of the score on an axis where more is better."""
-    name, value = table.score(scores)
+    name, value = score(scores)
     sd = scores["sd"] or 0.0
     if name == "accuracy":
         return "accuracy (%)", 100 * value, 100 * sd

@@ -63,7 +63,7 @@ def _summary(subject: Subject) -> str:
         if len(network.sizes) > 2
         else shape
     )
-    data = f"{subject.splits.name}, {subject.split} split, {result.n:,} examples"
+    data = f"{subject.data_title}, {subject.split} split, {result.n:,} examples"
     best = f"the best epoch, {subject.progress.best.epoch} of {subject.progress.epoch}"
     return (
         f"<header>\n<h1>{escape(subject.name)}</h1>\n"
@@ -252,7 +252,7 @@ def _origin(subject: Subject) -> str:
     facts = {
         "training": f"{_seconds(progress.seconds)}, {per_epoch} per epoch",
         "data": "{}: {:,} training, {:,} validation, {:,} test examples".format(
-            subject.splits.name, *sizes
+            subject.data_title, *sizes
         ),
         **{key.replace("_", " "): str(value) for key, value in progress.versions.items()},
     }

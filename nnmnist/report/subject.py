@@ -11,6 +11,7 @@ from nnmnist.checkpoint import Checkpoint
 from nnmnist.data.examples import Examples, Splits
 from nnmnist.evaluation.evaluate import Evaluation, evaluate, most_confident_mistakes, probabilities
 from nnmnist.report.pictures import Sheet
+from nnmnist.runs.facts import data_title, replaced_data
 from nnmnist.runs.history import History
 from nnmnist.runs.resume import RunProgress
 from nnmnist.types import Array
@@ -34,6 +35,12 @@ class Subject:
     def classes(self) -> tuple[str, ...]:
         """The name of each class; empty for regression."""
         return self.splits.classes
+
+    @property
+    def data_title(self) -> str:
+        """The name of the data, and what it replaced if it is a fallback."""
+        name = self.splits.name
+        return data_title(name, replaced_data(self.progress.config.data, name))
 
     @property
     def examples(self) -> Examples:

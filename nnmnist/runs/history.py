@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import json
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
@@ -11,7 +11,7 @@ import numpy as np
 
 from nnmnist import checkpoint
 from nnmnist.errors import DataError
-from nnmnist.runs import metrics
+from nnmnist.runs import metrics, summary
 from nnmnist.types import Array
 
 
@@ -45,7 +45,7 @@ def read(directory: Path, name: str | None = None) -> History:
     Raises:
         DataError: there is no run, it has no complete epoch, or a file is damaged.
     """
-    file = directory / "metrics.csv"
+    file = directory / metrics.FILE
     if not file.is_file():
         raise DataError(
             f"{directory}: has no curve, because it is not a run (no {file.name}); give the "
@@ -61,20 +61,9 @@ def read(directory: Path, name: str | None = None) -> History:
     if np.isfinite(columns["validation_cost"]).any():
         values = columns["validation_cost"], columns["validation_accuracy"]
         splits["validation"] = Series(epochs, *values)
-    summary = directory / "summary.json"
-    if summary.is_file():
+    with suppress(FileNotFoundError):
+        test = summary.read(directory).test
         best = checkpoint.load(directory / "best.npz").document["epoch"]
-        test = (best, *_test_values(summary))
-        splits["test"] = Series(*(np.array([value], float) for value in test))
+        cost, accuracy = (np.array([test.get(key)], float) for key in ("cost", "accuracy"))
+        splits["test"] = Series(np.array([best], float), cost, accuracy)
     return History(name or directory.resolve().name, splits)
-
-
-def _test_values(summary: Path) -> tuple[float, float]:
-    """Cost and accuracy (NaN for regression) on the test examples."""
-    try:
-        test = json.loads(summary.read_text(encoding="utf-8"))["test"]
-        return float(test["cost"]), np.nan if test["accuracy"] is None else float(test["accuracy"])
-    except (ValueError, KeyError, TypeError):
-        raise DataError(
-            f"{summary}: `nnmnist train` did not write this; remove it, or train again"
-        ) from None

@@ -55,7 +55,8 @@ class Lock:
 def is_locked(directory: Path) -> bool:
     """Whether a process is training the run in `directory` now."""
     try:
-        descriptor = os.open(directory / FILE, os.O_RDONLY)
+        # Opening a named pipe would wait for a writer without O_NONBLOCK, which Windows lacks.
+        descriptor = os.open(directory / FILE, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0))
     except OSError:
         return False
     try:

@@ -4,19 +4,23 @@ from __future__ import annotations
 
 import csv
 import io
+import math
 import re
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
 from nnmnist.errors import DataError
-from nnmnist.files import append, write_atomic
+from nnmnist.files import append, read_regular, write_atomic
 from nnmnist.training.fit import Epoch
 
+FILE = "metrics.csv"
+MAX_SIZE = 100_000_000  # bytes: about a million epochs
 COLUMNS = (
     "epoch", "train_cost", "train_accuracy", "validation_cost", "validation_accuracy",
     "learning_rate", "seconds",
 )  # fmt: skip
+_EPOCH = re.compile(r"[0-9]{1,9}")
 _NUMBER = re.compile(r"-?[0-9]+(\.[0-9]+)?(e[-+]?[0-9]+)?")
 
 
@@ -29,15 +33,14 @@ def record(path: Path, epoch: Epoch) -> None:
     append(path, _csv([row]))
 
 
-def rewrite(path: Path, epochs_done: int) -> list[float]:
-    """Keep the complete rows of the first `epochs_done` epochs; return their training costs.
+def rewrite(path: Path, epochs_done: int) -> None:
+    """Keep the complete rows of the first `epochs_done` epochs.
 
     A crash or a power cut may leave rows of an epoch that no checkpoint has, half a row, or zeros.
     Raises OSError.
     """
     rows = [row for row in _complete_rows(path) if int(row[0]) <= epochs_done]
     write_atomic(path, _csv([COLUMNS, *rows]))
-    return [float(row[COLUMNS.index("train_cost")]) for row in rows]
 
 
 def read(path: Path, strict: bool = False) -> list[dict[str, float | None]]:
@@ -79,9 +82,11 @@ def _complete_rows(path: Path) -> list[list[str]]:
 
 def _lines(path: Path) -> list[str]:
     """The lines that have an end; a power cut may leave zeros between them."""
-    if not path.exists():
+    try:
+        content = read_regular(path, MAX_SIZE)
+    except FileNotFoundError:
         return []
-    text = path.read_text("utf-8", errors="replace").replace("\0", "")
+    text = content.decode("utf-8", errors="replace").replace("\0", "")
     return text.split("\n")[:-1]
 
 
@@ -89,8 +94,10 @@ def _is_complete(row: Sequence[str]) -> bool:
     """Whether `record` wrote exactly these cells."""
     return (
         len(row) == len(COLUMNS)
-        and row[0].isdecimal()
-        and all(not cell or _NUMBER.fullmatch(cell) for cell in row)
+        and _EPOCH.fullmatch(row[0]) is not None
+        and all(
+            not cell or (_NUMBER.fullmatch(cell) and math.isfinite(float(cell))) for cell in row
+        )
     )
 
 

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from pydantic import NonNegativeFloat, PositiveInt, TypeAdapter, ValidationError
 
+from nnmnist import checkpoint
 from nnmnist.checkpoint import Checkpoint
 from nnmnist.config.loading import differences
 from nnmnist.config.schema import Config
 from nnmnist.errors import CheckpointError, ConfigError
+from nnmnist.runs.facts import is_same_data
 from nnmnist.training.fit import Epoch
 
 # The keys that a resumed run may change.
@@ -24,6 +27,7 @@ class Best:
     epoch: int
     cost: float
     accuracy: float | None
+    sha256: str | None = None  # of best.npz; None in runs of older versions
 
     @classmethod
     def of(cls, epoch: Epoch) -> Best:
@@ -49,6 +53,17 @@ class RunProgress:
     seconds: NonNegativeFloat
     best: Best
     versions: dict[str, str | int]
+    metrics: dict[str, dict[str, float | None] | None]
+    data: dict[str, Any]
+    costs: tuple[float, ...] = ()  # training costs of the last two epochs
+
+    @property
+    def last_costs(self) -> list[float]:
+        """The training costs of the last two epochs; older versions stored only the last one."""
+        if self.costs:
+            return list(self.costs)
+        cost = (self.metrics.get("train") or {}).get("cost")
+        return [] if cost is None else [cost]
 
 
 def read_progress(last: Checkpoint, path: Path) -> RunProgress:
@@ -64,6 +79,42 @@ def read_progress(last: Checkpoint, path: Path) -> RunProgress:
             f"{path}: has no progress of a run that this version of nnmnist can read; "
             "start a new run"
         ) from None
+
+
+def own_best(path: Path, progress: RunProgress) -> Best | None:
+    """The best epoch of a run, after a check that `best.npz` at `path` is its network.
+
+    Each epoch writes best.npz before last.npz. A process that was killed between the two leaves the
+    network of the next epoch there; then the result is None, and the next epoch becomes the best
+    again.
+
+    Raises:
+        CheckpointError: the file is missing or damaged, or is not of this run.
+    """
+    advice = "restore the file of this run, or start a new run"
+    if not path.is_file():
+        raise CheckpointError(f"{path}: is missing, so the run cannot be resumed; {advice}")
+    found, best = checkpoint.load(path), progress.best
+    if found.sha256 == best.sha256:
+        return best
+    epoch, is_own = found.document.get("epoch"), _is_of_run(found, progress)
+    if is_own and best.sha256 is None and epoch == best.epoch:
+        return best
+    if is_own and epoch == progress.epoch + 1:
+        return None
+    raise CheckpointError(
+        f"{path}: is not the network of epoch {best.epoch} of this run, its best so far; {advice}"
+    )
+
+
+def _is_of_run(found: Checkpoint, progress: RunProgress) -> bool:
+    """Whether a checkpoint states the config and the data of a run."""
+    try:
+        config = Config.model_validate(found.document.get("config"))
+    except ValidationError:
+        return False
+    changes = differences(progress.config, config).keys() - EXTENDABLE
+    return not changes and is_same_data(found.document.get("data", {}), progress.data)
 
 
 def require_extension(directory: Path, stored: Config, settings: Config, epochs_done: int) -> None:

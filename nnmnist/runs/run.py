@@ -3,7 +3,8 @@
     config.yaml   the complete config, with the versions it ran on
     metrics.csv   one row per epoch
     best.npz      the network of the best epoch by validation
-    last.npz      the last epoch with the optimizer's state; `--resume` continues from here
+    last.npz      the last epoch with the optimizer's state, the digest of best.npz, and all that
+                  decides when training stops; `--resume` continues from here
     summary.json  written at the end: a run with this file is finished
     failure.txt   why the last session failed; the next session removes it
     .lock         locked by the process that trains the run (lock.py)
@@ -17,33 +18,41 @@ next stop.
 from __future__ import annotations
 
 import json
-import platform
 import time
 from collections.abc import Iterator
 from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
-import nnmnist
 from nnmnist import checkpoint
 from nnmnist.checkpoint import Checkpoint
 from nnmnist.config.loading import dump_config, load_config
 from nnmnist.config.schema import Config
 from nnmnist.data.examples import Splits
-from nnmnist.errors import CheckpointError, ConfigError
-from nnmnist.evaluation.evaluate import Evaluation, evaluate
-from nnmnist.files import write_atomic
+from nnmnist.errors import CheckpointError, ConfigError, DataError
+from nnmnist.evaluation.evaluate import evaluate
+from nnmnist.files import read_regular, write_atomic
 from nnmnist.model.network import Network
 from nnmnist.model.optimizers import Optimizer
-from nnmnist.runs import metrics
+from nnmnist.runs import metrics, summary
 from nnmnist.runs.directory import FAILURE, RunDirectory, is_unstarted, new_directory
-from nnmnist.runs.resume import Best, RunProgress, read_progress, require_extension
+from nnmnist.runs.facts import (
+    data_facts,
+    data_id,
+    data_title,
+    is_same_data,
+    preprocessing,
+    replaced_data,
+    scores,
+    versions,
+)
+from nnmnist.runs.resume import Best, RunProgress, own_best, read_progress, require_extension
 from nnmnist.training.descent import OnProgress
 from nnmnist.training.fit import Epoch, fit
+from nnmnist.training.parallel import process_count
 from nnmnist.training.setup import build_network, make_optimizer
-from nnmnist.training.threads import blas_threads, training_cores
+from nnmnist.training.threads import available_cores, limit_blas_threads, training_cores
 from nnmnist.types import Array
 
 
@@ -83,7 +92,8 @@ def reopen_run(directory: Path, settings: Config) -> Run:
 
     Raises:
         ConfigError: there is no run in `directory`, or its config differs in more than its length.
-        CheckpointError: last.npz is damaged, or does not belong to a run.
+        CheckpointError: last.npz is damaged, or does not belong to a run; or best.npz is missing,
+            or is not the one of this run.
         RunLocked: another process is training the run.
     """
     stored = stored_config(directory)
@@ -97,23 +107,27 @@ def reopen_run(directory: Path, settings: Config) -> Run:
             stored = run.progress.config
         epochs_done = run.progress.epoch if run.progress else 0
         require_extension(directory, stored, settings, epochs_done)
+        if run.progress:
+            run.best = own_best(run.path("best.npz"), run.progress)
         if stored != settings:
             run.write_config()
     return run
 
 
-def finished_summary(directory: Path, settings: Config) -> dict[str, Any] | None:
-    """The summary of a run that is finished with exactly this config; else None."""
-    last = directory / "last.npz"
+def finished_summary(directory: Path, settings: Config, splits: Splits) -> dict[str, Any] | None:
+    """The summary of a run that is finished with exactly this config and data; else None."""
+    last, best = directory / "last.npz", directory / "best.npz"
     try:
-        summary = json.loads((directory / "summary.json").read_text(encoding="utf-8"))
-        trained = read_progress(checkpoint.load(last), last).config
-    except (OSError, ValueError, CheckpointError):
+        found = json.loads(read_regular(directory / summary.FILE, summary.MAX_SIZE))
+        summary.Summary.model_validate(found)
+        progress = read_progress(checkpoint.load(last), last)
+        is_whole = own_best(best, progress) is not None
+    except (OSError, ValueError, CheckpointError, DataError):
         return None
-    best = directory / "best.npz"
-    if trained != settings or not isinstance(summary, dict) or not best.is_file():
+    is_same = progress.config == settings and is_same_data(progress.data, data_facts(splits))
+    if not is_whole or not is_same:
         return None
-    return {**summary, "run": str(directory), "checkpoint": str(best)}
+    return {**found, "run": str(directory), "checkpoint": str(best)}
 
 
 def stored_config(directory: Path) -> Config:
@@ -139,7 +153,7 @@ class Run(RunDirectory):
         # Time of training in all sessions.
         self.seconds = 0.0
         self.epochs_done = 0
-        # Training cost of each epoch.
+        # Training costs of the last two epochs.
         self.costs: list[float] = []
         # Read now, because a parallel training changes the number of threads.
         self.versions = versions()
@@ -153,9 +167,30 @@ class Run(RunDirectory):
                 changed[key] = before[key], now
         return changed
 
-    def write_config(self) -> None:
-        """Write the complete config, below the versions it runs on."""
+    def restore_threads(self) -> None:
+        """Use as many BLAS threads as the last session of the run, if there are as many cores.
+
+        A training in several processes needs no cores for that: one process can compute the same.
+        """
+        before = self.progress.versions if self.progress else {}
+        threads, processes = before.get("blas_threads"), before.get("processes", 1)
+        if isinstance(threads, int) and (threads <= available_cores() or processes != 1):
+            limit_blas_threads(threads)
+            self.versions = versions()
+
+    def _processes(self, network: Network, splits: Splits) -> int:
+        """With how many processes to train: as in the last session, if it had as many threads."""
+        before = self.progress.versions if self.progress else {}
+        if before.get("blas_threads") == self.versions["blas_threads"] and "processes" in before:
+            return int(before["processes"])
+        return process_count(network, splits.train, self.config.training, training_cores())
+
+    def write_config(self, splits: Splits | None = None) -> None:
+        """Write the complete config, below the versions and, once known, the data of the run."""
         head = "".join(f"# {name}: {value}\n" for name, value in self.versions.items())
+        if splits:
+            title = data_title(splits.name, replaced_data(self.config.data, splits.name))
+            head += f"# data: {title}\n"
         write_atomic(self.path("config.yaml"), (head + dump_config(self.config)).encode())
 
     def train(self, splits: Splits, on_progress: OnProgress | None = None) -> Iterator[Epoch]:
@@ -170,14 +205,17 @@ class Run(RunDirectory):
 
     def _epochs(self, splits: Splits, on_progress: OnProgress | None) -> Iterator[Epoch]:
         network = build_network(self.config, splits)
+        processes = self._processes(network, splits)
+        self.versions = {**self.versions, "processes": processes}
         optimizer = make_optimizer(network, self.config.training)
         if self.last_checkpoint and self.progress:
             self._restore(self.last_checkpoint, self.progress, splits, network, optimizer)
             self.last_checkpoint = None
-        self.costs = metrics.rewrite(self.path("metrics.csv"), self.epochs_done)
-        for name in ("summary.json", FAILURE):
+        metrics.rewrite(self.path(metrics.FILE), self.epochs_done)
+        for name in (summary.FILE, FAILURE):
             self.path(name).unlink(missing_ok=True)
-        if self._should_stop():
+        self.write_config(splits)
+        if self.stop_reason():
             return
         epochs = fit(
             network,
@@ -188,13 +226,13 @@ class Run(RunDirectory):
             optimizer=optimizer,
             epochs_done=self.epochs_done,
             on_progress=on_progress,
-            cores=training_cores(),
+            processes=processes,
         )
         with closing(epochs):
             for epoch in epochs:
                 self._record(epoch, splits, network, optimizer)
                 yield epoch
-                if self._should_stop():
+                if self.stop_reason():
                     return
 
     def _record(
@@ -202,38 +240,58 @@ class Run(RunDirectory):
     ) -> None:
         """Write the metrics and the checkpoints of an epoch, in the order described above."""
         self.seconds += epoch.seconds
+        self.costs = [*self.costs[-1:], epoch.cost]
         result = Best.of(epoch)
         # Without validation, the last epoch is the best.
         improved = epoch.validation is None or result.is_better_than(self.best)
-        if improved:
-            self.best = result
-        metrics.record(self.path("metrics.csv"), epoch)
+        metrics.record(self.path(metrics.FILE), epoch)
         facts = self._checkpoint_facts(epoch, splits)
         if improved:
-            checkpoint.save(self.path("best.npz"), network, splits.classes, facts)
+            digest = checkpoint.save(self.path("best.npz"), network, splits.classes, facts)
+            self.best = replace(result, sha256=digest)
+        facts |= {"best": vars(self.best), "costs": self.costs}
         checkpoint.save(self.path("last.npz"), network, splits.classes, facts, optimizer)
         self.epochs_done = epoch.number
-        self.costs.append(epoch.cost)
 
     def finish(self, splits: Splits) -> dict[str, Any]:
-        """Evaluate the best network on the test set, once; write and return the summary."""
+        """Evaluate the best network on the test set, once; write and return the summary.
+
+        Raises:
+            CheckpointError: best.npz is damaged, or another process has replaced it.
+        """
         with self.session():
             best = checkpoint.load(self.path("best.npz"))
-            summary = {
+            if self.best and self.best.sha256 not in (None, best.sha256):
+                raise CheckpointError(
+                    f"{self.path('best.npz')}: was replaced during the training; train again"
+                )
+            result = {
                 "run": str(self.directory),
                 "checkpoint": str(self.path("best.npz")),
                 "data": splits.name,
+                "data_id": data_id(data_facts(splits)),
+                "replaced_data": replaced_data(self.config.data, splits.name),
                 "epochs": self.epochs_done,
+                "planned_epochs": self.config.training.epochs,
+                "stopped_by": self.stop_reason(),
                 "seconds": round(self.seconds, 3),
                 "validation": best.document["metrics"]["validation"],
-                "test": _metrics(evaluate(best.network, splits.test)),
+                "test": scores(evaluate(best.network, splits.test)),
             }
-            write_atomic(self.path("summary.json"), (json.dumps(summary, indent=2) + "\n").encode())
+            write_atomic(self.path(summary.FILE), (json.dumps(result, indent=2) + "\n").encode())
         self.lock.release()
-        return summary
+        return result
 
-    def _should_stop(self) -> bool:
-        return self._out_of_patience() or self._converged()
+    def stop_reason(self) -> str | None:
+        """The key of the config by which training stops before its last epoch; None if it goes on.
+
+        After the last epoch, it is None too.
+        """
+        if self.epochs_done >= self.config.training.epochs:
+            return None
+        if self._out_of_patience():
+            return "training.patience"
+        return "training.tolerance" if self._converged() else None
 
     def _out_of_patience(self) -> bool:
         """Whether the last `patience` epochs were not better than the best: early stopping."""
@@ -250,17 +308,15 @@ class Run(RunDirectory):
         )
 
     def _checkpoint_facts(self, epoch: Epoch, splits: Splits) -> dict[str, Any]:
-        """What the checkpoints of an epoch store besides the network."""
-        assert self.best is not None
+        """What both checkpoints of an epoch store besides the network."""
         return {
             "image_shape": splits.image_shape,
-            "preprocessing": _preprocessing(self.config, splits),
+            "preprocessing": preprocessing(self.config, splits),
             "config": self.config.model_dump(mode="json"),
-            "data": _data_facts(splits),
+            "data": data_facts(splits),
             "epoch": epoch.number,
             "seconds": self.seconds,
-            "best": vars(self.best),
-            "metrics": {"train": _metrics(epoch), "validation": _metrics(epoch.validation)},
+            "metrics": {"train": scores(epoch), "validation": scores(epoch.validation)},
             "versions": self.versions,
         }
 
@@ -272,13 +328,11 @@ class Run(RunDirectory):
         network: Network,
         optimizer: Optimizer | None,
     ) -> None:
-        """Restore network, optimizer, best epoch and counters from `last.npz`."""
+        """Restore network, optimizer and counters from `last.npz`."""
         path = self.path("last.npz")
-        before, now = last.document.get("data", {}), _data_facts(splits)
-        # The data may have been moved to another folder.
-        if any(before.get(key) != value for key, value in now.items() if key != "folder"):
+        if not is_same_data(progress.data, data_facts(splits)):
             raise CheckpointError(
-                f"{path}: was trained on {before.get('name')}, but the data is now "
+                f"{path}: was trained on {progress.data.get('name')}, but the data is now "
                 f"{splits.name}, with other examples; use the same data, or start a new run"
             )
         state = optimizer.state if optimizer else {}
@@ -287,43 +341,10 @@ class Run(RunDirectory):
         network.theta[:] = last.network.theta
         for name, array in state.items():
             array[...] = last.optimizer[name]
-        self.epochs_done, self.seconds, self.best = progress.epoch, progress.seconds, progress.best
-
-
-def versions() -> dict[str, str | int]:
-    """What a result depends on besides the config and the data."""
-    return {
-        "nnmnist": nnmnist.__version__,
-        "python": platform.python_version(),
-        "numpy": np.__version__,
-        "machine": f"{platform.system()} {platform.machine()}",
-        "blas_threads": blas_threads(),
-    }
-
-
-def _data_facts(splits: Splits) -> dict[str, Any]:
-    return {"name": splits.name, **splits.identity}
+        self.epochs_done, self.seconds = progress.epoch, progress.seconds
+        self.costs = progress.last_costs
 
 
 def _kinds(arrays: dict[str, Array]) -> dict[str, tuple[Any, ...]]:
     """Data type and shape of each array."""
     return {name: (array.dtype, array.shape) for name, array in arrays.items()}
-
-
-def _metrics(result: Evaluation | Epoch | None) -> dict[str, float | None] | None:
-    """Cost, accuracy and for regression R^2, as checkpoints and summary.json store them."""
-    if result is None:
-        return None
-    values = {"cost": result.cost, "accuracy": result.accuracy}
-    if result.r2 is not None:
-        values["r2"] = result.r2
-    return values
-
-
-def _preprocessing(settings: Config, splits: Splits) -> str | None:
-    """How bytes of an image become inputs of the first layer, in words; None without images."""
-    if not splits.image_shape:
-        return None
-    if settings.model.normalize:
-        return "pixels / 255, then nnmnist.images.normalize.normalize"
-    return "pixels / 255"

@@ -10,17 +10,21 @@ from nnmnist import checkpoint
 from nnmnist.data.examples import Splits
 from nnmnist.errors import DataError
 from nnmnist.evaluation.evaluate import evaluate
-from nnmnist.runs.table import Scores, mean_and_deviation
+from nnmnist.runs.summary import Scores
+from nnmnist.runs.table import mean_and_deviation
 
 SCORES = ("accuracy", "r2", "cost")
 
 
 def require_same_data(folder: Path, summaries: Sequence[dict[str, Any]]) -> None:
     """Raise DataError if the runs in `folder` were trained on different data."""
-    names = sorted({summary["data"] for summary in summaries})
-    if len(names) > 1:
+    # Summaries of older versions have no digest of the data.
+    key = "data_id" if all("data_id" in summary for summary in summaries) else "data"
+    found = {summary[key]: summary["data"] for summary in summaries}
+    if len(found) > 1:
+        names = ", ".join(sorted(found.values()))
         raise DataError(
-            f"{folder}: its runs were trained on different data ({', '.join(names)}), which "
+            f"{folder}: its runs were trained on different data ({names}), which "
             "data.fallback allows; train all again with --force, or set data.fallback to null"
         )
 

@@ -1,49 +1,25 @@
-"""The table of the runs in a folder: configs, states and results; filters, groups and order."""
+"""The table of the runs in a folder: filters, groups and order."""
 
 from __future__ import annotations
 
 import json
 import os
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import suppress
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
-from pathlib import Path
 from statistics import fmean, stdev
 from typing import Any
 
-from nnmnist.config.loading import flatten, load_config
-from nnmnist.config.schema import Config
-from nnmnist.config.yaml import compose, parse_dumped
-from nnmnist.errors import ConfigError, DataError
-from nnmnist.runs import lock, metrics
-from nnmnist.runs.directory import FAILURE
-
-STATES = ("running", "done", "failed", "stopped")
-
-# cost, accuracy (None for regression), for regression perhaps r2, and for a row sd
-Scores = dict[str, float | None]
-
-
-@dataclass(frozen=True)
-class Entry:
-    """One run."""
-
-    name: str  # its path relative to the folder
-    path: Path
-    settings: dict[str, Any]  # dotted key of the config -> value
-    state: str  # one of STATES
-    epochs: int  # epochs that are done
-    seconds: float  # seconds of training so far
-    validation: Scores | None  # of the best epoch so far
-    test: Scores | None
-    reason: str = ""  # why it failed
+from nnmnist.config.yaml import compose
+from nnmnist.errors import ConfigError
+from nnmnist.runs.entry import STATES, Entry, RunData
+from nnmnist.runs.summary import Scores, rank, score
 
 
 @dataclass(frozen=True)
 class Row:
-    """One run, or several of the same state that differ only in their seeds."""
+    """One run, or several of the same data and state that differ only in their seeds."""
 
     runs: Sequence[Entry]
 
@@ -66,6 +42,11 @@ class Row:
     def reason(self) -> str:
         """Why the first run failed."""
         return self.runs[0].reason
+
+    @property
+    def data(self) -> RunData | None:
+        """The data that all runs have; None before the first epoch is complete."""
+        return self.runs[0].data
 
     @property
     def settings(self) -> dict[str, Any]:
@@ -105,6 +86,9 @@ class Row:
             "paths": [str(run.path) for run in self.runs],
             "state": self.state,
             "reason": self.reason,
+            "data": self.data.name if self.data else None,
+            "data_id": self.data.id if self.data else None,
+            "replaced_data": self.data.replaced if self.data else None,
             "seeds": self.seeds,
             "settings": {key: self.settings[key] for key in keys if key in self.settings},
             "epochs": self.epochs,
@@ -112,23 +96,6 @@ class Row:
             "validation": self.validation,
             "test": self.test,
         }
-
-
-def score(scores: Scores) -> tuple[str, float]:
-    """The name and value of the score that runs are compared by: accuracy, else R^2, else cost."""
-    for name in ("accuracy", "r2", "cost"):
-        value = scores.get(name)
-        if value is not None:
-            return name, value
-    raise ValueError("no score")
-
-
-def rank(scores: Scores | None) -> tuple[float, float, float]:
-    """A key for sorting: the best first, runs without scores last."""
-    if scores is None:
-        return (1, 0.0, 0.0)
-    name, value = score(scores)
-    return (0, value if name == "cost" else -value, scores["cost"] or 0.0)
 
 
 def mean_and_deviation(values: Sequence[float | None]) -> tuple[float, float | None] | None:
@@ -142,104 +109,22 @@ def mean_and_deviation(values: Sequence[float | None]) -> tuple[float, float | N
     return fmean(present), stdev(present) if len(present) > 1 else None
 
 
-# Reading.
-
-
-def read_all(folder: Path) -> tuple[list[Entry], list[str]]:
-    """Every run in `folder` and its subfolders, sorted by path, and one error per damaged run."""
-    entries, problems = [], []
-    for directory in find(folder):
-        try:
-            entries.append(read(directory, folder))
-        except (ConfigError, DataError, OSError) as error:
-            problems.append(str(error))
-    return entries, problems
-
-
-def find(folder: Path) -> Iterator[Path]:
-    """The directories in `folder`, itself included, that hold a `config.yaml`; no hidden ones."""
-    for root, folders, files in os.walk(folder):
-        folders[:] = sorted(name for name in folders if not name.startswith("."))
-        if "config.yaml" in files:
-            yield Path(root)
-
-
-def read(directory: Path, folder: Path) -> Entry:
-    """The run in `directory`, named by its path relative to `folder`.
-
-    Raises:
-        ConfigError, DataError: a file of the run is damaged.
-        OSError: a file cannot be read.
-    """
-    name = directory.relative_to(folder).as_posix()
-    name = directory.resolve().name if name == "." else name
-    config = _read_config(directory / "config.yaml")
-    settings = flatten(config.model_dump(mode="json"))
-    with suppress(FileNotFoundError):
-        return _finished(name, directory, settings)
-    state, reason = _read_state(directory)
-    if state != "running":
-        # the process may have finished the run since the first look
-        with suppress(FileNotFoundError):
-            return _finished(name, directory, settings)
-    rows = metrics.read(directory / "metrics.csv")
-    seconds = sum(row["seconds"] or 0.0 for row in rows)
-    best = _best_epoch(rows)
-    return Entry(name, directory, settings, state, len(rows), seconds, best, None, reason)
-
-
-def _finished(name: str, directory: Path, settings: dict[str, Any]) -> Entry:
-    """A finished run. Raises FileNotFoundError without a summary, DataError if it is damaged."""
-    file = directory / "summary.json"
-    content = file.read_bytes()
-    try:
-        summary = json.loads(content)
-        validation, test = (
-            {**summary[split]} if summary[split] else None for split in ("validation", "test")
-        )
-        for scores in (validation, test):
-            if scores:
-                score(scores)
-        epochs, seconds = int(summary["epochs"]), float(summary["seconds"])
-    except (ValueError, KeyError, TypeError):
-        raise DataError(
-            f"{file}: `nnmnist train` did not write this; remove it, or train again"
-        ) from None
-    return Entry(name, directory, settings, "done", epochs, seconds, validation, test)
-
-
-def _read_config(file: Path) -> Config:
-    text = file.read_text(encoding="utf-8", errors="replace")
-    # the fast way, for text that this program wrote
-    with suppress(ValueError):
-        return Config.model_validate(parse_dumped(text))
-    return load_config(file)  # its errors name the line
-
-
-def _read_state(directory: Path) -> tuple[str, str]:
-    """The state of a run that is not finished, and why it failed."""
-    if lock.is_locked(directory):
-        return "running", ""
-    try:
-        return "failed", (directory / FAILURE).read_text(encoding="utf-8", errors="replace").strip()
-    except FileNotFoundError:
-        return "stopped", ""
-
-
-def _best_epoch(rows: Iterable[Mapping[str, float | None]]) -> Scores | None:
-    """The validation scores of the best epoch."""
-    scores: list[Scores] = [
-        {"cost": row["validation_cost"], "accuracy": row["validation_accuracy"]} for row in rows
-    ]
-    return min((each for each in scores if each["cost"] is not None), key=rank, default=None)
-
-
 # Selecting, grouping and sorting.
 
 
 def config_keys(entries: Iterable[Entry]) -> list[str]:
     """The dotted keys of the configs of all runs."""
     return list(dict.fromkeys(key for entry in entries for key in entry.settings))
+
+
+def data_titles(entries: Iterable[Entry]) -> dict[str, str]:
+    """The id of each data set -> its name; where two share a name, followed by # and the id."""
+    titles = {entry.data.id: entry.data.title for entry in entries if entry.data}
+    names = list(titles.values())
+    return {
+        id: title if names.count(title) == 1 else f"{title}#{id[:6]}"
+        for id, title in titles.items()
+    }
 
 
 def changed(entries: Sequence[Entry]) -> list[str]:
@@ -277,17 +162,25 @@ def resolve_key(name: str, keys: Sequence[str], others: Iterable[str], flag: str
 
 
 def select(entries: Sequence[Entry], filters: Iterable[str]) -> list[Entry]:
-    """The runs that pass all filters KEY=VALUE, where KEY is `state` or a key of the config.
+    """The runs that pass all filters KEY=VALUE: KEY is `state`, `data` or a key of the config.
+
+    The value of `data` is a title of `data_titles`, or the name of the data.
 
     Raises:
         ConfigError: a filter has another form, or names an unknown key or state.
     """
     chosen = list(entries)
-    keys = config_keys(entries)
+    keys, titles = config_keys(entries), data_titles(entries)
     for text in filters:
         key, value = _parse_filter(text, keys)
         if key == "state":
             chosen = [entry for entry in chosen if entry.state == value]
+        elif key == "data":
+            chosen = [
+                entry
+                for entry in chosen
+                if entry.data and value in (entry.data.name, titles[entry.data.id])
+            ]
         else:
             chosen = [entry for entry in chosen if entry.settings.get(key) == value]
     return chosen
@@ -298,7 +191,9 @@ def _parse_filter(text: str, keys: Sequence[str]) -> tuple[str, Any]:
     name, equals, value = text.partition("=")
     if not equals:
         raise ConfigError(f"{flag}: expected KEY=VALUE, such as state=done or hidden=[64]")
-    key = resolve_key(name.strip(), keys, ["state"], flag)
+    key = resolve_key(name.strip(), keys, ["state", "data"], flag)
+    if key == "data":
+        return key, value
     if key == "state":
         if value not in STATES:
             raise ConfigError(f"{flag}: the states are {', '.join(STATES)}")
@@ -312,14 +207,16 @@ def _parse_filter(text: str, keys: Sequence[str]) -> tuple[str, Any]:
 def group_by_seed(entries: Iterable[Entry]) -> list[Row]:
     """One row per group of runs that differ only in their seeds.
 
-    If a group has two runs of the same seed, the second one gets a row of its own.
+    Runs on different data are not grouped. If a group has two runs of the same seed, the second one
+    gets a row of its own.
     """
-    groups: dict[tuple[str, str, int], list[Entry]] = defaultdict(list)
-    repeats: dict[tuple[str, str, int], int] = defaultdict(int)
+    groups: dict[tuple[Any, ...], list[Entry]] = defaultdict(list)
+    repeats: dict[tuple[Any, ...], int] = defaultdict(int)
     for entry in entries:
         rest = json.dumps({key: value for key, value in entry.settings.items() if key != "seed"})
-        same = (rest, entry.state, entry.settings["seed"])
-        groups[rest, entry.state, repeats[same]].append(entry)
+        group = rest, entry.state, entry.data and entry.data.id
+        same = group, entry.settings["seed"]
+        groups[group, repeats[same]].append(entry)
         repeats[same] += 1
     return [Row(group) for group in groups.values()]
 
@@ -327,6 +224,7 @@ def group_by_seed(entries: Iterable[Entry]) -> list[Row]:
 # Columns to sort by, beside the keys of the configs: the best score first, else the smallest value.
 SORTS: dict[str, Any] = {
     "run": lambda row: row.name,
+    "data": lambda row: (row.data is None, row.data or ()),
     "epochs": lambda row: row.epochs,
     "validation": lambda row: rank(row.validation),
     "test": lambda row: rank(row.test),
@@ -338,6 +236,8 @@ SORTS: dict[str, Any] = {
 def sort_rows(rows: Iterable[Row], by: str, keys: Sequence[str]) -> list[Row]:
     """The rows sorted by a column or a key of the config; equal rows keep their order.
 
+    Scores are compared only within the same data: the rows of each data set stand together.
+
     Raises:
         ConfigError: there is no such column or key.
     """
@@ -348,12 +248,21 @@ def sort_rows(rows: Iterable[Row], by: str, keys: Sequence[str]) -> list[Row]:
         number = float(found) if isinstance(found, (int, float)) else None
         return (number is None, number or 0.0, json.dumps(found))
 
-    return sorted(rows, key=SORTS.get(key, value))
+    ordered = sorted(rows, key=SORTS.get(key, value))
+    return sorted(ordered, key=SORTS["data"]) if key in ("validation", "test") else ordered
 
 
 def best(entries: Iterable[Entry]) -> Entry | None:
-    """The finished run with the best validation score."""
+    """The finished run with the best validation score; None if no run has one.
+
+    Raises:
+        ConfigError: the runs were trained on different data.
+    """
     finished = [entry for entry in entries if entry.state == "done" and entry.validation]
+    titles = data_titles(finished)
+    if len(titles) > 1:
+        choices = " or ".join(f"--filter 'data={title}'" for title in sorted(titles.values()))
+        raise ConfigError(f"best: the runs were trained on different data; choose with {choices}")
     return min(finished, key=lambda entry: rank(entry.validation), default=None)
 
 

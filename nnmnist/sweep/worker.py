@@ -78,7 +78,7 @@ def _value(store: Store, trial: Trial, data_dir: Path | None, wanted: Callable[[
     for directory, settings in store.retry(lambda: sweep.runs(trial, store.folder)):
         splits = load(settings.data, settings.seed, data_dir)
         summary, before = (
-            finished_summary(directory, settings),
+            finished_summary(directory, settings, splits),
             len(scores) * settings.training.epochs,
         )
         if summary is not None:

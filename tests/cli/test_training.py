@@ -105,7 +105,9 @@ def test_runs_of_different_data_are_not_averaged():
     """One run was trained on the fallback, the other on the data itself."""
     train("--seeds", "0", "-o", "all")
     summary = Path("all/seed-0/summary.json")
-    summary.write_text(json.dumps({**json.loads(summary.read_text()), "data": "synthetic"}))
+    summary.write_text(
+        json.dumps({**json.loads(summary.read_text()), "data": "synthetic", "data_id": "0"})
+    )
     result = train("--seeds", "0-1", "-o", "all", "-q")
     assert (result.exit_code, result.stdout) == (1, "")
     assert result.stderr.startswith("Error: all: its runs were trained on different data (")

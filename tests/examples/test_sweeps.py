@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from nnmnist.runs import table
+from nnmnist.runs.entry import read_all
 
 SWEEPS = Path(__file__).parents[2] / "examples" / "sweeps"
 
@@ -79,7 +79,7 @@ def finished(process):
 
 def found(folder):
     """State and seconds of training, by the name of the run."""
-    entries, problems = table.read_all(Path(folder))
+    entries, problems = read_all(Path(folder))
     assert problems == []
     return {entry.name: (entry.state, entry.seconds) for entry in entries}
 

@@ -69,18 +69,28 @@ def test_an_edited_config_is_refused_and_the_error_shows_the_difference(steady):
 
 
 def test_another_number_of_threads_is_allowed_and_reported(steady):
+    """Without --threads, the number is that of the last session."""
+
     def resumed(threads, epochs):
-        process = spawn("train", "--resume", "run", "--epochs", epochs, "--threads", threads, "-q")
+        words = [] if threads is None else ["--threads", threads]
+        process = spawn("train", "--resume", "run", "--epochs", epochs, *words, "-q")
         _, stderr = finished(process)
         assert process.returncode == 0
         return stderr
 
-    train("-c", steady, "-o", "run", "--epochs", "1")
+    def recorded():
+        return checkpoint.load("run/last.npz").document["versions"]["blas_threads"]
+
+    finished(spawn("train", "-c", steady, "-o", "run", "--epochs", "1", "--threads", "1"))
     assert resumed(threads=1, epochs=2) == ""
     assert resumed(threads=2, epochs=3).startswith(
         "blas_threads changed from 1 to 2: results may differ in the last bits"
     )
     assert resumed(threads=2, epochs=4) == ""
+    assert recorded() == 2
+    resumed(threads=1, epochs=5)
+    assert resumed(threads=None, epochs=6) == ""
+    assert recorded() == 1
 
 
 def all_prefixes(text):

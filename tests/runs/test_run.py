@@ -1,5 +1,7 @@
 import csv
+import dataclasses
 import json
+import shutil
 from itertools import pairwise
 
 import numpy as np
@@ -9,8 +11,10 @@ from nnmnist import checkpoint
 from nnmnist.config.loading import load_config, parse_config
 from nnmnist.errors import CheckpointError, ConfigError, RunLocked, TrainingError
 from nnmnist.evaluation.evaluate import evaluate
+from nnmnist.runs import run as run_module
 from nnmnist.runs.directory import FAILURE, FILES
 from nnmnist.runs.run import create_run, finished_summary, reopen_run
+from nnmnist.training import parallel
 from nnmnist.training.setup import load_data
 
 
@@ -194,6 +198,27 @@ def test_resuming_ends_in_the_same_bits(settings, splits, stop, optimizer):
     assert [row["train_cost"] for row in rows(again)] == [row["train_cost"] for row in rows(whole)]
 
 
+@pytest.mark.skipif(not parallel.AVAILABLE, reason="several processes need Linux on x86-64")
+def test_a_run_resumed_on_fewer_cores_ends_in_the_same_bits(settings, splits, monkeypatch):
+    for name in ("STEP", "EPOCH", "UNITS"):
+        monkeypatch.setattr(parallel, name, 1)
+    monkeypatch.setattr(run_module, "training_cores", lambda: 2)
+    whole, _ = train_to_end(settings, splits)
+    directory = stop_after(settings, splits, 2)
+    monkeypatch.setattr(run_module, "training_cores", lambda: 1)
+    one, _ = train_to_end(settings, splits)
+    again = reopen_run(directory, settings)
+    again.restore_threads()
+    assert again.changed_versions() == {}
+    assert [epoch.number for epoch in again.train(splits)] == [3, 4]
+    assert weights(again) == weights(whole) != weights(one)
+    processes = [
+        checkpoint.load(run.path("last.npz")).document["versions"]["processes"]
+        for run in (whole, one, again)
+    ]
+    assert processes == [2, 1, 2]
+
+
 def test_rows_written_too_early_or_cut_off_are_removed(settings, splits):
     run = create_run(settings, "tiny")
     for epoch in run.train(splits):
@@ -236,15 +261,90 @@ def test_data_may_have_moved(settings, splits, tmp_path):
     assert list(reopen_run(run.directory, settings).train(moved)) == []
 
 
-def test_a_run_without_its_best_network_is_not_train_to_end(settings, splits):
+def test_a_finished_run_without_its_best_network_can_not_be_resumed(settings, splits):
     run, _ = train_to_end(settings, splits)
-    assert finished_summary(run.directory, settings)
+    assert finished_summary(run.directory, settings, splits)
     run.path("best.npz").unlink()
-    assert finished_summary(run.directory, settings) is None
-    again = reopen_run(run.directory, settings)
-    list(again.train(splits))
-    with pytest.raises(CheckpointError, match=r"best\.npz: does not exist"):
-        again.finish(splits)
+    assert finished_summary(run.directory, settings, splits) is None
+    with pytest.raises(CheckpointError, match=r"best\.npz: is missing, so .*; restore the file"):
+        reopen_run(run.directory, settings)
+
+
+@pytest.mark.parametrize("change", ["learning_rate", "seed", "older version"])
+def test_the_best_network_of_another_run_is_refused(settings, splits, change):
+    """Before any training, and also if last.npz is of a version that stored no digest."""
+    other = settings.model_copy(update={"seed": 1})
+    if change == "learning_rate":
+        other = change_training(settings, learning_rate=0.06)
+    directory = stop_after(settings, splits, 2)
+    foreign, _ = train_to_end(other, splits)
+    if change == "older version":
+        forge_last(directory, lambda document: document["best"].pop("sha256"))
+    shutil.copy(foreign.path("best.npz"), directory / "best.npz")
+    before = (directory / "last.npz").read_bytes()
+    with pytest.raises(CheckpointError, match=r"best\.npz: is not the network of epoch \d of this"):
+        reopen_run(directory, settings)
+    assert (directory / "last.npz").read_bytes() == before
+
+
+def test_a_run_of_an_older_version_that_stored_no_digest_resumes(settings, splits):
+    whole, _ = train_to_end(settings, splits)
+    directory = stop_after(settings, splits, 2)
+    forge_last(directory, lambda document: [document["best"].pop("sha256"), document.pop("costs")])
+    again = reopen_run(directory, settings)
+    assert [epoch.number for epoch in again.train(splits)] == [3, 4]
+    assert weights(again) == weights(whole)
+
+
+def test_a_run_killed_between_best_and_last_resumes(settings, splits, monkeypatch):
+    """Then best.npz is of the epoch that is repeated."""
+    whole, _ = train_to_end(settings, splits)
+    directory = stop_after(settings, splits, 1)
+    run = reopen_run(directory, settings)
+    save = checkpoint.save
+
+    def die_before_last(path, *arguments):
+        if path.name == "last.npz":
+            raise KeyboardInterrupt
+        return save(path, *arguments)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(checkpoint, "save", die_before_last)
+        with pytest.raises(KeyboardInterrupt):
+            list(run.train(splits))
+    assert checkpoint.load(directory / "best.npz").document["epoch"] == 2
+    again = reopen_run(directory, settings)
+    assert [epoch.number for epoch in again.train(splits)] == [2, 3, 4]
+    assert weights(again) == weights(whole)
+
+
+def test_a_best_network_that_is_replaced_during_training_is_refused(settings, splits):
+    foreign, _ = train_to_end(settings.model_copy(update={"seed": 1}), splits)
+    run = create_run(settings, "tiny")
+    list(run.train(splits))
+    shutil.copy(foreign.path("best.npz"), run.path("best.npz"))
+    with pytest.raises(CheckpointError, match=r"best\.npz: was replaced during the training"):
+        run.finish(splits)
+
+
+def forge_last(directory, change):
+    """Change the document of last.npz."""
+    last = checkpoint.load(directory / "last.npz")
+    change(last.document)
+    arrays = {
+        **last.network.parameters(),
+        **{f"optimizer.{name}": array for name, array in last.optimizer.items()},
+        "document": np.array(json.dumps(last.document)),
+    }
+    arrays = {name: np.asarray(array, order="C") for name, array in arrays.items()}
+    arrays["sha256"] = np.array(checkpoint._digest(arrays))
+    (directory / "last.npz").write_bytes(checkpoint._pack(arrays))
+
+
+def weights(run):
+    """The bytes of the parameters of both checkpoints of a run."""
+    names = ("best.npz", "last.npz")
+    return [checkpoint.load(run.path(name)).network.theta.tobytes() for name in names]
 
 
 def test_resuming_a_missing_run(settings, tmp_path):
@@ -315,14 +415,56 @@ def test_the_reason_of_a_foreign_error_names_its_type(settings, splits):
 
 def test_a_run_counts_as_finished_only_with_the_same_config(settings, splits):
     run, summary = train_to_end(settings, splits)
-    assert finished_summary(run.directory, settings) == summary
-    assert finished_summary(run.directory, change_training(settings, epochs=5)) is None
-    assert finished_summary(run.directory / "nowhere", settings) is None
+    assert finished_summary(run.directory, settings, splits) == summary
+    assert finished_summary(run.directory, change_training(settings, epochs=5), splits) is None
+    assert finished_summary(run.directory / "nowhere", settings, splits) is None
     # The config in last.npz counts, not config.yaml.
     run.path("config.yaml").write_text("")
-    assert finished_summary(run.directory, settings) == summary
+    assert finished_summary(run.directory, settings, splits) == summary
     moved = run.directory.rename("moved")
-    assert finished_summary(moved, settings)["checkpoint"] == str(moved / "best.npz")
+    assert finished_summary(moved, settings, splits)["checkpoint"] == str(moved / "best.npz")
+
+
+def test_a_run_counts_as_finished_only_with_the_same_data(settings, splits):
+    run, summary = train_to_end(settings, splits)
+    other = dataclasses.replace(splits, identity={**splits.identity, "sha256": {}})
+    assert finished_summary(run.directory, settings, other) is None
+    moved = dataclasses.replace(splits, identity={**splits.identity, "folder": "elsewhere"})
+    assert finished_summary(run.directory, settings, moved) == summary
+
+
+@pytest.mark.parametrize("damage", ["lost", "cut", "forged"])
+def test_metrics_do_not_decide_when_a_run_ends(settings, splits, damage):
+    config = change_training(
+        settings, epochs=100, batch_size="full", schedule="constant", tolerance=1e-3
+    )
+    _, summary = train_to_end(config, splits)
+    assert summary["epochs"] > 3
+    assert summary["stopped_by"] == "training.tolerance"
+    # Also where the run is killed after its last epoch, before it is finished.
+    for epochs in (summary["epochs"] - 1, summary["epochs"]):
+        run = create_run(config, "stopped")
+        for epoch in run.train(splits):
+            if epoch.number == epochs:
+                break
+        file = run.path("metrics.csv")
+        if damage == "lost":
+            file.unlink()
+        elif damage == "cut":
+            file.write_bytes(file.read_bytes()[:200])
+        else:
+            file.write_text(file.read_text().replace(",0.", ",9."))
+        again = reopen_run(run.directory, config)
+        list(again.train(splits))
+        assert again.finish(splits)["epochs"] == summary["epochs"]
+
+
+def test_a_run_that_reached_its_last_epoch_was_not_stopped(settings, splits):
+    _, summary = train_to_end(change_training(settings, tolerance=1e6, epochs=2), splits)
+    assert (summary["epochs"], summary["stopped_by"]) == (2, None)
+    _, summary = train_to_end(change_training(settings, tolerance=1e6, epochs=3), splits)
+    assert (summary["epochs"], summary["stopped_by"]) == (2, "training.tolerance")
+    assert summary["planned_epochs"] == 3
 
 
 @pytest.mark.parametrize("name", ["summary.json", "last.npz"])
@@ -332,7 +474,7 @@ def test_a_damaged_run_is_not_finished(settings, splits, name, content):
     run.path(name).unlink()
     if content is not None:
         run.path(name).write_bytes(content)
-    assert finished_summary(run.directory, settings) is None
+    assert finished_summary(run.directory, settings, splits) is None
 
 
 def test_an_interrupt_leaves_the_best_checkpoint(settings, splits):

@@ -1,16 +1,21 @@
 import json
+import os
 import re
 import shutil
+from dataclasses import replace
 from pathlib import Path
 from statistics import fmean, stdev
 
 import pytest
 
 from nnmnist.config.loading import load_config
+from nnmnist.config.schema import DataConfig
 from nnmnist.errors import ConfigError, DataError, TrainingError
-from nnmnist.runs import table
+from nnmnist.runs import lock, table
 from nnmnist.runs.directory import FAILURE
+from nnmnist.runs.entry import read, read_all
 from nnmnist.runs.run import create_run, reopen_run
+from nnmnist.runs.summary import rank
 from nnmnist.training.setup import load_data
 
 
@@ -40,7 +45,7 @@ def finish(settings, splits, name):
 
 
 def listed():
-    entries, problems = table.read_all(Path("runs"))
+    entries, problems = read_all(Path("runs"))
     assert problems == []
     return entries
 
@@ -86,7 +91,7 @@ def test_a_run_that_finishes_while_it_is_read_is_done(settings, splits, monkeypa
         run.finish(splits)
         return False
 
-    monkeypatch.setattr(table.lock, "is_locked", finish_and_unlock)
+    monkeypatch.setattr(lock, "is_locked", finish_and_unlock)
     assert listed()[0].state == "done"
 
 
@@ -117,7 +122,7 @@ def test_runs_are_found_at_any_depth_but_not_in_hidden_folders(settings, splits)
         finish(settings, splits, name)
     Path("runs/a/notes.txt").write_text("mine")
     assert [entry.name for entry in listed()] == ["a/deep/er", "b"]
-    (single,), _ = table.read_all(Path("runs/b"))
+    (single,), _ = read_all(Path("runs/b"))
     assert single.name == "b"
 
 
@@ -175,29 +180,122 @@ def test_regressions_are_ranked_by_r2_or_cost():
     def cost(value):
         return {"cost": value, "accuracy": None}
 
-    assert sorted([r2(0.1), None, r2(0.9)], key=table.rank) == [r2(0.9), r2(0.1), None]
-    assert sorted([cost(2.0), cost(1.0)], key=table.rank) == [cost(1.0), cost(2.0)]
+    assert sorted([r2(0.1), None, r2(0.9)], key=rank) == [r2(0.9), r2(0.1), None]
+    assert sorted([cost(2.0), cost(1.0)], key=rank) == [cost(1.0), cost(2.0)]
 
 
-@pytest.mark.parametrize("text", ["", "[]", "{}", '{"epochs": 1}', '{"validation": 3, "test": 4}'])
+SUMMARY = '{"data": "a", "epochs": 1, "seconds": 2, "validation": null, "test": {"cost": %s}}'
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "", "[]", "{}", '{"epochs": 1}', '{"validation": 3, "test": 4}', "9" * 5000,
+        SUMMARY % "1e999", SUMMARY % "NaN", SUMMARY % '"low"', SUMMARY % "null", SUMMARY % "[[1]]",
+        SUMMARY.replace("1,", "1e999,") % "1", SUMMARY.replace("2,", '"long",') % "1",
+        SUMMARY.replace('"a"', "3") % "1",
+    ],
+)  # fmt: skip
 def test_a_damaged_summary_is_a_problem_and_not_an_entry(settings, splits, text):
     finish(settings, splits, "good")
     finish(settings, splits, "bad")
     Path("runs/bad/summary.json").write_text(text)
-    entries, (problem,) = table.read_all(Path("runs"))
+    entries, (problem,) = read_all(Path("runs"))
     assert [entry.name for entry in entries] == ["good"]
-    assert problem.endswith(
-        "summary.json: `nnmnist train` did not write this; remove it, or train again"
-    )
+    assert "summary.json: `nnmnist train` did not write this" in problem
+    assert problem.endswith("; remove it, or train again")
+    assert "\n" not in problem
     with pytest.raises(DataError):
-        table.read(Path("runs/bad"), Path("runs"))
+        read(Path("runs/bad"), Path("runs"))
+
+
+@pytest.mark.skipif(os.name != "posix", reason="Windows has no named pipes")
+@pytest.mark.parametrize(
+    "file", ["config.yaml", "metrics.csv", "failure.txt", "summary.json", "last.npz", ".lock"]
+)
+@pytest.mark.parametrize("kind", ["pipe", "endless", "large"])
+def test_a_file_that_blocks_or_never_ends_is_a_problem_of_its_run(settings, splits, file, kind):
+    finish(settings, splits, "good")
+    epochs = start(settings, "bad").train(splits)
+    next(epochs)
+    epochs.close()
+    path = Path("runs/bad", file)
+    path.unlink(missing_ok=True)
+    if kind == "pipe":
+        os.mkfifo(path)
+    elif kind == "endless":
+        path.symlink_to("/dev/zero")
+    else:
+        with path.open("wb") as large:
+            large.truncate(10**12)
+    entries, problems = read_all(Path("runs"))
+    if file == ".lock":
+        assert len(entries) == 2
+    else:
+        assert [entry.name for entry in entries] == ["good"]
+        assert len(problems) == 1
+        assert file in problems[0]
+
+
+def test_runs_on_different_data_are_neither_grouped_nor_ranked_together(settings, splits):
+    for seed in (0, 1):
+        finish(changed(settings, seed=seed), splits, f"a-{seed}")
+    other = replace(
+        splits, name="synthetic", identity={"name": "synthetic", "sha256": "b", "seed": 1}
+    )
+    finish(changed(settings, seed=2), other, "b-2")
+    entries = listed()
+    rows = table.sort_rows(table.group_by_seed(entries), "validation", [])
+    assert sorted([run.name for run in row.runs] for row in rows) == [["a-0", "a-1"], ["b-2"]]
+    assert [row.data.name for row in rows] == sorted([splits.name, "synthetic"])
+    assert {row.record([])["data"] for row in rows} == {splits.name, "synthetic"}
+    assert len(table.select(entries, ["data=synthetic"])) == 1
+    with pytest.raises(ConfigError, match=r"best: .* different data; .*data=synthetic"):
+        table.best(entries)
+    assert table.best(table.select(entries, ["data=synthetic"])).name == "b-2"
+
+
+def test_data_of_one_name_with_other_contents_is_other_data(settings, splits):
+    for n in (1, 2):
+        identity = {**splits.identity, "sha256": {"train": str(n)}}
+        finish(changed(settings, seed=n), replace(splits, identity=identity), f"run-{n}")
+    entries = listed()
+    titles = list(table.data_titles(entries).values())
+    assert len(set(titles)) == 2
+    assert all(re.fullmatch(rf"{splits.name}#[0-9a-f]{{6}}", title) for title in titles)
+    assert len(table.group_by_seed(entries)) == 2
+    assert len(table.select(entries, [f"data={titles[0]}"])) == 1
+    assert len(table.select(entries, [f"data={splits.name}"])) == 2
+
+
+def test_generated_data_of_several_seeds_is_one_data_set(settings):
+    for seed in (0, 1):
+        each = settings.model_copy(
+            update={"seed": seed, "data": DataConfig(name="rings", validation=0)}
+        )
+        finish(each, load_data(each.data, seed), f"seed-{seed}")
+    (row,) = table.group_by_seed(listed())
+    assert row.seeds == [0, 1]
+
+
+def test_the_data_of_an_unfinished_or_older_run_is_that_of_its_checkpoint(settings, splits):
+    finish(settings, splits, "older")
+    known = listed()[0].data
+    file = Path("runs/older/summary.json")
+    facts = json.loads(file.read_text())
+    file.write_text(json.dumps({key: facts[key] for key in facts if key != "data_id"}))
+    assert listed()[0].data == known
+    file.unlink()
+    assert listed()[0].data == known
+    Path("runs/older/last.npz").unlink()
+    assert listed()[0].data is None
 
 
 def test_a_damaged_config_is_a_problem_that_names_the_line(settings, splits):
     finish(settings, splits, "bad")
     file = Path("runs/bad/config.yaml")
     file.write_text(file.read_text().replace("dropout", "droput"))
-    entries, (problem,) = table.read_all(Path("runs"))
+    entries, (problem,) = read_all(Path("runs"))
     assert entries == []
     assert "config.yaml:" in problem
     assert "did you mean dropout?" in problem

@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from itertools import product
 from pathlib import Path
 from typing import Any
@@ -16,7 +16,9 @@ from nnmnist.cli.options import json_option
 from nnmnist.cli.terminal import align, notice
 from nnmnist.errors import DataError, printable
 from nnmnist.runs import table
-from nnmnist.runs.table import Entry, Row, Scores
+from nnmnist.runs.entry import Entry, read_all
+from nnmnist.runs.summary import Scores, score
+from nnmnist.runs.table import Row
 
 
 @click.command()
@@ -34,8 +36,8 @@ from nnmnist.runs.table import Entry, Row, Scores
     "filters",
     multiple=True,
     metavar="KEY=VALUE",
-    help="Show only runs with this state or this value of a key: state=done, hidden=[64]. "
-    "May be repeated.",
+    help="Show only runs with this state, data or value of a key: state=done, data=mnist, "
+    "hidden=[64]. May be repeated.",
 )
 @json_option
 @click.option("--csv", "as_csv", is_flag=True, help="Print comma-separated values.")
@@ -46,8 +48,8 @@ def runs(
 
     The table shows all runs in DIR (default: runs) and its subfolders, with the keys in which they
     differ. Runs that differ only in their seeds share one row, with means and the standard
-    deviation of the score. A run is running, done, failed, or stopped; `nnmnist train --resume`
-    continues a stopped run.
+    deviation of the score. Runs on different data are never averaged or ranked together. A run is
+    running, done, failed, or stopped; `nnmnist train --resume` continues a stopped run.
 
     `nnmnist runs best DIR` prints one path: the finished run with the best validation score.
     """
@@ -65,8 +67,12 @@ def runs(
         click.echo(best.path)
         return
     rows = table.sort_rows(table.group_by_seed(chosen), by, table.config_keys(entries))
-    as_text = as_records if as_json else as_csv_text if as_csv else as_table
-    click.echo(as_text(rows, table.changed(chosen)), nl=False)
+    changed = table.changed(chosen)
+    if as_json or as_csv:
+        text = (as_records if as_json else as_csv_text)(rows, changed)
+    else:
+        text = as_table(rows, changed, table.data_titles(entries))
+    click.echo(text, nl=False)
 
 
 def _parse_words(words: Sequence[str]) -> tuple[bool, Path]:
@@ -83,7 +89,7 @@ def _parse_words(words: Sequence[str]) -> tuple[bool, Path]:
 
 def _read(folder: Path) -> list[Entry]:
     """The runs of a folder, with a notice for each damaged one. Raises DataError without runs."""
-    entries, problems = table.read_all(folder)
+    entries, problems = read_all(folder)
     for problem in problems:
         notice(f"skipped a damaged run: {problem}")
     if not entries:
@@ -103,28 +109,42 @@ def as_csv_text(rows: Sequence[Row], changed: Sequence[str]) -> str:
     out = io.StringIO()
     writer = csv.writer(out, lineterminator="\n")
     heads = [f"{split}_{name}" for split, name in columns]
-    writer.writerow(["run", "state", "reason", "seeds", *keys, "epochs", "seconds", *heads])
+    facts = ["run", "state", "reason", "data", "data_id", "replaced_data", "seeds"]
+    writer.writerow([*facts, *keys, "epochs", "seconds", *heads])
     for row in rows:
         record = row.record(changed)
         settings = [_text_of(record["settings"].get(key)) for key in keys]
         scores = [(record[split] or {}).get(name) for split, name in columns]
+        texts = [record[fact] for fact in facts[:-1]]
         seeds = " ".join(map(str, row.seeds))
-        writer.writerow(
-            [row.name, row.state, row.reason, seeds, *settings, row.epochs, row.seconds, *scores]
-        )
+        writer.writerow([*texts, seeds, *settings, row.epochs, row.seconds, *scores])
     return out.getvalue()
 
 
-def as_table(rows: Sequence[Row], changed: Sequence[str]) -> str:
-    """A table for people."""
-    # the column of the epochs shows this key too
+def as_table(rows: Sequence[Row], changed: Sequence[str], titles: Mapping[str, str]) -> str:
+    """A table for people.
+
+    Args:
+        rows: the rows.
+        changed: the dotted keys in which the runs differ.
+        titles: the title of each data set, by its id.
+    """
+    # The column of the epochs shows this key too.
     keys = [key for key in changed if key != "training.epochs"]
-    lines = [["run", *_heads(keys), "epochs", "validation", "test", "seconds", "state"]]
+    # Data has a column where it differs, or where it is not what the config asks for.
+    found = {row.data for row in rows if row.data}
+    with_data = len({data.id for data in found}) > 1 or any(data.replaced for data in found)
+    if with_data:
+        keys = [key for key in keys if key not in ("data.name", "data.path")]
+    heads = ["data"] if with_data else []
+    lines = [["run", *heads, *_heads(keys), "epochs", "validation", "test", "seconds", "state"]]
     for row in rows:
         state = f"{row.state}: {row.reason}" if row.reason else row.state
+        data = [titles[row.data.id] if row.data else "-"] if with_data else []
         lines.append(
             [
                 row.name,
+                *data,
                 *(_cell(row, key) for key in keys),
                 _epochs(row),
                 _score(row.validation),
@@ -174,7 +194,7 @@ def _epochs(row: Row) -> str:
 def _score(scores: Scores | None) -> str:
     if scores is None:
         return "-"
-    name, value = table.score(scores)
+    name, value = score(scores)
     sd = scores["sd"]
     if name == "accuracy":
         return f"{value:.2%}" + ("" if sd is None else f" ± {100 * sd:.2f}")

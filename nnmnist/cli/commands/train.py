@@ -25,6 +25,7 @@ from nnmnist.config.schema import Config
 from nnmnist.data.examples import Splits
 from nnmnist.runs import history
 from nnmnist.runs.directory import is_unstarted
+from nnmnist.runs.facts import data_title
 from nnmnist.runs.run import stored_config
 from nnmnist.training.setup import layer_sizes, load_data
 from nnmnist.training.threads import limit_blas_threads
@@ -191,9 +192,13 @@ def summary_as_text(summary: dict[str, Any]) -> str:
         else:
             text = f"accuracy {scores['accuracy']:.2%}, cost"
         lines.append(f"{split:<12} {text} {scores['cost']:.4f}")
-    lines.append(
-        f"training     {summary['seconds']:.1f} s, {summary['epochs']} epochs on {summary['data']}"
-    )
+    # Summaries of older versions lack some keys.
+    data = data_title(summary["data"], summary.get("replaced_data"))
+    stopped = summary.get("stopped_by")
+    epochs = f"{summary['epochs']} epochs"
+    if stopped:
+        epochs = f"{summary['epochs']} of {summary['planned_epochs']} epochs (stopped by {stopped})"
+    lines.append(f"training     {summary['seconds']:.1f} s, {epochs} on {data}")
     lines.append(f"checkpoint   {summary['checkpoint']}")
     return "\n".join(lines)
 

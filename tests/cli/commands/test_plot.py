@@ -255,11 +255,15 @@ def test_runs_that_differ_in_nothing_are_no_sweep(tiny_config):
     assert "its runs differ in no key; train some that do" in result.stderr
 
 
-def test_classifiers_and_regressions_are_not_drawn_into_one_sweep(swept):
+def test_curves_and_sweeps_of_different_data_are_refused(swept):
     nnmnist("train", "-c", "lecture/line", "-o", "swept/line", "-q", "--set", "data.validation=20")
     result = plot(swept, "--kind", "sweep", "--key", "learning_rate")
     assert result.exit_code == 1
-    assert "holds classifiers and regressions" in result.stderr
+    assert "but swept/line on line; draw runs on different data one by one" in result.stderr
+    first = next(path for path in Path("swept").iterdir() if path.name != "line")
+    result = plot(first, "swept/line", "--kind", "curves")
+    assert result.exit_code == 1
+    assert "draw runs on different data one by one" in result.stderr
 
 
 def test_without_matplotlib(run, monkeypatch):

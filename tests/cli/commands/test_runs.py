@@ -176,7 +176,7 @@ def test_best_prints_one_path(swept):
         (["--filter", "learning_rate"], 2, "expected KEY=VALUE, such as state=done"),
         (["--filter", "state=lost"], 2, "the states are running, done, failed, stopped"),
         (["--filter", "stat=done"], 2, "did you mean state?"),
-        (["--filter", "xyzzy=done"], 2, "unknown key; the keys are state, seed, data.name"),
+        (["--filter", "xyzzy=done"], 2, "unknown key; the keys are state, data, seed, data.name"),
         (["--filter", "hidden=[4"], 2, "--filter hidden=[4: not valid YAML"),
         (["--json", "--csv"], 2, "choose one"),
         (["best", "--json"], 2, "remove --json and --csv"),

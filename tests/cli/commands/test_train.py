@@ -3,6 +3,7 @@ import os
 import signal
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -10,6 +11,8 @@ from click.testing import CliRunner
 
 from nnmnist import checkpoint
 from nnmnist.cli.app import cli
+from nnmnist.data import synthetic
+from nnmnist.data.sources import SOURCES
 
 
 def nnmnist(*arguments):
@@ -46,7 +49,10 @@ def test_results_on_stdout_and_progress_on_stderr(tiny_config):
 def test_json_is_one_object_and_nothing_else(tiny_config):
     result = train("-c", tiny_config, "-o", "run", "--json", "-q")
     record = json.loads(result.stdout)
-    assert record.keys() == {"run", "checkpoint", "data", "epochs", "seconds", "validation", "test"}
+    assert record.keys() == {
+        "run", "checkpoint", "data", "data_id", "replaced_data", "epochs", "planned_epochs",
+        "stopped_by", "seconds", "validation", "test",
+    }  # fmt: skip
     assert record["validation"].keys() == record["test"].keys() == {"cost", "accuracy"}
     assert result.stderr == ""
     assert json.loads(Path("run/summary.json").read_text()) == record
@@ -117,6 +123,37 @@ def test_an_existing_output_is_refused(tiny_config):
     assert train("-c", tiny_config, "-o", "run", "--force").exit_code == 0
 
 
+def test_a_run_that_stops_early_says_so(tiny_config):
+    result = train(
+        "-c", tiny_config, "-o", "run", "--epochs", "9", "--set", "training.tolerance=99"
+    )
+    assert "2 of 9 epochs (stopped by training.tolerance) on " in result.stdout
+
+
+def test_a_fallback_is_marked_in_config_summary_table_and_report(monkeypatch):
+    """And a run on it does not count as finished once the data itself is there."""
+    digits = synthetic.load(7, n_train=300, n_test=100)
+    monkeypatch.setitem(SOURCES, "synthetic", lambda **_: digits)
+    words = ["-c", "softmax", "-o", "runs/one", "--epochs", "1", "-q"]
+    words += ["--set", "data.fallback=synthetic", "--set", "data.validation=50"]
+    result = train(*words)
+    assert result.exit_code == 0, result.stderr
+    assert " epochs on synthetic (not mnist)\n" in result.stdout
+    assert "# data: synthetic (not mnist)\n" in Path("runs/one/config.yaml").read_text()
+    assert "synthetic (not mnist)" in nnmnist("runs").stdout
+    page = nnmnist("report", "runs/one")
+    assert page.exit_code == 0, page.stderr
+    assert "synthetic (not mnist), test split" in Path("runs/one/report.html").read_text()
+    real = replace(digits, name="mnist", identity={"name": "mnist", "sha256": {"images": "a"}})
+    monkeypatch.setitem(SOURCES, "mnist", lambda **_: real)
+    again = train(*words)
+    assert again.exit_code == 2
+    assert "runs/one already exists" in again.stderr.replace("\\", "/")
+    resumed = train("--resume", "runs/one")
+    assert resumed.exit_code == 1
+    assert "was trained on synthetic, but the data is now mnist" in resumed.stderr
+
+
 def test_a_finished_run_is_not_trained_again_and_prints_the_same_json(tiny_config):
     first = train("-c", tiny_config, "-o", "run", "--json", "-q")
     before = {path: path.read_bytes() for path in Path("run").iterdir()}
@@ -128,7 +165,7 @@ def test_a_finished_run_is_not_trained_again_and_prints_the_same_json(tiny_confi
         again = train(*arguments, "--json")
         assert again.exit_code == 0
         assert again.stdout == first.stdout
-        assert again.stderr == "run: already finished with this config; nothing to do\n"
+        assert again.stderr == "run: already finished with this config and data; nothing to do\n"
     assert {path: path.read_bytes() for path in Path("run").iterdir()} == before
     assert train("-c", tiny_config, "-o", "run", "-q").stderr == ""
     assert "cost" in train("-c", tiny_config, "-o", "run", "--chart", "-q").stderr

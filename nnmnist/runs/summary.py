@@ -1,0 +1,75 @@
+"""The file `summary.json` of a finished run, and the scores by which runs are compared."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from pydantic import BaseModel, ConfigDict, NonNegativeFloat, NonNegativeInt, ValidationError
+
+from nnmnist.errors import DataError
+from nnmnist.files import read_regular
+
+FILE = "summary.json"
+MAX_SIZE = 1_000_000  # bytes
+
+# cost, accuracy (None for regression), for regression perhaps r2, and for a row sd
+Scores = dict[str, float | None]
+
+
+class Summary(BaseModel):
+    """What a finished run states about itself, as far as other commands need it."""
+
+    model_config = ConfigDict(strict=True, allow_inf_nan=False)
+
+    data: str
+    data_id: str | None = None  # None in runs of older versions
+    replaced_data: str | None = None
+    epochs: NonNegativeInt
+    seconds: NonNegativeFloat
+    validation: Scores | None
+    test: Scores
+
+
+def read(directory: Path) -> Summary:
+    """The summary of the run in `directory`.
+
+    Raises:
+        FileNotFoundError: the run is not finished.
+        DataError: the file is damaged, or is not a summary.
+        OSError: the file cannot be read.
+    """
+    file = directory / FILE
+    content = read_regular(file, MAX_SIZE)
+    try:
+        summary = Summary.model_validate_json(content)
+        for scores in (summary.validation, summary.test):
+            if scores is not None:
+                score(scores)
+    except ValueError as error:
+        where = ""
+        if isinstance(error, ValidationError) and (key := error.errors()[0]["loc"]):
+            where = f" ({'.'.join(map(str, key))})"
+        raise DataError(
+            f"{file}: `nnmnist train` did not write this{where}; remove it, or train again"
+        ) from None
+    return summary
+
+
+def score(scores: Scores) -> tuple[str, float]:
+    """The name and value of the score that runs are compared by: accuracy, else R^2, else cost.
+
+    Raises ValueError if there is none.
+    """
+    for name in ("accuracy", "r2", "cost"):
+        value = scores.get(name)
+        if value is not None:
+            return name, value
+    raise ValueError("no score")
+
+
+def rank(scores: Scores | None) -> tuple[float, float, float]:
+    """A key for sorting: the best first, runs without scores last."""
+    if scores is None:
+        return (1, 0.0, 0.0)
+    name, value = score(scores)
+    return (0, value if name == "cost" else -value, scores.get("cost") or 0.0)
