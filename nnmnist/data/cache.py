@@ -27,11 +27,11 @@ def directory() -> Path:
     return user_cache_path("nnmnist")
 
 
-def read(path: Path) -> tuple[idx.Bytes, str]:
+def read(path: Path) -> tuple[idx.Values, str]:
     """Read an IDX file, and get the SHA-256 of its decompressed bytes without hashing it twice.
 
     Returns:
-        The array, uint8 of any shape, and the SHA-256 in hexadecimal digits.
+        The array, uint8 or int32 of any shape, and the SHA-256 in hexadecimal digits.
 
     Raises:
         DataError: the file cannot be read or is damaged.
