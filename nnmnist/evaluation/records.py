@@ -12,10 +12,12 @@ from nnmnist.evaluation.evaluate import Evaluation, most_confident_mistakes, pro
 from nnmnist.model.network import Network
 from nnmnist.types import Array
 
+MAX_DIGITS = 18  # of a class that is called by a number
+
 
 def class_label(name: str) -> int | str:
     """The name of a class, as a number if it is one."""
-    return int(name) if name.isdecimal() else name
+    return int(name) if name.isdecimal() and len(name) <= MAX_DIGITS else name
 
 
 def evaluation_record(result: Evaluation) -> dict[str, Any]:

@@ -10,7 +10,7 @@ from typing import NamedTuple
 import numpy as np
 
 from nnmnist import checkpoint
-from nnmnist.errors import DataError
+from nnmnist.errors import CheckpointError, DataError
 from nnmnist.runs import metrics
 from nnmnist.types import Array
 
@@ -44,6 +44,7 @@ def read(directory: Path, name: str | None = None) -> History:
 
     Raises:
         DataError: there is no run, it has no complete epoch, or a file is damaged.
+        CheckpointError: the best checkpoint is damaged, or does not state its epoch.
     """
     file = directory / "metrics.csv"
     if not file.is_file():
@@ -63,7 +64,11 @@ def read(directory: Path, name: str | None = None) -> History:
         splits["validation"] = Series(epochs, *values)
     summary = directory / "summary.json"
     if summary.is_file():
-        best = checkpoint.load(directory / "best.npz").document["epoch"]
+        best = checkpoint.load(directory / "best.npz").document.get("epoch")
+        if best is None:
+            raise CheckpointError(
+                f"{directory / 'best.npz'}: does not state its epoch; give the directory of a run"
+            )
         test = (best, *_test_values(summary))
         splits["test"] = Series(*(np.array([value], float) for value in test))
     return History(name or directory.resolve().name, splits)

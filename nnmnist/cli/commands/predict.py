@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import sys
 from collections.abc import Iterator, Sequence
@@ -23,7 +22,7 @@ from nnmnist.cli.options import (
     require_output,
 )
 from nnmnist.cli.pictures import PreparedImages, annotate, save_png
-from nnmnist.cli.terminal import format_probability, notice, render
+from nnmnist.cli.terminal import echo, echo_json, format_probability, notice, render
 from nnmnist.errors import CheckpointError, DataError, printable
 from nnmnist.evaluation.records import class_label, prediction_record
 from nnmnist.images import reading
@@ -174,7 +173,7 @@ class Output:
     def show_image(self, pixels: Array, name: str, suffix: str = "") -> None:
         """Draw and save an image (rows, columns) uint8 that the network took, if wanted."""
         if self.show:
-            click.echo(render(pixels), err=self.as_json)
+            echo(render(pixels), err=self.as_json)
         if self.prepared:
             self.prepared.save(pixels, name, suffix)
 
@@ -243,9 +242,9 @@ def _print_digit(
         label = record["label"] = class_label(truth)
         right = f"   (is {label}{'' if label == record['prediction'] else ', WRONG'})"
     if output.as_json:
-        click.echo(json.dumps(record))
+        echo_json(record)
     else:
-        click.echo(f"{printable(name, 1000)}: {reader.as_text(record)}{right}")
+        echo(f"{printable(name, 1000)}: {reader.as_text(record)}{right}")
     output.show_image(pixels.reshape(reader.shape), name)
 
 
@@ -262,14 +261,14 @@ def _print_page(
         save_png(output.annotated, annotate(picture, boxes))
     if output.as_json:
         found = [{"text": _line_text(line), "digits": line} for line in records]
-        click.echo(json.dumps({"file": name, "lines": found}))
+        echo_json({"file": name, "lines": found})
     for number, (line, line_records) in enumerate(zip(lines, records, strict=True), start=1):
         if not output.as_json:
-            click.echo(f"{printable(name, 1000)}, line {number}: {_line_text(line_records)}")
+            echo(f"{printable(name, 1000)}, line {number}: {_line_text(line_records)}")
         for place, (digit, record) in enumerate(zip(line, line_records, strict=True), start=1):
             if not output.as_json:
                 left, top, width, height = digit.box
-                click.echo(f"    {reader.as_text(record)}   at {left},{top}, {width}x{height}")
+                echo(f"    {reader.as_text(record)}   at {left},{top}, {width}x{height}")
             output.show_image(digit.image, name, f"-{number}-{place}")
 
 

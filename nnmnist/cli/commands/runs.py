@@ -13,7 +13,7 @@ from typing import Any
 import click
 
 from nnmnist.cli.options import json_option
-from nnmnist.cli.terminal import align, notice
+from nnmnist.cli.terminal import align, echo, echo_json, echo_path, notice
 from nnmnist.errors import DataError, printable
 from nnmnist.runs import table
 from nnmnist.runs.table import Entry, Row, Scores
@@ -62,11 +62,15 @@ def runs(
         best = table.best(chosen)
         if best is None:
             raise DataError(f"{folder}: no finished run has a validation score")
-        click.echo(best.path)
+        echo_path(best.path)
         return
     rows = table.sort_rows(table.group_by_seed(chosen), by, table.config_keys(entries))
-    as_text = as_records if as_json else as_csv_text if as_csv else as_table
-    click.echo(as_text(rows, table.changed(chosen)), nl=False)
+    changed = table.changed(chosen)
+    if as_json:
+        for row in rows:
+            echo_json(row.record(changed))
+    else:
+        echo((as_csv_text if as_csv else as_table)(rows, changed))
 
 
 def _parse_words(words: Sequence[str]) -> tuple[bool, Path]:
@@ -91,11 +95,6 @@ def _read(folder: Path) -> list[Entry]:
     return entries
 
 
-def as_records(rows: Sequence[Row], changed: Sequence[str]) -> str:
-    """One line of JSON per row."""
-    return "".join(json.dumps(row.record(changed)) + "\n" for row in rows)
-
-
 def as_csv_text(rows: Sequence[Row], changed: Sequence[str]) -> str:
     """Comma-separated values, with a column per key and per score."""
     keys = [key for key in changed if key != "seed"]
@@ -112,7 +111,7 @@ def as_csv_text(rows: Sequence[Row], changed: Sequence[str]) -> str:
         writer.writerow(
             [row.name, row.state, row.reason, seeds, *settings, row.epochs, row.seconds, *scores]
         )
-    return out.getvalue()
+    return out.getvalue().removesuffix("\n")
 
 
 def as_table(rows: Sequence[Row], changed: Sequence[str]) -> str:
@@ -133,7 +132,7 @@ def as_table(rows: Sequence[Row], changed: Sequence[str]) -> str:
                 printable(state),
             ]
         )
-    return align(lines, left=(0, -1)) + "\n"
+    return align(lines, left=(0, -1))
 
 
 def _heads(keys: Sequence[str]) -> list[str]:
