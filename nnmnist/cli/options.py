@@ -40,7 +40,7 @@ chart_option = click.option(
 data_dir_option = click.option(
     "--data-dir",
     type=click.Path(file_okay=False, path_type=Path),
-    help="Where to look for data first: DIR/mnist/train-images-idx3-ubyte, ...",
+    help="Read MNIST from this folder: DIR/mnist/train-images-idx3-ubyte, ...",
 )
 split_option = click.option(
     "--split",
