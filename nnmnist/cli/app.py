@@ -102,7 +102,10 @@ def _readable(error: Exception) -> click.ClickException:
     elif isinstance(error, OSError) and error.strerror:
         text = f"{error.filename}: {error.strerror}" if error.filename else error.strerror
     elif isinstance(error, MemoryError):
-        text = f"out of memory: {error}; lower model.hidden or training.batch_size"
+        text = (
+            f"out of memory: {error}; lower model.hidden or training.batch_size, or use fewer or "
+            "smaller images"
+        )
     else:
         text = (
             f"internal error: {type(error).__name__}: {error}; "
