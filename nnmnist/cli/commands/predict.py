@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import sys
 from collections.abc import Iterator, Sequence
@@ -65,6 +66,7 @@ if TYPE_CHECKING:
     "--min-probability",
     type=click.FloatRange(0, 1),
     default=0.0,
+    callback=lambda context, option, p: _require_number(p),
     metavar="P",
     help="Print ? instead of a prediction with a lower probability.",
 )
@@ -110,6 +112,13 @@ def predict(
     else:
         ok = predict_digits(path, images, indices, data_dir, reader, output)
     sys.exit(0 if ok else 1)
+
+
+def _require_number(p: float) -> float:
+    """Raise BadParameter for nan, which FloatRange lets pass."""
+    if math.isnan(p):
+        raise click.BadParameter("nan is not in the range 0<=x<=1.")
+    return p
 
 
 def _require_options(

@@ -38,7 +38,12 @@ from nnmnist.runs.table import Entry, Row, Scores
     "May be repeated.",
 )
 @json_option
-@click.option("--csv", "as_csv", is_flag=True, help="Print comma-separated values.")
+@click.option(
+    "--csv",
+    "as_csv",
+    is_flag=True,
+    help="Print comma-separated values. A text that could be a formula starts with a quote.",
+)
 def runs(
     words: tuple[str, ...], by: str, filters: tuple[str, ...], as_json: bool, as_csv: bool
 ) -> None:
@@ -105,13 +110,21 @@ def as_csv_text(rows: Sequence[Row], changed: Sequence[str]) -> str:
     writer.writerow(["run", "state", "reason", "seeds", *keys, "epochs", "seconds", *heads])
     for row in rows:
         record = row.record(changed)
-        settings = [_text_of(record["settings"].get(key)) for key in keys]
+        settings = [_csv_value(record["settings"].get(key)) for key in keys]
         scores = [(record[split] or {}).get(name) for split, name in columns]
         seeds = " ".join(map(str, row.seeds))
-        writer.writerow(
-            [row.name, row.state, row.reason, seeds, *settings, row.epochs, row.seconds, *scores]
-        )
+        texts = map(_csv_text, (row.name, row.state, row.reason))
+        writer.writerow([*texts, seeds, *settings, row.epochs, row.seconds, *scores])
     return out.getvalue().removesuffix("\n")
+
+
+def _csv_value(value: Any) -> str:
+    return _csv_text(value) if isinstance(value, str) else json.dumps(value)
+
+
+def _csv_text(text: str) -> str:
+    """A text that no spreadsheet takes for a formula, as a single quote before it says."""
+    return f"'{text}" if text.startswith(("=", "+", "-", "@", "\t", "\r")) else text
 
 
 def as_table(rows: Sequence[Row], changed: Sequence[str]) -> str:

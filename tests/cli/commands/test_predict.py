@@ -316,3 +316,11 @@ def test_many_needs_a_network_for_28x28(trained, pictures):
     result = nnmnist("predict", trained, pictures[0], "--many")
     assert result.exit_code == 1
     assert "takes 5x6 pixels; --many needs a network for 28x28" in result.stderr
+
+
+@pytest.mark.parametrize("p", ["nan", "-nan", "inf", "-inf", "-0.1", "1.1"])
+def test_a_min_probability_that_is_none(trained, pictures, p):
+    result = nnmnist("predict", trained, *pictures, "--min-probability", p)
+    assert result.exit_code == 2
+    assert "is not in the range 0<=x<=1" in result.stderr
+    assert result.stdout == ""
