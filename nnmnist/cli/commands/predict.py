@@ -65,10 +65,10 @@ if TYPE_CHECKING:
 @click.option(
     "--min-probability",
     type=click.FloatRange(0, 1),
-    default=0.0,
     callback=lambda context, option, p: _require_number(p),
     metavar="P",
-    help="Print ? instead of a prediction with a lower probability.",
+    help="Print ? instead of a prediction with a lower probability. The scores of networks with a "
+    "squared error are no probabilities.",
 )
 @click.option("--show", is_flag=True, help="Draw each image as the network takes it.")
 @click.option(
@@ -88,7 +88,7 @@ def predict(
     many: bool,
     annotated: Path | None,
     top: int,
-    min_probability: float,
+    min_probability: float | None,
     show: bool,
     folder: Path | None,
     force: bool,
@@ -105,6 +105,11 @@ def predict(
     if annotated:
         require_output(annotated, [".png"], force)
     model = checkpoint.load(path)
+    if min_probability is not None and not model.network.output.is_probability:
+        raise CheckpointError(
+            f"{path}: its output is {model.network.output_name} with a squared error, whose scores "
+            "are no probabilities; remove --min-probability"
+        )
     reader = Reader(model, image_shape(path, model), top, min_probability)
     output = Output(as_json, show, PreparedImages(folder, force) if folder else None, annotated)
     if many:
@@ -114,9 +119,9 @@ def predict(
     sys.exit(0 if ok else 1)
 
 
-def _require_number(p: float) -> float:
+def _require_number(p: float | None) -> float | None:
     """Raise BadParameter for nan, which FloatRange lets pass."""
-    if math.isnan(p):
+    if p is not None and math.isnan(p):
         raise click.BadParameter("nan is not in the range 0<=x<=1.")
     return p
 
@@ -152,7 +157,7 @@ class Reader:
     model: Checkpoint
     shape: tuple[int, int]  # (rows, columns) of an image
     top: int
-    min_probability: float
+    min_probability: float | None  # None accepts every prediction
 
     def predict(self, pixels: Array) -> dict[str, Any]:
         """The record of an image (n_inputs,) uint8."""
