@@ -39,7 +39,7 @@ def load_examples(
         checkpoint: its contents.
         split: the name of the split.
         other: the data that `--data` names; None for the data that it was trained on.
-        data_dir: where to look for files first.
+        data_dir: the folder that has MNIST (`--data-dir`); None for the usual places.
 
     Raises:
         CheckpointError, ConfigError, DataError: see `nnmnist.runs.data`.

@@ -84,11 +84,15 @@ class DistortConfig(Section):
         description="Largest change of width and of height, as a fraction.",
     )
     shift: float = Field(
-        default=1.0, ge=0, description="Largest shift in pixels, horizontally and vertically."
+        default=1.0,
+        ge=0,
+        le=1_000_000,
+        description="Largest shift in pixels, horizontally and vertically.",
     )
     alpha: float = Field(
         default=37.0,
         ge=0,
+        le=1_000_000,
         description="Strength of the elastic distortion: factor of the smoothed noise, in pixels.",
     )
     sigma: float = Field(

@@ -32,6 +32,8 @@ MIRRORS = (
     "https://raw.githubusercontent.com/fgnt/mnist/master/",
 )
 
+SHOWN = 8  # names of a folder in an error
+
 # the uint8 array of a file, and the SHA-256 of its decompressed bytes
 Verified = tuple[Array, str]
 
@@ -43,9 +45,9 @@ def load(
 ) -> Source:
     """Load MNIST: 60,000 and 10,000 images (N, 784) uint8 with labels (N,) uint8, verified.
 
-    It uses the first directory that has any of the files: `data_dir`/mnist,
-    $NNMNIST_DATA_DIR/mnist, or the user's cache. Missing or damaged files in the cache are
-    downloaded. Nothing is ever written to the other two.
+    The files are in `data_dir`/mnist, else in $NNMNIST_DATA_DIR/mnist, else in the user's cache.
+    Missing or damaged files in the cache are downloaded. What the user has named is used as it is,
+    and nothing is ever written there.
 
     Args:
         data_dir: a directory that the user has named.
@@ -57,7 +59,7 @@ def load(
         DataError: a directory that the user has named lacks files, or has damaged ones.
     """
     mirrors = MIRRORS if mirrors is None else mirrors
-    found = find(data_dir, notify)
+    found = find(data_dir)
     missing = [name for name in FILES if name not in found]
     _download(missing, mirrors, notify)
     paths = {**found, **{name: _cache_folder() / name for name in missing}}
@@ -85,23 +87,38 @@ def load_folder(folder: Path) -> Source:
     )
 
 
-def find(data_dir: Path | None = None, notify: Notify = silent) -> dict[str, Path]:
+def find(data_dir: Path | None = None) -> dict[str, Path]:
     """The path of each file of MNIST on this machine; files may be missing in the cache.
 
     Raises:
-        DataError: a directory that the user has named has only some of the files.
+        DataError: a directory that the user has named lacks a file.
     """
-    variable = os.environ.get("NNMNIST_DATA_DIR")
-    named = {"--data-dir": data_dir, "NNMNIST_DATA_DIR": Path(variable) if variable else None}
-    for origin, directory in named.items():
-        if directory is None:
-            continue
-        folder = directory / "mnist"
-        if paths := _files_in(folder):
-            _require_all(paths, folder)
-            return paths
-        notify(f"{origin}: {folder} has no file of MNIST; looking in other places")
-    return _files_in(_cache_folder())
+    origin, directory = "--data-dir", data_dir
+    if directory is None and (variable := os.environ.get("NNMNIST_DATA_DIR")):
+        origin, directory = "NNMNIST_DATA_DIR", Path(variable)
+    if directory is None:
+        return _files_in(_cache_folder())
+    folder = directory / "mnist"
+    paths = _files_in(folder)
+    if not paths:
+        raise DataError(
+            f"{origin} {directory}: {_contents(folder if folder.exists() else directory)}; "
+            f"expected {folder}/ with {', '.join(FILES)} (with or without .gz)"
+        )
+    _require_all(paths, folder)
+    return paths
+
+
+def _contents(folder: Path) -> str:
+    """What a folder contains, in words."""
+    try:
+        names = sorted(path.name for path in folder.iterdir())
+    except FileNotFoundError:
+        return "this folder does not exist"
+    except OSError as error:
+        return f"{folder} cannot be read ({error.strerror})"
+    more = f" and {len(names) - SHOWN} more" if len(names) > SHOWN else ""
+    return f"{folder} holds no file of MNIST, but {', '.join(names[:SHOWN]) or 'nothing'}{more}"
 
 
 def _cache_folder() -> Path:

@@ -62,7 +62,7 @@ def load_source(
         mirrors: base URLs to download MNIST from; None for the built-in list.
         fallback: a key of `SOURCES`, used if the named source is not available.
         seed: the seed of examples that are generated.
-        data_dir: the first directory to look for files in (`--data-dir`).
+        data_dir: the folder that has MNIST (`--data-dir`); None for the usual places.
         notify: receives notices for the user, one line each.
 
     Returns:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import shutil
 from pathlib import Path
 from typing import Any
@@ -13,7 +12,7 @@ import numpy as np
 from nnmnist.cli.loading import data_named
 from nnmnist.cli.options import data_dir_option, json_option, require_output
 from nnmnist.cli.pictures import save_png, sheet
-from nnmnist.cli.terminal import notice, render
+from nnmnist.cli.terminal import echo, echo_json, echo_path, notice, render
 from nnmnist.config.loading import Override, load_config
 from nnmnist.data.examples import Source
 from nnmnist.data.mnist import FILES, find, load
@@ -47,7 +46,7 @@ def download(data_dir: Path | None) -> None:
     Files that exist are not downloaded again. The command prints the folder of the files.
     """
     source = load(data_dir, notify=notice)
-    click.echo(
+    echo(
         f"{source.identity['folder']}: {len(source.train[0]):,} training and "
         f"{len(source.test[0]):,} test images, verified"
     )
@@ -64,12 +63,11 @@ def info(wanted: str, data_dir: Path | None, as_json: bool) -> None:
     """
     source = load_named(wanted, data_dir)
     if as_json:
-        click.echo(json.dumps(as_record(source)))
+        echo_json(as_record(source))
         return
-    click.echo(as_text(source))
+    echo(as_text(source))
     if source.image_shape is not None:
-        click.echo()
-        click.echo(render(some_digits(source, shutil.get_terminal_size().columns)))
+        echo("\n" + render(some_digits(source, shutil.get_terminal_size().columns)))
 
 
 @data.command()
@@ -101,7 +99,7 @@ def show(
     distortion = load_config(overrides=overrides).data.distortion
     require_output(output, [".png"], force)
     save_png(output, sheet(load_named(wanted, data_dir), distortion), optimize=True)
-    click.echo(output)
+    echo_path(output)
 
 
 def load_named(wanted: str, data_dir: Path | None) -> Source:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import json
+import math
 import os
 import sys
 from collections.abc import Iterator, Sequence
@@ -23,7 +23,7 @@ from nnmnist.cli.options import (
     require_output,
 )
 from nnmnist.cli.pictures import PreparedImages, annotate, save_png
-from nnmnist.cli.terminal import format_probability, notice, render
+from nnmnist.cli.terminal import echo, echo_json, format_probability, notice, render
 from nnmnist.errors import CheckpointError, DataError, printable
 from nnmnist.evaluation.records import class_label, prediction_record
 from nnmnist.images import reading
@@ -65,9 +65,10 @@ if TYPE_CHECKING:
 @click.option(
     "--min-probability",
     type=click.FloatRange(0, 1),
-    default=0.0,
+    callback=lambda context, option, p: _require_number(p),
     metavar="P",
-    help="Print ? instead of a prediction with a lower probability.",
+    help="Print ? instead of a prediction with a lower probability. The scores of networks with a "
+    "squared error are no probabilities.",
 )
 @click.option("--show", is_flag=True, help="Draw each image as the network takes it.")
 @click.option(
@@ -87,7 +88,7 @@ def predict(
     many: bool,
     annotated: Path | None,
     top: int,
-    min_probability: float,
+    min_probability: float | None,
     show: bool,
     folder: Path | None,
     force: bool,
@@ -104,6 +105,11 @@ def predict(
     if annotated:
         require_output(annotated, [".png"], force)
     model = checkpoint.load(path)
+    if min_probability is not None and not model.network.output.is_probability:
+        raise CheckpointError(
+            f"{path}: its output is {model.network.output_name} with a squared error, whose scores "
+            "are no probabilities; remove --min-probability"
+        )
     reader = Reader(model, image_shape(path, model), top, min_probability)
     output = Output(as_json, show, PreparedImages(folder, force) if folder else None, annotated)
     if many:
@@ -111,6 +117,13 @@ def predict(
     else:
         ok = predict_digits(path, images, indices, data_dir, reader, output)
     sys.exit(0 if ok else 1)
+
+
+def _require_number(p: float | None) -> float | None:
+    """Raise BadParameter for nan, which FloatRange lets pass."""
+    if p is not None and math.isnan(p):
+        raise click.BadParameter("nan is not in the range 0<=x<=1.")
+    return p
 
 
 def _require_options(
@@ -144,7 +157,7 @@ class Reader:
     model: Checkpoint
     shape: tuple[int, int]  # (rows, columns) of an image
     top: int
-    min_probability: float
+    min_probability: float | None  # None accepts every prediction
 
     def predict(self, pixels: Array) -> dict[str, Any]:
         """The record of an image (n_inputs,) uint8."""
@@ -174,7 +187,7 @@ class Output:
     def show_image(self, pixels: Array, name: str, suffix: str = "") -> None:
         """Draw and save an image (rows, columns) uint8 that the network took, if wanted."""
         if self.show:
-            click.echo(render(pixels), err=self.as_json)
+            echo(render(pixels), err=self.as_json)
         if self.prepared:
             self.prepared.save(pixels, name, suffix)
 
@@ -243,9 +256,9 @@ def _print_digit(
         label = record["label"] = class_label(truth)
         right = f"   (is {label}{'' if label == record['prediction'] else ', WRONG'})"
     if output.as_json:
-        click.echo(json.dumps(record))
+        echo_json(record)
     else:
-        click.echo(f"{printable(name, 1000)}: {reader.as_text(record)}{right}")
+        echo(f"{printable(name, 1000)}: {reader.as_text(record)}{right}")
     output.show_image(pixels.reshape(reader.shape), name)
 
 
@@ -262,14 +275,14 @@ def _print_page(
         save_png(output.annotated, annotate(picture, boxes))
     if output.as_json:
         found = [{"text": _line_text(line), "digits": line} for line in records]
-        click.echo(json.dumps({"file": name, "lines": found}))
+        echo_json({"file": name, "lines": found})
     for number, (line, line_records) in enumerate(zip(lines, records, strict=True), start=1):
         if not output.as_json:
-            click.echo(f"{printable(name, 1000)}, line {number}: {_line_text(line_records)}")
+            echo(f"{printable(name, 1000)}, line {number}: {_line_text(line_records)}")
         for place, (digit, record) in enumerate(zip(line, line_records, strict=True), start=1):
             if not output.as_json:
                 left, top, width, height = digit.box
-                click.echo(f"    {reader.as_text(record)}   at {left},{top}, {width}x{height}")
+                echo(f"    {reader.as_text(record)}   at {left},{top}, {width}x{height}")
             output.show_image(digit.image, name, f"-{number}-{place}")
 
 

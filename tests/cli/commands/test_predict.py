@@ -316,3 +316,27 @@ def test_many_needs_a_network_for_28x28(trained, pictures):
     result = nnmnist("predict", trained, pictures[0], "--many")
     assert result.exit_code == 1
     assert "takes 5x6 pixels; --many needs a network for 28x28" in result.stderr
+
+
+@pytest.mark.parametrize("p", ["nan", "-nan", "inf", "-inf", "-0.1", "1.1"])
+def test_a_min_probability_that_is_none(trained, pictures, p):
+    result = nnmnist("predict", trained, *pictures, "--min-probability", p)
+    assert result.exit_code == 2
+    assert "is not in the range 0<=x<=1" in result.stderr
+    assert result.stdout == ""
+
+
+def test_scores_of_a_squared_error_are_no_probabilities(tiny_config, pictures):
+    settings = ["--set", "model={output: linear, hidden: []}"]
+    assert nnmnist("train", "-c", tiny_config, *settings, "-o", "linear").exit_code == 0
+    result = nnmnist("predict", "linear/best.npz", *pictures, "--min-probability", "0")
+    assert result.exit_code == 1
+    assert result.stderr == (
+        f"Error: {Path('linear/best.npz')}: its output is linear with a squared error, whose "
+        "scores are no probabilities; remove --min-probability\n"
+    )
+    network = Network((30, 3), output="linear")
+    network.b[0][:] = [-0.2, -0.1, -0.3]
+    checkpoint.save("negative.npz", network, ["a", "b", "c"], {"image_shape": [6, 5]})
+    lines = nnmnist("predict", "negative.npz", *pictures).stdout.splitlines()
+    assert [line.split(": ")[1].split()[0] for line in lines] == ["b", "b", "b"]
