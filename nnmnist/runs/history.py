@@ -10,13 +10,8 @@ from typing import NamedTuple
 import numpy as np
 
 from nnmnist import checkpoint
-<<<<<<< HEAD
-from nnmnist.errors import DataError
-from nnmnist.runs import metrics, summary
-=======
 from nnmnist.errors import CheckpointError, DataError
-from nnmnist.runs import metrics
->>>>>>> text19
+from nnmnist.runs import metrics, summary
 from nnmnist.types import Array
 
 
@@ -67,21 +62,13 @@ def read(directory: Path, name: str | None = None) -> History:
     if np.isfinite(columns["validation_cost"]).any():
         values = columns["validation_cost"], columns["validation_accuracy"]
         splits["validation"] = Series(epochs, *values)
-<<<<<<< HEAD
     with suppress(FileNotFoundError):
         test = summary.read(directory).test
-        best = checkpoint.load(directory / "best.npz").document["epoch"]
-        cost, accuracy = (np.array([test.get(key)], float) for key in ("cost", "accuracy"))
-        splits["test"] = Series(np.array([best], float), cost, accuracy)
-=======
-    summary = directory / "summary.json"
-    if summary.is_file():
         best = checkpoint.load(directory / "best.npz").document.get("epoch")
         if best is None:
             raise CheckpointError(
                 f"{directory / 'best.npz'}: does not state its epoch; give the directory of a run"
             )
-        test = (best, *_test_values(summary))
-        splits["test"] = Series(*(np.array([value], float) for value in test))
->>>>>>> text19
+        cost, accuracy = (np.array([test.get(key)], float) for key in ("cost", "accuracy"))
+        splits["test"] = Series(np.array([best], float), cost, accuracy)
     return History(name or directory.resolve().name, splits)

@@ -73,19 +73,13 @@ def runs(
         return
     rows = table.sort_rows(table.group_by_seed(chosen), by, table.config_keys(entries))
     changed = table.changed(chosen)
-<<<<<<< HEAD
-    if as_json or as_csv:
-        text = (as_records if as_json else as_csv_text)(rows, changed)
-    else:
-        text = as_table(rows, changed, table.data_titles(entries))
-    click.echo(text, nl=False)
-=======
     if as_json:
         for row in rows:
             echo_json(row.record(changed))
+    elif as_csv:
+        echo(as_csv_text(rows, changed))
     else:
-        echo((as_csv_text if as_csv else as_table)(rows, changed))
->>>>>>> text19
+        echo(as_table(rows, changed, table.data_titles(entries)))
 
 
 def _parse_words(words: Sequence[str]) -> tuple[bool, Path]:
@@ -123,13 +117,8 @@ def as_csv_text(rows: Sequence[Row], changed: Sequence[str]) -> str:
         record = row.record(changed)
         settings = [_csv_value(record["settings"].get(key)) for key in keys]
         scores = [(record[split] or {}).get(name) for split, name in columns]
-        texts = [record[fact] for fact in facts[:-1]]
+        texts = [_csv_text(record[fact] or "") for fact in facts[:-1]]
         seeds = " ".join(map(str, row.seeds))
-<<<<<<< HEAD
-        writer.writerow([*texts, seeds, *settings, row.epochs, row.seconds, *scores])
-    return out.getvalue()
-=======
-        texts = map(_csv_text, (row.name, row.state, row.reason))
         writer.writerow([*texts, seeds, *settings, row.epochs, row.seconds, *scores])
     return out.getvalue().removesuffix("\n")
 
@@ -141,7 +130,6 @@ def _csv_value(value: Any) -> str:
 def _csv_text(text: str) -> str:
     """A text that no spreadsheet takes for a formula, as a single quote before it says."""
     return f"'{text}" if text.startswith(("=", "+", "-", "@", "\t", "\r")) else text
->>>>>>> text19
 
 
 def as_table(rows: Sequence[Row], changed: Sequence[str], titles: Mapping[str, str]) -> str:
