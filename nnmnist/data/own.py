@@ -91,8 +91,8 @@ def load(
     train, n_validation = prepared["train"], 0
     if "validation" in prepared:
         n_validation = len(prepared["validation"][1])
-        pairs = zip(train, prepared["validation"], strict=True)
-        train = tuple(map(np.concatenate, pairs))
+        inputs, labels = zip(train, prepared["validation"], strict=True)
+        train = np.concatenate(inputs), np.concatenate(labels)
     name = path.resolve().name if path.is_dir() else path.name.partition(".")[0]
     return Source(
         name=name,
@@ -134,9 +134,7 @@ def _with_classes(path: Path, found: Found, names: Sequence[str] | None) -> Foun
         return found
     if set(names) == set(found.classes):
         index = np.array([names.index(name) for name in found.classes])
-        parts = {
-            key: Part(part.pictures, index[part.labels]) for key, part in found.parts.items()
-        }
+        parts = {key: Part(part.pictures, index[part.labels]) for key, part in found.parts.items()}
         return Found(parts, tuple(names), found.sha256)
     if len(names) != len(found.classes):
         raise ConfigError(

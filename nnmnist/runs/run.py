@@ -312,6 +312,7 @@ class Run(RunDirectory):
         return {
             "image_shape": splits.image_shape,
             "preprocessing": preprocessing(self.config, splits),
+            "prepare": splits.preparation.facts() if splits.preparation else None,
             "config": self.config.model_dump(mode="json"),
             "data": data_facts(splits),
             "epoch": epoch.number,

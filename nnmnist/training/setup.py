@@ -13,6 +13,7 @@ from nnmnist.data.examples import Source, Splits
 from nnmnist.data.sources import Notify, load_source, silent, split
 from nnmnist.evaluation.evaluate import targets
 from nnmnist.evaluation.predictor import NormalizedNetwork, skip_normalization
+from nnmnist.images.preparation import Preparation
 from nnmnist.model import gradcheck
 from nnmnist.model.network import Network
 from nnmnist.model.optimizers import OPTIMIZERS, Optimizer
@@ -31,6 +32,8 @@ def load_data(
     seed: int = 0,
     data_dir: Path | None = None,
     notify: Notify = silent,
+    show_progress: bool = False,
+    keep: Preparation | None = None,
 ) -> Splits:
     """Training, validation and test examples as the `data` section of a config asks for.
 
@@ -39,15 +42,31 @@ def load_data(
         seed: chooses the validation examples, and seeds the examples that are generated.
         data_dir: where to look for files first (`--data-dir`).
         notify: receives notices for the user, one line each.
+        show_progress: whether to show a bar on a terminal while pictures are read.
+        keep: the preparation of a network that is to read the data, in place of `data.prepare`.
 
     Raises:
+        ConfigError: `data.classes` does not fit the data.
         DataError: the data is not available, or has too few examples for the validation part.
     """
-    source = load_source(
-        settings.name, path=settings.path, mirrors=settings.mirrors, fallback=settings.fallback,
-        seed=seed, data_dir=data_dir, notify=notify,
+    source = load_configured(settings, seed, data_dir, notify, show_progress, keep)
+    return split(source, settings.validation, seed, settings.distortion, notify)
+
+
+def load_configured(
+    settings: DataConfig,
+    seed: int = 0,
+    data_dir: Path | None = None,
+    notify: Notify = silent,
+    show_progress: bool = False,
+    keep: Preparation | None = None,
+) -> Source:
+    """The source of a config, before it is split. The arguments are those of `load_data`."""
+    own = {**settings.own, "show_progress": show_progress, "keep": keep}
+    return load_source(
+        settings.name, path=settings.path, own=own, mirrors=settings.mirrors,
+        fallback=settings.fallback, seed=seed, data_dir=data_dir, notify=notify,
     )  # fmt: skip
-    return split(source, settings.validation, seed, settings.distortion)
 
 
 def layer_sizes(settings: Config, splits: Splits) -> tuple[int, ...]:
@@ -120,4 +139,4 @@ def _check_examples(settings: Config) -> Source:
     """The data of a config; for MNIST a few generated digits, which need no files."""
     if settings.data.path is None and settings.data.name in ("mnist", "synthetic"):
         return synthetic.load(settings.seed, n_train=2 * CHECK_EXAMPLES, n_test=CHECK_EXAMPLES)
-    return load_source(settings.data.name, path=settings.data.path, seed=settings.seed)
+    return load_configured(settings.data, settings.seed)

@@ -41,9 +41,15 @@ def spawn(*arguments, program=("-m", "nnmnist"), **settings):
 
 
 def finished(process, seconds=60):
-    """Wait for the end of a process; return its stdout and stderr."""
+    """Wait for the end of a process; return its stdout and stderr.
+
+    A process that takes longer is killed, and subprocess.TimeoutExpired raised.
+    """
     with process:
-        return process.communicate(timeout=seconds)
+        try:
+            return process.communicate(timeout=seconds)
+        finally:
+            process.kill()  # does nothing to a process that has ended
 
 
 def raised(kind, call, *arguments):

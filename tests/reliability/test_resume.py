@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from nnmnist import checkpoint
 from nnmnist.runs.directory import FILES
 
 from .support import assert_one_line, assert_same, curve, finished, forge, nnmnist, spawn, weights

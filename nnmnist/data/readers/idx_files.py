@@ -2,8 +2,8 @@
 
     train-images-idx3-ubyte, train-labels-idx1-ubyte, t10k-images-idx3-ubyte, ...
 
-A dot may stand for the hyphen before idx, and .gz may follow. The files lie in PATH, PATH/mnist or
-PATH/*/raw. QMNIST has labels of eight columns, of which the first is the class. EMNIST (Cohen et
+A dot may stand for the hyphen before idx, and .gz may follow. The files lie in PATH, PATH/mnist,
+PATH/MNIST/raw or PATH/raw. QMNIST has labels of eight columns, of which the first is the class. EMNIST (Cohen et
 al. 2017, "EMNIST: an extension of MNIST to handwritten letters") has several data sets in one
 folder, each with a prefix such as emnist-letters-; its images are transposed, and a mapping.txt
 gives the character of each label.
@@ -49,21 +49,25 @@ def recognises(path: Path) -> bool:
 def find(path: Path) -> dict[str, Files]:
     """The data sets in a folder, by their prefix: "" for MNIST, "emnist-letters-" for example.
 
-    If the folder itself has none, its folders mnist and */raw are searched. `path` may also be a
-    folder and a prefix: FOLDER/emnist-letters.
+    If the folder itself has none, the others of `folders` are searched. `path` may also be a folder
+    and a prefix: FOLDER/emnist-letters.
     """
     if not path.is_dir():
         if not path.parent.is_dir():
             return {}
-        sets = _in_folder(path.parent)
+        sets = in_folder(path.parent)
         return {prefix: files for prefix, files in sets.items() if prefix == f"{path.name}-"}
-    for folder in (path, path / "mnist", *sorted(path.glob("*/raw"))):
-        if folder.is_dir() and (sets := _in_folder(folder)):
-            return sets
-    return {}
+    return next(filter(None, map(in_folder, folders(path))), {})
 
 
-def _in_folder(folder: Path) -> dict[str, Files]:
+def folders(path: Path) -> list[Path]:
+    """Where the files of a data set at `path` may lie, as other programs write them."""
+    places = path, path / "mnist", path / "MNIST" / "raw", path / "raw"
+    return [folder for folder in places if folder.is_dir()]
+
+
+def in_folder(folder: Path) -> dict[str, Files]:
+    """The data sets whose files lie in this folder, by their prefix."""
     sets: dict[str, Files] = defaultdict(dict)
     # A raw file comes after the .gz file of its name, and replaces it.
     for path in sorted(folder.iterdir(), key=lambda path: not path.name.endswith(".gz")):
