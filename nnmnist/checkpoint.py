@@ -21,7 +21,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 from pydantic import BaseModel, FiniteFloat, PositiveInt, ValidationError
@@ -56,6 +56,7 @@ class _Data(BaseModel, strict=True):
     """What identifies data."""
 
     name: str | None = None
+    folder: str | None = None
 
 
 class _Metrics(BaseModel, strict=True):
@@ -65,12 +66,19 @@ class _Metrics(BaseModel, strict=True):
     validation: dict[str, FiniteFloat | None] | None = None
 
 
+class _Prepare(BaseModel, strict=True):
+    mode: Literal["as_is", "digit", "resize"]
+    shape: list[int]
+    background: Literal[0, 255] | None
+
+
 class _Facts(BaseModel, strict=True):
     """The types of what a document may state beside the model; it may state more."""
 
     classes: list[str]
     image_shape: list[int] | None = None
     preprocessing: str | None = None
+    prepare: _Prepare | None = None
     config: _Sections | None = None
     data: _Data = _Data()
     epoch: PositiveInt | None = None
@@ -83,7 +91,7 @@ class Checkpoint:
     """The content of a checkpoint file."""
 
     network: Network
-    # Model and classes; in a run also image_shape, config, data, epoch, metrics and versions.
+    # Model and classes; in a run also image_shape, prepare, config, data, epoch, metrics, ...
     document: dict[str, Any]
     # State by name; empty if no training can resume from this file.
     optimizer: dict[str, Array] = field(default_factory=dict)
@@ -353,6 +361,8 @@ def _check_facts(document: dict[str, Any], model: dict[str, Any], sizes: tuple[i
         raise _Fault("damaged: it normalizes images, but does not give their shape")
     if image_shape is not None and not _is_shape(image_shape, sizes[0]):
         raise _Fault("damaged: its image shape does not match its inputs")
+    if facts.prepare and facts.prepare.shape != image_shape:
+        raise _Fault("damaged: it prepares images of another shape than its image shape")
     stated = (facts.config and facts.config.model) or {}
     agreed = {**model, "hidden": list(sizes[1:-1])}
     if any(stated[key] != agreed[key] for key in stated.keys() & agreed.keys()):

@@ -21,12 +21,21 @@ Content = TypeVar("Content")
 
 
 def data_named(name: str) -> DataConfig:
-    """The data that `--data` names: a source or a folder. Raises DataError if it is neither."""
+    """The data that `--data` names: a source, or the path of the user's own data.
+
+    Raises:
+        DataError: it is neither.
+    """
     if name in SOURCES:
         return DataConfig(name=name)
-    if not Path(name).is_dir():
-        raise DataError(f"--data {name}: neither a folder nor one of {', '.join(sorted(SOURCES))}")
-    return DataConfig(path=Path(name))
+    path = Path(name).expanduser().absolute()
+    # A path and the prefix of a data set need not exist: emnist/emnist-letters.
+    if not path.exists() and not path.parent.is_dir():
+        raise DataError(
+            f"--data {name}: {path} does not exist, and the sources are "
+            f"{', '.join(sorted(SOURCES))}"
+        )
+    return DataConfig(path=path)
 
 
 def load_examples(

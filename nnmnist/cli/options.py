@@ -52,7 +52,7 @@ split_option = click.option(
 other_data_option = click.option(
     "--data",
     "other",
-    metavar="NAME|FOLDER",
+    metavar="NAME|PATH",
     help="Use this data instead of the data that the network was trained on.",
 )
 quiet_option = click.option(

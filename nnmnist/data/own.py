@@ -6,11 +6,12 @@ import concurrent.futures
 import hashlib
 import multiprocessing
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from functools import partial
-from itertools import islice
+from itertools import chain, islice
 from pathlib import Path
 from types import ModuleType
+from typing import NamedTuple
 
 import numpy as np
 
@@ -46,7 +47,7 @@ def load(
     seed: int = 0,
     notify: reading.Notify = lambda line: None,
     show_progress: bool = False,
-    keep: Preparation | None = None,
+    network: Interface | None = None,
 ) -> Source:
     """Load the data at a path, in any form of READERS.
 
@@ -61,15 +62,20 @@ def load(
         seed: chooses the test part.
         notify: receives notices for the user, one line each.
         show_progress: whether to show a bar on a terminal while pictures are read.
-        keep: the preparation of a network that is to read the data; `prepare` is not used then.
+        network: a network that is to be tested on the data: its preparation and classes are used,
+            and without a test part, all examples are for the test.
 
     Raises:
         ConfigError: `classes` does not fit the data.
         DataError: nothing readable is there, or a class has no training examples.
         MissingLibrary: a library for this form is not installed.
     """
-    found = _with_classes(path, read(path), classes)
-    chosen = keep or _choose(prepare, found.parts["train"])
+    found = read(path)
+    if network:
+        found, chosen = _with_classes_of(path, found, network.classes), network.preparation
+    else:
+        found = _with_classes(path, found, classes)
+        chosen = _choose(prepare, list(found.parts.values()))
     prepared, n_skipped = {}, 0
     for name, part in found.parts.items():
         inputs, labels, errors = _prepare(part, chosen, f"{name} pictures", show_progress)
@@ -85,9 +91,12 @@ def load(
         notify(f"{path}: left out {n_skipped:,} pictures that cannot be read")
     changed = chosen.mode != "as_is" and not _is_unchanged(found.parts["train"], prepared["train"])
     sha256 = _hashes(prepared) if changed or not found.sha256 else found.sha256
-    if "test" not in prepared:
-        prepared["train"], prepared["test"] = _set_aside(prepared["train"], test, seed)
-    _require_classes(path, prepared, found.classes)
+    if network:
+        prepared.setdefault("test", prepared["train"])
+    else:
+        if "test" not in prepared:
+            prepared["train"], prepared["test"] = _set_aside(prepared["train"], test, seed)
+        _require_classes(path, prepared, found.classes)
     train, n_validation = prepared["train"], 0
     if "validation" in prepared:
         n_validation = len(prepared["validation"][1])
@@ -96,8 +105,8 @@ def load(
     name = path.resolve().name if path.is_dir() else path.name.partition(".")[0]
     return Source(
         name=name,
-        train=train,
-        test=prepared["test"],
+        train=_small_labels(train),
+        test=_small_labels(prepared["test"]),
         classes=found.classes,
         image_shape=chosen.shape,
         identity={"name": name, "folder": str(path.resolve()), "sha256": sha256},
@@ -105,6 +114,13 @@ def load(
         is_own=True,
         n_validation=n_validation,
     )
+
+
+class Interface(NamedTuple):
+    """What a network reads, and what it tells apart."""
+
+    preparation: Preparation
+    classes: tuple[str, ...]
 
 
 def read(path: Path) -> Found:
@@ -144,12 +160,24 @@ def _with_classes(path: Path, found: Found, names: Sequence[str] | None) -> Foun
     return Found(found.parts, tuple(names), found.sha256)
 
 
+def _with_classes_of(path: Path, found: Found, classes: Sequence[str]) -> Found:
+    """The data with the classes of a network, of which it may lack some."""
+    if unknown := [name for name in found.classes if name not in classes]:
+        raise DataError(
+            f"{path}: has the class {', '.join(unknown[:10])}, which the network does not know; its "
+            f"classes are {', '.join(classes[:20])}"
+        )
+    index = np.array([classes.index(name) for name in found.classes])
+    parts = {key: Part(part.pictures, index[part.labels]) for key, part in found.parts.items()}
+    return Found(parts, tuple(classes), found.sha256)
+
+
 # How pictures become inputs.
 
 
-def _choose(mode: str, train: Part) -> Preparation:
-    """The preparation for the pictures of a training part."""
-    size = _common_size(train)
+def _choose(mode: str, parts: Sequence[Part]) -> Preparation:
+    """The preparation for the pictures of all parts, the training part first."""
+    size, train = _common_size(parts), parts[0]
     if mode == "auto":
         mode = "digit"
         if size and max(size) <= LARGEST_AS_IS:
@@ -166,20 +194,23 @@ def _choose(mode: str, train: Part) -> Preparation:
     return Preparation(mode, shape, preparation.common_background(_sample(train)))
 
 
-def _common_size(part: Part) -> tuple[int, int] | None:
+def _common_size(parts: Sequence[Part]) -> tuple[int, int] | None:
     """(rows, columns) if all pictures that can be read have this size; otherwise None."""
-    if isinstance(part.pictures, np.ndarray):
-        return part.pictures.shape[1:]
     first = None
-    for picture in part.pictures:
-        try:
-            size = reading.size(picture.load(), picture.name)
-        except DataError:
-            continue  # `_prepare` reports it
+    for size in chain.from_iterable(map(_sizes, parts)):
         first = first or size
         if size != first:
             return None
     return first
+
+
+def _sizes(part: Part) -> Iterator[tuple[int, int]]:
+    if isinstance(part.pictures, np.ndarray):
+        yield part.pictures.shape[1:]
+        return
+    for picture in part.pictures:
+        with suppress(DataError):  # `_prepare` reports it
+            yield reading.size(picture.load(), picture.name)
 
 
 def _sample(part: Part) -> Iterator[Array]:
@@ -188,10 +219,8 @@ def _sample(part: Part) -> Iterator[Array]:
         yield from part.pictures[:: 1 + len(part) // SAMPLE]
         return
     for picture in part.pictures[:: 1 + len(part) // SAMPLE_ENCODED]:
-        try:
+        with suppress(DataError):
             yield reading.decode(picture.load(), picture.name)
-        except DataError:
-            continue
 
 
 def _has_layout_of_mnist(part: Part) -> bool:
@@ -293,6 +322,10 @@ def _loaded(picture: Array | EncodedPicture) -> Array | tuple[str, bytes]:
 # Parts.
 
 Labelled = tuple[Array, Array]
+
+
+def _small_labels(part: Labelled) -> Labelled:
+    return part[0], part[1].astype(np.uint8)
 
 
 def _is_unchanged(part: Part, prepared: Labelled) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import DTypeLike
@@ -13,13 +14,15 @@ from nnmnist.data.examples import Source, Splits
 from nnmnist.data.sources import Notify, load_source, silent, split
 from nnmnist.evaluation.evaluate import targets
 from nnmnist.evaluation.predictor import NormalizedNetwork, skip_normalization
-from nnmnist.images.preparation import Preparation
 from nnmnist.model import gradcheck
 from nnmnist.model.network import Network
 from nnmnist.model.optimizers import OPTIMIZERS, Optimizer
 from nnmnist.model.outputs import OUTPUTS
 from nnmnist.model.solvers import SOLVERS
 from nnmnist.randomness import generator
+
+if TYPE_CHECKING:
+    from nnmnist.data.own import Interface
 
 CHECK_EXAMPLES = 8  # examples of a gradient check
 CHECK_PARAMETERS = 100  # parameters of an array that are checked one by one
@@ -33,7 +36,7 @@ def load_data(
     data_dir: Path | None = None,
     notify: Notify = silent,
     show_progress: bool = False,
-    keep: Preparation | None = None,
+    network: Interface | None = None,
 ) -> Splits:
     """Training, validation and test examples as the `data` section of a config asks for.
 
@@ -43,13 +46,13 @@ def load_data(
         data_dir: where to look for files first (`--data-dir`).
         notify: receives notices for the user, one line each.
         show_progress: whether to show a bar on a terminal while pictures are read.
-        keep: the preparation of a network that is to read the data, in place of `data.prepare`.
+        network: a network that is to be tested on the user's own data, see `nnmnist.data.own.load`.
 
     Raises:
         ConfigError: `data.classes` does not fit the data.
         DataError: the data is not available, or has too few examples for the validation part.
     """
-    source = load_configured(settings, seed, data_dir, notify, show_progress, keep)
+    source = load_configured(settings, seed, data_dir, notify, show_progress, network)
     return split(source, settings.validation, seed, settings.distortion, notify)
 
 
@@ -59,10 +62,10 @@ def load_configured(
     data_dir: Path | None = None,
     notify: Notify = silent,
     show_progress: bool = False,
-    keep: Preparation | None = None,
+    network: Interface | None = None,
 ) -> Source:
     """The source of a config, before it is split. The arguments are those of `load_data`."""
-    own = {**settings.own, "show_progress": show_progress, "keep": keep}
+    own = {**settings.own, "show_progress": show_progress, "network": network}
     return load_source(
         settings.name, path=settings.path, own=own, mirrors=settings.mirrors,
         fallback=settings.fallback, seed=seed, data_dir=data_dir, notify=notify,

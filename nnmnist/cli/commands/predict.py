@@ -14,7 +14,7 @@ import click
 
 from nnmnist import checkpoint
 from nnmnist.checkpoint import Checkpoint
-from nnmnist.cli.loading import read_images
+from nnmnist.cli.loading import read_images, read_single_images
 from nnmnist.cli.options import (
     data_dir_option,
     force_option,
@@ -27,7 +27,7 @@ from nnmnist.cli.terminal import echo, echo_json, format_probability, notice, re
 from nnmnist.errors import CheckpointError, DataError, printable
 from nnmnist.evaluation.records import class_label, prediction_record
 from nnmnist.images import reading
-from nnmnist.images.prepare import SIDE
+from nnmnist.images.preparation import Preparation, from_document
 from nnmnist.images.segment import Digit
 from nnmnist.runs.data import load_splits
 from nnmnist.types import Array
@@ -110,7 +110,7 @@ def predict(
             f"{path}: its output is {model.network.output_name} with a squared error, whose scores "
             "are no probabilities; remove --min-probability"
         )
-    reader = Reader(model, image_shape(path, model), top, min_probability)
+    reader = Reader(model, preparation_of(path, model), top, min_probability)
     output = Output(as_json, show, PreparedImages(folder, force) if folder else None, annotated)
     if many:
         ok = predict_pages(path, images, reader, output)
@@ -138,16 +138,15 @@ def _require_options(
         raise click.UsageError("--annotate needs --many and exactly one IMAGE, which is no folder")
 
 
-def image_shape(path: Path, model: Checkpoint) -> tuple[int, int]:
-    """(rows, columns) of the images that a network takes."""
-    shape = model.document.get("image_shape")
-    if not shape or not model.classes:
+def preparation_of(path: Path, model: Checkpoint) -> Preparation:
+    """How a picture becomes the input of a network. Raises CheckpointError if it takes none."""
+    preparation = from_document(model.document)
+    if preparation is None or not model.classes:
         raise CheckpointError(
             f"{path}: does not classify images, or does not state their shape (image_shape); "
             "use a checkpoint that `nnmnist train` wrote"
         )
-    rows, columns = shape
-    return rows, columns
+    return preparation
 
 
 @dataclass(frozen=True)
@@ -155,7 +154,7 @@ class Reader:
     """A network, and how its predictions are reported."""
 
     model: Checkpoint
-    shape: tuple[int, int]  # (rows, columns) of an image
+    preparation: Preparation
     top: int
     min_probability: float | None  # None accepts every prediction
 
@@ -214,14 +213,12 @@ def predict_digits(
     if indices is not None:
         for name, pixels, truth in test_images(path, reader.model, indices, data_dir):
             _print_digit(reader, output, name, pixels, truth)
-    for name, content in read_images(
-        images, lambda file, name: reading.read(file, name, reader.shape)
-    ):
+    for name, number, content in read_single_images(images, reader.preparation):
         if isinstance(content, DataError):
             notice(f"Error: {content}")
             ok = False
         else:
-            _print_digit(reader, output, name, content)
+            _print_digit(reader, output, name, content, number=number)
     return ok
 
 
@@ -231,10 +228,10 @@ def predict_pages(path: Path, images: Sequence[str], reader: Reader, output: Out
     Returns:
         Whether all images could be read.
     """
-    if reader.shape != (SIDE, SIDE):
-        rows, columns = reader.shape
+    if reader.preparation.mode != "digit":
         raise CheckpointError(
-            f"{path}: takes {columns}x{rows} pixels; --many needs a network for {SIDE}x{SIDE}"
+            f"{path}: was trained with data.prepare: {reader.preparation.mode}; --many needs a "
+            "network that was trained on digits in the format of MNIST (data.prepare: digit)"
         )
     ok = True
     for name, content in read_images(images, reading.read_many):
@@ -247,10 +244,26 @@ def predict_pages(path: Path, images: Sequence[str], reader: Reader, output: Out
 
 
 def _print_digit(
-    reader: Reader, output: Output, name: str, pixels: Array, truth: str | None = None
+    reader: Reader,
+    output: Output,
+    name: str,
+    pixels: Array,
+    truth: str | None = None,
+    number: int | None = None,
 ) -> None:
-    """Print the prediction for an image (n_inputs,), and whether it is right if that is known."""
-    record = {"file": name, **reader.predict(pixels)}
+    """Print the prediction for an image (n_inputs,), and whether it is right if that is known.
+
+    Args:
+        reader: the network.
+        output: what else to do.
+        name: the file.
+        pixels: the image.
+        truth: its class, if it is known.
+        number: which image of the file it is, from 1; None if the file has one.
+    """
+    record = {"file": name, **({} if number is None else {"row": number}), **reader.predict(pixels)}
+    if number is not None:
+        name = f"{name}[{number}]"
     right = ""
     if truth is not None:
         label = record["label"] = class_label(truth)
@@ -259,7 +272,7 @@ def _print_digit(
         echo_json(record)
     else:
         echo(f"{printable(name, 1000)}: {reader.as_text(record)}{right}")
-    output.show_image(pixels.reshape(reader.shape), name)
+    output.show_image(pixels.reshape(reader.preparation.shape), name)
 
 
 def _print_page(
