@@ -9,8 +9,11 @@ from PIL import Image
 
 from nnmnist import checkpoint
 from nnmnist.cli.app import cli
+from nnmnist.cli.terminal import render
 from nnmnist.data import synthetic
 from nnmnist.data.readers import idx
+from nnmnist.evaluation.predictor import NormalizedNetwork
+from nnmnist.images.normalize import normalize
 from nnmnist.model.network import Network
 
 
@@ -285,6 +288,22 @@ def test_save_prepared_saves_what_the_network_takes(reader):
         "many-1-2.png",
         "many-2-1.png",
     ]
+
+
+def test_show_draws_what_the_first_layer_sees(pictures):
+    slanted = np.zeros((28, 28), np.uint8)
+    for row in range(4, 24):
+        slanted[row, 20 - row // 2 : 24 - row // 2] = 255
+    Image.fromarray(slanted).save("slanted.png")
+    network = Network((784, 2))
+    for name, each in (("plain", network), ("normal", NormalizedNetwork(network, (28, 28)))):
+        checkpoint.save(f"{name}.npz", each, ["a", "b"], {"image_shape": [28, 28]})
+    upright = normalize(slanted.reshape(1, -1), (28, 28)).reshape(28, 28)
+    for name, expected in (("plain", slanted), ("normal", upright)):
+        result = nnmnist("predict", f"{name}.npz", "slanted.png", "--show", "--save-prepared", name)
+        assert result.stdout.partition("\n")[2] == render(expected, "utf-8") + "\n"
+        saved = np.array(Image.open(f"{name}/slanted.png"))
+        np.testing.assert_array_equal(saved, slanted)
 
 
 def test_show_draws_every_digit_of_a_page(reader):
