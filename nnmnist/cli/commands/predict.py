@@ -141,14 +141,23 @@ def _require_options(
 
 
 def image_shape(path: Path, model: Checkpoint) -> tuple[int, int]:
-    """(rows, columns) of the images that a network takes."""
+    """(rows, columns) of the images that a network takes. Raises CheckpointError without them."""
     shape = model.document.get("image_shape")
-    if not shape or not model.classes:
+    if shape:
+        rows, columns = shape
+    elif "image_shape" in model.document:
+        n = model.network.sizes[0]
         raise CheckpointError(
-            f"{path}: does not classify images, or does not state their shape (image_shape); "
-            "use a checkpoint that `nnmnist train` wrote"
+            f"{path}: takes {n} number{'s' * (n > 1)}, not images; "
+            "`nnmnist evaluate` tests it on its data"
         )
-    rows, columns = shape
+    else:
+        raise CheckpointError(
+            f"{path}: does not state the shape of its images; save it with "
+            "{'image_shape': [rows, columns]}"
+        )
+    if not model.classes:
+        raise CheckpointError(f"{path}: is a regression, and predict needs a classifier")
     return rows, columns
 
 

@@ -126,8 +126,24 @@ def test_an_empty_folder(trained):
 
 
 def test_a_network_whose_inputs_are_not_images():
-    checkpoint.save("points.npz", Network((2, 3)), ["red", "green", "blue"])
-    assert "does not classify images" in nnmnist("predict", "points.npz", "x.png").stderr
+    data = "data={name: rings, validation: 100}"
+    assert nnmnist("train", "--set", data, "-o", "points").exit_code == 0
+    file = Path("points/best.npz")
+    assert nnmnist("predict", file, "x.png").stderr == (
+        f"Error: {file}: takes 2 numbers, not images; `nnmnist evaluate` tests it on its data\n"
+    )
+    assert nnmnist("export", file, "-o", "page.html").stderr == (
+        f"Error: {file}: a page needs a network that reads images, but this one takes 2 numbers\n"
+    )
+    assert nnmnist("report", "points").exit_code == 0
+
+
+def test_a_network_that_does_not_state_what_it_takes():
+    checkpoint.save("plain.npz", Network((784, 3)), ["red", "green", "blue"])
+    error = nnmnist("predict", "plain.npz", "x.png").stderr
+    assert "does not state the shape of its images; save it with {'image_shape'" in error
+    checkpoint.save("values.npz", Network((4, 1)), [], {"image_shape": [2, 2]})
+    assert "is a regression, and predict" in nnmnist("predict", "values.npz", "x.png").stderr
 
 
 def test_one_logistic_unit_has_two_classes():
