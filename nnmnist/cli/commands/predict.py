@@ -25,8 +25,10 @@ from nnmnist.cli.options import (
 from nnmnist.cli.pictures import PreparedImages, annotate, save_png
 from nnmnist.cli.terminal import echo, echo_json, format_probability, notice, render
 from nnmnist.errors import CheckpointError, DataError, printable
+from nnmnist.evaluation.predictor import NormalizedNetwork
 from nnmnist.evaluation.records import class_label, prediction_record
 from nnmnist.images import reading
+from nnmnist.images.normalize import normalize
 from nnmnist.images.preparation import Preparation, from_document
 from nnmnist.images.segment import Digit
 from nnmnist.runs.data import load_splits
@@ -70,13 +72,13 @@ if TYPE_CHECKING:
     help="Print ? instead of a prediction with a lower probability. The scores of networks with a "
     "squared error are no probabilities.",
 )
-@click.option("--show", is_flag=True, help="Draw each image as the network takes it.")
+@click.option("--show", is_flag=True, help="Draw each image as the first layer sees it.")
 @click.option(
     "--save-prepared",
     "folder",
     type=click.Path(file_okay=False, path_type=Path),
     metavar="DIR",
-    help="Save each image as the network takes it, as a PNG file.",
+    help="Save each image as the network takes it, before any normalization, as a PNG file.",
 )
 @force_option
 @data_dir_option
@@ -141,11 +143,19 @@ def _require_options(
 def preparation_of(path: Path, model: Checkpoint) -> Preparation:
     """How a picture becomes the input of a network. Raises CheckpointError if it takes none."""
     preparation = from_document(model.document)
-    if preparation is None or not model.classes:
+    if preparation is None and "image_shape" in model.document:
+        n = model.network.sizes[0]
         raise CheckpointError(
-            f"{path}: does not classify images, or does not state their shape (image_shape); "
-            "use a checkpoint that `nnmnist train` wrote"
+            f"{path}: takes {n} number{'s' * (n > 1)}, not images; "
+            "`nnmnist evaluate` tests it on its data"
         )
+    if preparation is None:
+        raise CheckpointError(
+            f"{path}: does not state the shape of its images; save it with "
+            "{'image_shape': [rows, columns]}"
+        )
+    if not model.classes:
+        raise CheckpointError(f"{path}: is a regression, and predict needs a classifier")
     return preparation
 
 
@@ -163,6 +173,12 @@ class Reader:
         return prediction_record(
             self.model.network, pixels, self.model.classes, self.top, self.min_probability
         )
+
+    def seen(self, pixels: Array) -> Array:
+        """What the first layer sees of an image (rows, columns) uint8."""
+        if not isinstance(self.model.network, NormalizedNetwork):
+            return pixels
+        return normalize(pixels.reshape(1, -1), self.shape).reshape(self.shape)
 
     def as_text(self, record: dict[str, Any]) -> str:
         """The prediction, then the probabilities, or scores, of the best classes."""
@@ -183,10 +199,10 @@ class Output:
     prepared: PreparedImages | None
     annotated: Path | None
 
-    def show_image(self, pixels: Array, name: str, suffix: str = "") -> None:
+    def show_image(self, reader: Reader, pixels: Array, name: str, suffix: str = "") -> None:
         """Draw and save an image (rows, columns) uint8 that the network took, if wanted."""
         if self.show:
-            echo(render(pixels), err=self.as_json)
+            echo(render(reader.seen(pixels)), err=self.as_json)
         if self.prepared:
             self.prepared.save(pixels, name, suffix)
 
@@ -272,7 +288,7 @@ def _print_digit(
         echo_json(record)
     else:
         echo(f"{printable(name, 1000)}: {reader.as_text(record)}{right}")
-    output.show_image(pixels.reshape(reader.preparation.shape), name)
+    output.show_image(reader, pixels.reshape(reader.preparation.shape), name)
 
 
 def _print_page(
@@ -296,7 +312,7 @@ def _print_page(
             if not output.as_json:
                 left, top, width, height = digit.box
                 echo(f"    {reader.as_text(record)}   at {left},{top}, {width}x{height}")
-            output.show_image(digit.image, name, f"-{number}-{place}")
+            output.show_image(reader, digit.image, name, f"-{number}-{place}")
 
 
 def _line_text(records: list[dict[str, Any]]) -> str:

@@ -9,8 +9,11 @@ from PIL import Image
 
 from nnmnist import checkpoint
 from nnmnist.cli.app import cli
+from nnmnist.cli.terminal import render
 from nnmnist.data import synthetic
 from nnmnist.data.readers import idx
+from nnmnist.evaluation.predictor import NormalizedNetwork
+from nnmnist.images.normalize import normalize
 from nnmnist.model.network import Network
 
 
@@ -123,8 +126,24 @@ def test_an_empty_folder(trained):
 
 
 def test_a_network_whose_inputs_are_not_images():
-    checkpoint.save("points.npz", Network((2, 3)), ["red", "green", "blue"])
-    assert "does not classify images" in nnmnist("predict", "points.npz", "x.png").stderr
+    data = "data={name: rings, validation: 100}"
+    assert nnmnist("train", "--set", data, "-o", "points").exit_code == 0
+    file = Path("points/best.npz")
+    assert nnmnist("predict", file, "x.png").stderr == (
+        f"Error: {file}: takes 2 numbers, not images; `nnmnist evaluate` tests it on its data\n"
+    )
+    assert nnmnist("export", file, "-o", "page.html").stderr == (
+        f"Error: {file}: a page needs a network that reads images, but this one takes 2 numbers\n"
+    )
+    assert nnmnist("report", "points").exit_code == 0
+
+
+def test_a_network_that_does_not_state_what_it_takes():
+    checkpoint.save("plain.npz", Network((784, 3)), ["red", "green", "blue"])
+    error = nnmnist("predict", "plain.npz", "x.png").stderr
+    assert "does not state the shape of its images; save it with {'image_shape'" in error
+    checkpoint.save("values.npz", Network((4, 1)), [], {"image_shape": [2, 2]})
+    assert "is a regression, and predict" in nnmnist("predict", "values.npz", "x.png").stderr
 
 
 def test_one_logistic_unit_has_two_classes():
@@ -285,6 +304,22 @@ def test_save_prepared_saves_what_the_network_takes(reader):
         "many-1-2.png",
         "many-2-1.png",
     ]
+
+
+def test_show_draws_what_the_first_layer_sees(pictures):
+    slanted = np.zeros((28, 28), np.uint8)
+    for row in range(4, 24):
+        slanted[row, 20 - row // 2 : 24 - row // 2] = 255
+    Image.fromarray(slanted).save("slanted.png")
+    network = Network((784, 2))
+    for name, each in (("plain", network), ("normal", NormalizedNetwork(network, (28, 28)))):
+        checkpoint.save(f"{name}.npz", each, ["a", "b"], {"image_shape": [28, 28]})
+    upright = normalize(slanted.reshape(1, -1), (28, 28)).reshape(28, 28)
+    for name, expected in (("plain", slanted), ("normal", upright)):
+        result = nnmnist("predict", f"{name}.npz", "slanted.png", "--show", "--save-prepared", name)
+        assert result.stdout.partition("\n")[2] == render(expected, "utf-8") + "\n"
+        saved = np.array(Image.open(f"{name}/slanted.png"))
+        np.testing.assert_array_equal(saved, slanted)
 
 
 def test_show_draws_every_digit_of_a_page(reader):
