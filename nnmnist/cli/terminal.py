@@ -73,6 +73,11 @@ def can_show(text: str, encoding: str) -> bool:
     return True
 
 
+def csv_text(text: str) -> str:
+    """A text that no spreadsheet takes for a formula, as a single quote before it says."""
+    return f"'{text}" if text.startswith(("=", "+", "-", "@", "\t", "\r")) else text
+
+
 def align(rows: Sequence[Sequence[str]], left: Collection[int]) -> str:
     """Rows of cells as aligned columns, two spaces apart; the columns in `left` start at the left.
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import concurrent.futures
 import hashlib
 import multiprocessing
-from collections.abc import Iterable, Iterator, Sequence
-from contextlib import ExitStack, suppress
+from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from functools import partial
 from itertools import chain, islice
 from pathlib import Path
@@ -17,11 +17,11 @@ import numpy as np
 
 from nnmnist.data.examples import Source
 from nnmnist.data.readers import folders, idx_files, npz, parquet, pickles, tables
-from nnmnist.data.readers.found import EncodedPicture, Found, Part, listing
+from nnmnist.data.readers.found import EncodedPicture, Found, Part, Pictures, listing
 from nnmnist.errors import ConfigError, DataError
 from nnmnist.images import preparation, reading
-from nnmnist.images.prepare import NoInk
 from nnmnist.images.preparation import DIGIT, Preparation
+from nnmnist.images.prepare import NoInk
 from nnmnist.randomness import generator
 from nnmnist.training.threads import available_cores
 from nnmnist.types import Array
@@ -100,8 +100,8 @@ def load(
     train, n_validation = prepared["train"], 0
     if "validation" in prepared:
         n_validation = len(prepared["validation"][1])
-        inputs, labels = zip(train, prepared["validation"], strict=True)
-        train = np.concatenate(inputs), np.concatenate(labels)
+        extra = prepared["validation"]
+        train = np.concatenate([train[0], extra[0]]), np.concatenate([train[1], extra[1]])
     name = path.resolve().name if path.is_dir() else path.name.partition(".")[0]
     return Source(
         name=name,
@@ -144,6 +144,20 @@ def read(path: Path) -> Found:
     raise DataError(f"{path}: expected {forms}; {held}")
 
 
+def images_in(path: Path) -> Pictures | None:
+    """The images of a file of many images, labelled or not; None if it is no such file.
+
+    Raises:
+        DataError: the file is damaged.
+        MissingLibrary: a library for this form is not installed.
+    """
+    for reader in (pickles, npz, parquet, tables):
+        if path.is_file() and reader.recognises(path):
+            images: Pictures = reader.read_images(path)
+            return images
+    return None
+
+
 def _with_classes(path: Path, found: Found, names: Sequence[str] | None) -> Found:
     """The data with other names of its classes, or with its classes in another order."""
     if names is None or tuple(names) == found.classes:
@@ -164,7 +178,7 @@ def _with_classes_of(path: Path, found: Found, classes: Sequence[str]) -> Found:
     """The data with the classes of a network, of which it may lack some."""
     if unknown := [name for name in found.classes if name not in classes]:
         raise DataError(
-            f"{path}: has the class {', '.join(unknown[:10])}, which the network does not know; its "
+            f"{path}: the network does not know the class {', '.join(unknown[:10])}; its "
             f"classes are {', '.join(classes[:20])}"
         )
     index = np.array([classes.index(name) for name in found.classes])
@@ -242,7 +256,7 @@ def _prepare(
         return part.pictures.reshape(len(part), -1), part.labels, []
     inputs = np.empty((len(part), chosen.shape[0] * chosen.shape[1]), np.uint8)
     kept, errors = np.zeros(len(part), bool), []
-    results = _in_parallel(partial(_prepare_one, chosen=chosen), part.pictures)
+    results = prepare_all(part.pictures, chosen)
     hidden = None if show_progress else True  # None: hidden where stderr is no terminal
     bar = tqdm(results, title, len(part), leave=False, delay=1, unit="", disable=hidden)
     for n, result in enumerate(bar):
@@ -279,34 +293,32 @@ def _prepare_one(picture: Array | tuple[str, bytes], chosen: Preparation) -> Arr
 
 
 def _prepare_chunk(
-    pictures: Sequence[Array | tuple[str, bytes]], chosen: Preparation
+    chunk: Sequence[Array | tuple[str, bytes]], chosen: Preparation
 ) -> list[Array | str]:
-    return [_prepare_one(picture, chosen) for picture in pictures]
+    return [_prepare_one(picture, chosen) for picture in chunk]
 
 
-def _in_parallel(
-    prepare_one: partial[Array | str], pictures: Array | Sequence[EncodedPicture]
-) -> Iterator[Array | str]:
-    """The results for all pictures, in order; several processes share many pictures.
+def prepare_all(pictures: Pictures, chosen: Preparation) -> Iterator[Array | str]:
+    """The image (rows, columns) uint8 of each picture in order, or why there is none.
 
-    Only some chunks are read ahead, so that the encoded pictures need little memory.
+    Several processes share many pictures. Only some chunks are read ahead, so that the encoded
+    pictures need little memory.
     """
-    loaded = map(_loaded, pictures)
-    cores = available_cores()
-    chosen: Preparation = prepare_one.keywords["chosen"]
-    if len(pictures) < PARALLEL_FROM or cores == 1 or chosen.mode == "as_is":
-        yield from map(prepare_one, loaded)
-        return
+    loaded, cores = map(_loaded, pictures), available_cores()
     work = partial(_prepare_chunk, chosen=chosen)
-    with ExitStack() as stack:
-        # Forked processes would inherit the threads' locks.
-        context = multiprocessing.get_context("spawn")
-        executor = concurrent.futures.ProcessPoolExecutor(cores, context)
-        stack.enter_context(executor)
-        stack.callback(executor.shutdown, cancel_futures=True)
-        while window := [chunk for _ in range(4 * cores) if (chunk := list(islice(loaded, CHUNK)))]:
-            for results in executor.map(work, window):
-                yield from results
+    if len(pictures) < PARALLEL_FROM or cores == 1 or chosen.mode == "as_is":
+        for picture in loaded:
+            yield from work([picture])
+        return
+    # Forked processes would inherit the locks of threads.
+    context = multiprocessing.get_context("spawn")
+    with concurrent.futures.ProcessPoolExecutor(cores, context) as executor:
+        try:
+            while ahead := [c for _ in range(4 * cores) if (c := list(islice(loaded, CHUNK)))]:
+                for results in executor.map(work, ahead):
+                    yield from results
+        finally:
+            executor.shutdown(cancel_futures=True)
 
 
 def _loaded(picture: Array | EncodedPicture) -> Array | tuple[str, bytes]:
@@ -364,19 +376,13 @@ def _require_classes(path: Path, parts: dict[str, Labelled], classes: Sequence[s
     """Raise DataError unless there are two classes or more, all with training examples."""
     if len(classes) < 2:
         raise DataError(
-            f"{path}: all pictures are of the class {classes[0]}, but a classifier needs two classes"
+            f"{path}: all pictures are of the class {classes[0]}; a classifier needs two classes"
         )
     if len(classes) > 256:
         raise DataError(f"{path}: has {len(classes):,} classes; at most 256 are possible")
     counts = np.bincount(parts["train"][1], minlength=len(classes))
     if empty := [name for name, count in zip(classes, counts, strict=True) if not count]:
         raise DataError(
-            f"{path}: no training pictures of the class {', '.join(empty[:10])}; add some, or remove "
-            "the class from the test part"
+            f"{path}: no training pictures of the class {', '.join(empty[:10])}; add some, or "
+            "remove the class from the test part"
         )
-
-
-def form_table() -> Iterable[tuple[str, str]]:
-    """The name of each form and what its reader says about it, for the documentation."""
-    for reader in READERS:
-        yield reader.FORM, (reader.__doc__ or "").partition("\n\n")[0]

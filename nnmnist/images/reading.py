@@ -13,8 +13,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from nnmnist.errors import DataError
-from nnmnist.images.prepare import WORKING_SIDE, NoInk
 from nnmnist.images.preparation import DIGIT, Preparation
+from nnmnist.images.prepare import WORKING_SIDE, NoInk
 from nnmnist.images.segment import Digit, segment
 
 if TYPE_CHECKING:

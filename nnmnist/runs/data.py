@@ -77,7 +77,7 @@ def load_splits(
     else:
         wanted, seed = other.model_copy(update={"validation": 0}), 0
         preparation = from_document(checkpoint.document)
-        network = preparation and Interface(preparation, checkpoint.classes)
+        network = Interface(preparation, checkpoint.classes) if preparation else None
     wanted = wanted.model_copy(update={"fallback": None})
     splits = load_data(wanted, seed, data_dir, notify, show_progress=True, network=network)
     _require_same_inputs(path, checkpoint, splits)

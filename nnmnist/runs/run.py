@@ -137,7 +137,8 @@ def stored_config(directory: Path) -> Config:
         raise ConfigError(
             f"--resume: {directory} is not a run (no {file.name}); give the directory of a run"
         )
-    return load_config(file)
+    # Runs of older versions have paths relative to the directory where they were started.
+    return load_config(file, folder=Path())
 
 
 class Run(RunDirectory):

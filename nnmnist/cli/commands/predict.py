@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import csv
+import io
 import math
 import os
 import sys
@@ -23,10 +25,19 @@ from nnmnist.cli.options import (
     require_output,
 )
 from nnmnist.cli.pictures import PreparedImages, annotate, save_png
-from nnmnist.cli.terminal import echo, echo_json, format_probability, notice, render
+from nnmnist.cli.terminal import (
+    csv_text,
+    echo,
+    echo_json,
+    echo_path,
+    format_probability,
+    notice,
+    render,
+)
 from nnmnist.errors import CheckpointError, DataError, printable
 from nnmnist.evaluation.predictor import NormalizedNetwork
 from nnmnist.evaluation.records import class_label, prediction_record
+from nnmnist.files import write_atomic
 from nnmnist.images import reading
 from nnmnist.images.normalize import normalize
 from nnmnist.images.preparation import Preparation, from_document
@@ -72,6 +83,15 @@ if TYPE_CHECKING:
     help="Print ? instead of a prediction with a lower probability. The scores of networks with a "
     "squared error are no probabilities.",
 )
+@click.option(
+    "-o",
+    "--output",
+    "table",
+    type=click.Path(dir_okay=False, path_type=Path),
+    metavar="FILE",
+    help="Write the predictions as a .csv file with the columns ImageId and Label, as Kaggle takes "
+    "it, instead of printing them.",
+)
 @click.option("--show", is_flag=True, help="Draw each image as the first layer sees it.")
 @click.option(
     "--save-prepared",
@@ -91,6 +111,7 @@ def predict(
     annotated: Path | None,
     top: int,
     min_probability: float | None,
+    table: Path | None,
     show: bool,
     folder: Path | None,
     force: bool,
@@ -99,13 +120,17 @@ def predict(
 ) -> None:
     """Predict the digits in images with a trained network.
 
-    An IMAGE is a file, a folder of files, or - for standard input. Photos and scans may have any
-    size, and be dark on light or light on dark: they are prepared as MNIST's digits were. An image
-    of 28x28 pixels that is white on black is used as it is.
+    An IMAGE is a file, a folder of files, or - for standard input; or a .csv, .npz or Parquet file
+    of many images. Photos and scans may have any size, and be dark on light or light on dark: they
+    are prepared as the training images were (data.prepare).
     """
     _require_options(images, indices, many, annotated)
+    if many and table:
+        raise click.UsageError("--output lists single images; remove --many")
     if annotated:
         require_output(annotated, [".png"], force)
+    if table:
+        require_output(table, [".csv"], force)
     model = checkpoint.load(path)
     if min_probability is not None and not model.network.output.is_probability:
         raise CheckpointError(
@@ -113,11 +138,16 @@ def predict(
             "are no probabilities; remove --min-probability"
         )
     reader = Reader(model, preparation_of(path, model), top, min_probability)
-    output = Output(as_json, show, PreparedImages(folder, force) if folder else None, annotated)
+    prepared = PreparedImages(folder, force) if folder else None
+    output = Output(as_json, show, prepared, annotated, [] if table else None)
     if many:
         ok = predict_pages(path, images, reader, output)
     else:
         ok = predict_digits(path, images, indices, data_dir, reader, output)
+    if table:
+        write_atomic(table, submission(output.rows or []))
+        if not as_json:
+            echo_path(table)
     sys.exit(0 if ok else 1)
 
 
@@ -178,7 +208,7 @@ class Reader:
         """What the first layer sees of an image (rows, columns) uint8."""
         if not isinstance(self.model.network, NormalizedNetwork):
             return pixels
-        return normalize(pixels.reshape(1, -1), self.shape).reshape(self.shape)
+        return normalize(pixels.reshape(1, -1), pixels.shape).reshape(pixels.shape)
 
     def as_text(self, record: dict[str, Any]) -> str:
         """The prediction, then the probabilities, or scores, of the best classes."""
@@ -198,6 +228,7 @@ class Output:
     show: bool
     prepared: PreparedImages | None
     annotated: Path | None
+    rows: list[tuple[str, str]] | None  # of `submission`; None if predictions are printed
 
     def show_image(self, reader: Reader, pixels: Array, name: str, suffix: str = "") -> None:
         """Draw and save an image (rows, columns) uint8 that the network took, if wanted."""
@@ -205,6 +236,15 @@ class Output:
             echo(render(reader.seen(pixels)), err=self.as_json)
         if self.prepared:
             self.prepared.save(pixels, name, suffix)
+
+
+def submission(rows: Sequence[tuple[str, str]]) -> bytes:
+    """Predictions as comma-separated values: the row or file of each image, and its class."""
+    out = io.StringIO()
+    writer = csv.writer(out, lineterminator="\n")
+    writer.writerow(["ImageId", "Label"])
+    writer.writerows([csv_text(name), csv_text(label)] for name, label in rows)
+    return out.getvalue().encode("utf-8", "surrogateescape")
 
 
 def predicted(record: dict[str, Any]) -> str:
@@ -284,9 +324,11 @@ def _print_digit(
     if truth is not None:
         label = record["label"] = class_label(truth)
         right = f"   (is {label}{'' if label == record['prediction'] else ', WRONG'})"
+    if output.rows is not None:
+        output.rows.append((str(number or name), predicted(record)))
     if output.as_json:
         echo_json(record)
-    else:
+    elif output.rows is None:
         echo(f"{printable(name, 1000)}: {reader.as_text(record)}{right}")
     output.show_image(reader, pixels.reshape(reader.preparation.shape), name)
 

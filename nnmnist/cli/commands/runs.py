@@ -13,7 +13,7 @@ from typing import Any
 import click
 
 from nnmnist.cli.options import json_option
-from nnmnist.cli.terminal import align, echo, echo_json, echo_path, notice
+from nnmnist.cli.terminal import align, csv_text, echo, echo_json, echo_path, notice
 from nnmnist.errors import DataError, printable
 from nnmnist.runs import table
 from nnmnist.runs.entry import Entry, read_all
@@ -77,7 +77,7 @@ def runs(
         for row in rows:
             echo_json(row.record(changed))
     elif as_csv:
-        echo(as_csv_text(rows, changed))
+        echo(ascsv_text(rows, changed))
     else:
         echo(as_table(rows, changed, table.data_titles(entries)))
 
@@ -104,7 +104,7 @@ def _read(folder: Path) -> list[Entry]:
     return entries
 
 
-def as_csv_text(rows: Sequence[Row], changed: Sequence[str]) -> str:
+def ascsv_text(rows: Sequence[Row], changed: Sequence[str]) -> str:
     """Comma-separated values, with a column per key and per score."""
     keys = [key for key in changed if key != "seed"]
     columns = list(product(("validation", "test"), ("cost", "accuracy", "r2", "sd")))
@@ -117,19 +117,14 @@ def as_csv_text(rows: Sequence[Row], changed: Sequence[str]) -> str:
         record = row.record(changed)
         settings = [_csv_value(record["settings"].get(key)) for key in keys]
         scores = [(record[split] or {}).get(name) for split, name in columns]
-        texts = [_csv_text(record[fact] or "") for fact in facts[:-1]]
+        texts = [csv_text(record[fact] or "") for fact in facts[:-1]]
         seeds = " ".join(map(str, row.seeds))
         writer.writerow([*texts, seeds, *settings, row.epochs, row.seconds, *scores])
     return out.getvalue().removesuffix("\n")
 
 
 def _csv_value(value: Any) -> str:
-    return _csv_text(value) if isinstance(value, str) else json.dumps(value)
-
-
-def _csv_text(text: str) -> str:
-    """A text that no spreadsheet takes for a formula, as a single quote before it says."""
-    return f"'{text}" if text.startswith(("=", "+", "-", "@", "\t", "\r")) else text
+    return csv_text(value) if isinstance(value, str) else json.dumps(value)
 
 
 def as_table(rows: Sequence[Row], changed: Sequence[str], titles: Mapping[str, str]) -> str:

@@ -109,7 +109,9 @@ def train(
         return
     directory = _directory_to_resume(resume, output, force)
     path = find_config(file) if file is not None else directory and directory / "config.yaml"
-    wanted = load_config(path, overrides)
+    # Runs of older versions have paths relative to the directory where they were started.
+    folder = Path() if directory and file is None else None
+    wanted = load_config(path, overrides, folder)
     if dry_run:
         _dry_run(wanted, data_dir, as_json)
         return

@@ -33,12 +33,15 @@ class EncodedPicture(NamedTuple):
     load: Callable[[], bytes]
 
 
+# (n, rows, columns) uint8 grey values, or pictures of any size that must be decoded.
+Pictures = Array | Sequence[EncodedPicture]
+
+
 @dataclass(frozen=True)
 class Part:
     """Labelled pictures of one part of a data set."""
 
-    # (n, rows, columns) uint8 grey values, or pictures of any size to decode.
-    pictures: Array | Sequence[EncodedPicture]
+    pictures: Pictures
     labels: Array  # (n,) int64, indices of the classes
 
     def __len__(self) -> int:
@@ -55,7 +58,7 @@ class Found:
 
 
 def from_raw_labels(
-    raw: Mapping[str, tuple[Array | Sequence[EncodedPicture], RawLabels]],
+    raw: Mapping[str, tuple[Pictures, RawLabels]],
     names: Mapping[int, str] | None = None,
 ) -> Found:
     """Number the classes: every label that occurs is a class, in numerical or natural order.

@@ -3,10 +3,10 @@
     train-images-idx3-ubyte, train-labels-idx1-ubyte, t10k-images-idx3-ubyte, ...
 
 A dot may stand for the hyphen before idx, and .gz may follow. The files lie in PATH, PATH/mnist,
-PATH/MNIST/raw or PATH/raw. QMNIST has labels of eight columns, of which the first is the class. EMNIST (Cohen et
-al. 2017, "EMNIST: an extension of MNIST to handwritten letters") has several data sets in one
-folder, each with a prefix such as emnist-letters-; its images are transposed, and a mapping.txt
-gives the character of each label.
+PATH/MNIST/raw or PATH/raw. QMNIST has labels of eight columns, of which the first is the class.
+EMNIST (Cohen et al. 2017, "EMNIST: an extension of MNIST to handwritten letters") has several data
+sets in one folder, each with a prefix such as emnist-letters-; its images are transposed, and a
+mapping.txt gives the character of each label.
 """
 
 from __future__ import annotations

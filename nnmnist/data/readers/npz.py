@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import zipfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -41,35 +43,61 @@ def read(path: Path) -> Found:
         DataError: arrays are missing, damaged, or do not fit each other.
     """
     raw = {}
+    with _opened(path) as arrays:
+        for part, choices in NAMES.items():
+            for images, labels in choices:
+                if images in arrays and labels in arrays:
+                    raw[part] = _part(path, arrays, images, labels)
+                    break
+        if "train" not in raw:
+            raise DataError(
+                f"{path}: holds {', '.join(arrays.files) or 'nothing'}; expected x_train and "
+                "y_train, train_images and train_labels, or images and labels"
+            )
+    return from_raw_labels(raw)
+
+
+@contextmanager
+def _opened(path: Path) -> Iterator[Any]:
+    """The arrays of a file, which are read when they are used. Errors become a DataError."""
     try:
         with np.load(path, allow_pickle=False) as arrays:
-            for part, choices in NAMES.items():
-                for images, labels in choices:
-                    if images in arrays and labels in arrays:
-                        raw[part] = _part(path, arrays, images, labels)
-                        break
-            if "train" not in raw:
-                raise DataError(
-                    f"{path}: holds {', '.join(arrays.files) or 'nothing'}; expected x_train and "
-                    "y_train, train_images and train_labels, or images and labels"
-                )
+            yield arrays
     except DataError:
         raise
     # zipfile and NumPy raise many types for damaged files and for pickled objects.
     except Exception as error:
         raise DataError(f"{path}: cannot be read: {error!s:.200}") from None
-    return from_raw_labels(raw)
+
+
+def read_images(path: Path) -> Array:
+    """The images (n, rows, columns) uint8 of a file, with or without labels.
+
+    These are the test images, or else the first array that has a name of images, or else the only
+    array.
+    """
+    with _opened(path) as arrays:
+        known = [images for part in ("test", "train") for images, _ in NAMES[part]]
+        name = next((name for name in known if name in arrays), arrays.files[0])
+        if name not in known and len(arrays.files) > 1:
+            raise DataError(
+                f"{path}: holds {', '.join(arrays.files)}; expected one array of images"
+            )
+        return _images(path, arrays, name)
 
 
 def _part(path: Path, arrays: Any, images: str, labels: str) -> tuple[Array, Array]:
-    for name in (images, labels):
-        if arrays.zip.getinfo(f"{name}.npy").file_size > MAX_BYTES:
-            raise DataError(f"{path}: {name} has more than {MAX_BYTES:,} bytes")
-    x = as_grey(arrays[images], f"{path}: {images}")
+    x = _images(path, arrays, images)
     y = _labels(arrays[labels], f"{path}: {labels}")
     if len(x) != len(y):
         raise DataError(f"{path}: {len(x):,} images in {images}, but {len(y):,} labels in {labels}")
     return x, y
+
+
+def _images(path: Path, arrays: Any, name: str) -> Array:
+    if arrays.zip.getinfo(f"{name}.npy").file_size > MAX_BYTES:
+        raise DataError(f"{path}: {name} has more than {MAX_BYTES:,} bytes")
+    return as_grey(arrays[name], f"{path}: {name}")
 
 
 def _labels(y: Array, name: str) -> Array:

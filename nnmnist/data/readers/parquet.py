@@ -46,33 +46,49 @@ def read(path: Path) -> Found:
         DataError: a file is damaged, or lacks a column.
         MissingLibrary: PyArrow is not installed.
     """
+    raw: dict[str, tuple[list[EncodedPicture], list[int]]] = {}
+    names: dict[int, str] = {}
+    for file in _files(path):
+        table = _table(file, ["image", "label"])
+        names |= _class_names(table.schema.metadata)
+        known, known_labels = raw.setdefault(_part(path, file), ([], []))
+        known += _pictures(file, table)
+        known_labels += [
+            _label(f"{file}: row {row}", label)
+            for row, label in enumerate(table["label"].to_pylist())
+        ]
+    if "train" not in raw:
+        raise DataError(f"{path}: has no training part; expected a file train-*.parquet")
+    return from_raw_labels(raw, names)
+
+
+def read_images(path: Path) -> list[EncodedPicture]:
+    """The pictures of one file, with or without labels. Raises as `read`."""
+    return _pictures(path, _table(path, ["image"]))
+
+
+def _table(file: Path, columns: list[str]) -> Any:
+    """A table of PyArrow with these columns."""
     try:
         import pyarrow.parquet
     except ImportError:
         raise MissingLibrary(
-            f"{path}: Parquet needs PyArrow, which is not installed: pip install 'nnmnist[arrow]'"
+            f"{file}: Parquet needs PyArrow, which is not installed: pip install 'nnmnist[arrow]'"
         ) from None
-    raw: dict[str, tuple[list[EncodedPicture], list[int]]] = {}
-    names: dict[int, str] = {}
-    for file in _files(path):
-        try:
-            table = pyarrow.parquet.read_table(file, columns=["image", "label"])
-            pictures, labels = table["image"].to_pylist(), table["label"].to_pylist()
-        # PyArrow raises many types for damaged files and missing columns.
-        except Exception as error:
-            reason = str(error).splitlines()[0] if str(error) else type(error).__name__
-            raise DataError(
-                f"{file}: cannot be read as Parquet with the columns image and label: {reason:.150}"
-            ) from None
-        names |= _class_names(table.schema.metadata)
-        part = _part(path, file)
-        known, known_labels = raw.setdefault(part, ([], []))
-        for row, (picture, label) in enumerate(zip(pictures, labels, strict=True)):
-            known.append(_encoded(f"{file}: row {row}", picture))
-            known_labels.append(_label(f"{file}: row {row}", label))
-    if "train" not in raw:
-        raise DataError(f"{path}: has no training part; expected a file train-*.parquet")
-    return from_raw_labels(raw, names)
+    try:
+        return pyarrow.parquet.read_table(file, columns=columns)
+    # PyArrow raises many types for damaged files and missing columns.
+    except Exception as error:
+        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+        raise DataError(
+            f"{file}: cannot be read as Parquet with the columns {' and '.join(columns)}: "
+            f"{reason:.150}"
+        ) from None
+
+
+def _pictures(file: Path, table: Any) -> list[EncodedPicture]:
+    rows = enumerate(table["image"].to_pylist())
+    return [_encoded(f"{file}: row {row}", picture) for row, picture in rows]
 
 
 def _part(path: Path, file: Path) -> str:

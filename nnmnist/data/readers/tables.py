@@ -56,6 +56,11 @@ def read(path: Path) -> Found:
     return from_raw_labels(raw)
 
 
+def read_images(path: Path) -> Array:
+    """The images (n, rows, columns) uint8 of one table, with or without labels."""
+    return read_table(path).pixels
+
+
 def _files(path: Path) -> dict[str, Path]:
     if path.is_file():
         return {"train": path}
