@@ -196,8 +196,8 @@ def _with_absolute_paths(document: Document, folder: Path) -> Document:
     if not node.value or "\0" in node.value:
         return document  # the schema refuses it
     path = os.path.abspath(folder / os.path.expanduser(node.value))
-    data = replace(data, value={**data.value, "path": replace(node, value=path)})
-    return document._replace(tree=replace(tree, value={**tree.value, "data": data}))
+    changed = Node({"path": replace(node, value=path)}, data.place)
+    return document._replace(tree=tree.merged(Node({"data": changed}, tree.place)))
 
 
 def _combine(documents: Sequence[Document]) -> Config:

@@ -346,12 +346,12 @@ def _is_unchanged(part: Part, prepared: Labelled) -> bool:
 
 def _hashes(parts: dict[str, Labelled]) -> dict[str, str]:
     """The SHA-256 of the inputs and labels of each part."""
-    return {
-        name: hashlib.sha256(
-            np.ascontiguousarray(inputs).tobytes() + labels.astype("<i8").tobytes()
-        ).hexdigest()
-        for name, (inputs, labels) in parts.items()
-    }
+    hashes = {}
+    for name, (inputs, labels) in parts.items():
+        digest = hashlib.sha256(np.ascontiguousarray(inputs).data)
+        digest.update(labels.astype("<i8").tobytes())
+        hashes[name] = digest.hexdigest()
+    return hashes
 
 
 def _set_aside(train: Labelled, fraction: float, seed: int) -> tuple[Labelled, Labelled]:

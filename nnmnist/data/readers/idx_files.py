@@ -18,8 +18,11 @@ from pathlib import Path
 from typing import NamedTuple
 
 from nnmnist.data import cache
+from nnmnist.data.examples import Source
+from nnmnist.data.readers import idx
 from nnmnist.data.readers.found import Found, from_raw_labels, listing
 from nnmnist.errors import DataError
+from nnmnist.files import write_atomic
 from nnmnist.types import Array
 
 FORM = "IDX files such as train-images-idx3-ubyte"
@@ -28,6 +31,7 @@ _NAME = re.compile(
     r"(?P<prefix>.*?)(?P<part>train|t10k|test)[-_](?P<kind>images|labels)[-.](?P<type>idx\d-\w+?)"
     r"(?P<gz>\.gz)?"
 )
+CLASSES = "classes.txt"
 _PARTS = {"train": "train", "t10k": "test", "test": "test"}
 
 
@@ -90,15 +94,33 @@ def read(path: Path) -> Found:
         raise DataError(f"{path}: holds several data sets ({names}); name one, such as {example}")
     [(prefix, files)] = sets.items()
     require_pairs(path, files)
-    arrays = {key: cache.read(file) for key, file in files.items()}
+    # The training part first.
+    order = sorted(files.items(), key=lambda item: (item[0].part == "test", item[0].kind))
+    arrays = {key: cache.read(file) for key, file in order}
     values = {key: array for key, (array, _) in arrays.items()}
+    folder = next(iter(files.values())).parent
     return from_files(
         path,
         values,
         {file_name(prefix, key): sha256 for key, (_, sha256) in arrays.items()},
         is_transposed=prefix.startswith("emnist"),
-        names=_mapping(next(iter(files.values())).parent, prefix),
+        names=_mapping(folder, prefix) or _class_names(folder),
     )
+
+
+def write(source: Source, folder: Path) -> None:
+    """Write images and labels as IDX files, and the names of the classes as classes.txt.
+
+    Raises:
+        OSError: a file cannot be written.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    assert source.image_shape is not None
+    write_atomic(folder / CLASSES, "".join(f"{name}\n" for name in source.classes).encode())
+    for part, (inputs, labels) in {"train": source.train, "test": source.test}.items():
+        images = inputs.reshape(-1, *source.image_shape)
+        for kind, array in {"images": images, "labels": labels}.items():
+            write_atomic(folder / file_name("", FileKey(part, kind)), idx.encode(array))
 
 
 def file_name(prefix: str, key: FileKey) -> str:
@@ -155,6 +177,16 @@ def from_files(
         raw[part] = (images.transpose(0, 2, 1) if is_transposed else images), labels
     found = from_raw_labels(raw, names)
     return Found(found.parts, found.classes, sha256)
+
+
+def _class_names(folder: Path) -> dict[int, str]:
+    """The names of the classes in classes.txt, one per line; empty if there is no such file."""
+    try:
+        return dict(enumerate((folder / CLASSES).read_text("utf-8").splitlines()))
+    except FileNotFoundError:
+        return {}
+    except (OSError, ValueError) as error:
+        raise DataError(f"{folder / CLASSES}: cannot be read: {error}") from None
 
 
 def _mapping(folder: Path, prefix: str) -> dict[int, str]:
