@@ -59,6 +59,9 @@ class Commands(click.Group):
 
     def invoke(self, ctx: click.Context) -> Any:
         signal.signal(signal.SIGTERM, _terminate)
+        # A parent that ignores SIGCHLD passes that on; then no process learns how its children end.
+        if hasattr(signal, "SIGCHLD"):
+            signal.signal(signal.SIGCHLD, signal.SIG_DFL)
         try:
             return self._invoke(ctx)
         except click.ClickException as error:
