@@ -10,6 +10,7 @@ from pydantic import NonNegativeFloat, PositiveInt, TypeAdapter, ValidationError
 from nnmnist.checkpoint import Checkpoint
 from nnmnist.config.loading import differences
 from nnmnist.config.schema import Config
+from nnmnist.config.yaml import dump_value
 from nnmnist.errors import CheckpointError, ConfigError
 from nnmnist.training.fit import Epoch
 
@@ -69,7 +70,7 @@ def read_progress(last: Checkpoint, path: Path) -> RunProgress:
 def require_extension(directory: Path, stored: Config, settings: Config, epochs_done: int) -> None:
     """Raise ConfigError if `settings` change more than the length of a run, or shorten it."""
     changes = [
-        f"{key}: {old!r} before, {new!r} now"
+        f"{key}: {dump_value(old)} before, {dump_value(new)} now"
         for key, (old, new) in differences(stored, settings).items()
         if key not in EXTENDABLE
     ]

@@ -20,7 +20,7 @@ from typing import BinaryIO
 import numpy as np
 from numpy.typing import NDArray
 
-from nnmnist.errors import DataError
+from nnmnist.errors import DataError, printable
 
 Bytes = NDArray[np.uint8]
 
@@ -127,7 +127,7 @@ def _read_shape(stream: BinaryIO | gzip.GzipFile, name: str) -> tuple[int, ...]:
     if len(magic) < 4 or magic[:2] != b"\0\0":
         raise DataError(
             f"{name}: not an IDX file: expected two zero bytes and a type at the start, "
-            f"found {magic!r}"
+            f"found {printable(magic.decode('latin-1')) or 'nothing'}"
         )
     _, type_code, n_dimensions = struct.unpack(">HBB", magic)
     if type_code != UBYTE:
