@@ -422,7 +422,7 @@ def test_differences() -> None:
     assert differences(a, a) == {}
     assert differences(a, b) == {
         "seed": (0, 1),
-        "data.path": (None, Path("x")),
+        "data.path": (None, "x"),
         "training.epochs": (3, 5),
     }
 
