@@ -8,9 +8,15 @@ from contextlib import ExitStack
 from threading import Event, Thread
 from types import SimpleNamespace
 
+import numpy as np
 import pytest
 
-from nnmnist.training import threads
+from nnmnist.config.schema import TrainingConfig
+from nnmnist.data.examples import Examples
+from nnmnist.model.network import Network
+from nnmnist.training import parallel, threads
+from nnmnist.training.fit import fit
+from nnmnist.training.parallel import thread_count
 from nnmnist.training.threads import (
     available_cores,
     blas_kernel,
@@ -141,6 +147,57 @@ def test_a_forked_process_does_not_wait_for_threads_that_it_does_not_have(blas_h
             with blas_threads_of(2):
                 os._exit(0)
     assert os.waitpid(pid, 0)[1] == 0
+
+
+@pytest.fixture
+def three_by_default(blas_has_three, monkeypatch):
+    """BLAS has three threads, and nobody asked for them."""
+    monkeypatch.setattr(threads._state, "is_limited", False)
+
+
+def plain_settings(batch_size, optimizer="sgd"):
+    return TrainingConfig(epochs=1, batch_size=batch_size, optimizer=optimizer)
+
+
+@pytest.mark.parametrize(
+    ("sizes", "batch_size", "expected"),
+    [
+        ((784, 256, 10), 192, 1),
+        ((784, 1024, 1024, 10), 64, 1),
+        ((784, 10), 55_000, 1),  # 1000 examples are all
+        ((784, 10), "full", 1),
+        ((784, 256, 10), 512, 3),
+        ((784, 256, 10), "full", 3),
+        ((10, 2000, 1000, 10), 64, 3),  # the largest product is not the first
+    ],
+)
+def test_small_networks_train_with_one_thread(three_by_default, sizes, batch_size, expected):
+    network, data = Network(sizes), examples(1000, sizes[0])
+    assert thread_count(network, data, plain_settings(batch_size)) == expected
+    limit_blas_threads(3)
+    assert thread_count(network, data, plain_settings(batch_size)) == 3  # as it was asked for
+
+
+def test_solvers_use_all_threads(three_by_default):
+    settings = plain_settings("full", "least_squares")
+    assert thread_count(Network((4, 10), output="linear"), examples(100, 4), settings) == 3
+
+
+def examples(n, n_inputs):
+    rows = np.arange(n)
+    return Examples(np.zeros((n, n_inputs), np.uint8), (rows % 10).astype(np.uint8), rows, 10)
+
+
+@pytest.mark.parametrize("product", [0, 1_000_000_000])
+def test_fit_computes_with_the_number_of_threads_that_is_recorded(
+    three_by_default, monkeypatch, product
+):
+    monkeypatch.setattr(parallel, "PRODUCT", product)
+    network, data, settings = Network((4, 8, 10)), examples(100, 4), plain_settings(50)
+    seen = set()
+    list(fit(network, data, data, settings, on_progress=lambda *_: seen.add(now())))
+    assert seen == {thread_count(network, data, settings)}
+    assert now() == 3
 
 
 @pytest.mark.parametrize(

@@ -34,8 +34,9 @@ AVAILABLE = sys.platform == "linux" and platform.machine() == "x86_64"
 # an epoch, and units of the first hidden layer per worker. The number of epochs does not count, so
 # that a run that is resumed has as many workers as before.
 STEP, EPOCH, UNITS = 500_000, 2_000_000_000, 32
-# One process uses BLAS's threads from this size of the largest product on: multiplications.
-# benchmarks/README.md has the times.
+# One process uses BLAS's threads if the largest product has so many multiplications, about 2 ms of
+# one core: an epoch then takes 0.5 to 0.75 of the time. With smaller products it may take 1.6 times
+# as long, and many times as long beside another program. benchmarks/README.md has the numbers.
 PRODUCT = 100_000_000
 
 
@@ -73,8 +74,8 @@ def process_count(network: Network, train: Examples, settings: TrainingConfig, c
 def thread_count(network: Network, train: Examples, settings: TrainingConfig) -> int:
     """The number of BLAS threads with which `fit` trains in one process.
 
-    That of BLAS, or one where a second thread costs more than it computes. The last bits of a
-    result depend on it.
+    One for small networks, else that of BLAS; after `limit_blas_threads` always that of BLAS. The
+    last bits of a result depend on it.
 
     Args:
         network: the network to train.
