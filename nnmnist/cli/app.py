@@ -25,7 +25,7 @@ COMMANDS = {
     "check": "Compare the gradient with central differences.",
     "compare": "Test whether one trained network is better than another.",
     "config": "Describe what a config file may contain.",
-    "data": "Download MNIST, describe data, or draw it.",
+    "data": "Download MNIST; describe, draw or convert data.",
     "evaluate": "Evaluate a trained network.",
     "export": "Export a trained network as a web page, ONNX or safetensors.",
     "plot": "Draw runs: curves, weights, confusion, mistakes, sweeps, more.",

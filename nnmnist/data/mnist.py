@@ -149,7 +149,7 @@ def _source(folder: Path, files: Mapping[str, Verified]) -> Source:
         name="mnist",
         train=train,
         test=test,
-        classes=tuple("0123456789"),
+        classes=tuple(map(str, range(1 + max(int(y.max()) for y in labels)))),
         image_shape=(images[0].shape[1], images[0].shape[2]),
         identity={
             "name": "mnist",
