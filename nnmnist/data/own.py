@@ -196,8 +196,8 @@ def _choose(path: Path, mode: str, parts: Sequence[Part]) -> Preparation:
     if mode in ("auto", "as_is") and len(set(arrays)) > 1:
         sizes = ", ".join(f"{rows} x {columns}" for rows, columns in arrays)
         raise DataError(
-            f"{path}: the parts have images of several sizes ({sizes}); check them, or set data.prepare to "
-            "digit or resize"
+            f"{path}: the parts have images of several sizes ({sizes}); check them, or set "
+            "data.prepare to digit or resize"
         )
     if mode == "auto":
         mode = "digit"
