@@ -155,15 +155,18 @@ def chart(history: History, encoding: str | None = None) -> str:
 def epoch_header(epoch: Epoch) -> str:
     """The heads of the columns of `epoch_line`."""
     score = "accuracy" if epoch.r2 is None else "R^2"
-    return f"epoch  train cost  {score:>8}  valid. cost  {score:>8}     rate  seconds  examples/s"
+    extra = "   extra" if epoch.extra else ""
+    heads = f"epoch  train cost  {score:>8}  valid. cost  {score:>8}{extra}"
+    return f"{heads}     rate  seconds  examples/s"
 
 
 def epoch_line(epoch: Epoch) -> str:
     """The results of one epoch, aligned with `epoch_header`."""
     validation = epoch.validation
+    extra = f"  {_score(epoch.extra):>6}" if epoch.extra else ""
     return (
         f"{epoch.number:5}  {_cost(epoch.cost):>10}  {_score(epoch):>8}"
-        f"  {_cost(validation.cost if validation else None):>11}  {_score(validation):>8}"
+        f"  {_cost(validation.cost if validation else None):>11}  {_score(validation):>8}{extra}"
         f"  {epoch.learning_rate:7.2g}  {epoch.seconds:7.2f}  {epoch.examples_per_second:10,.0f}"
     )
 

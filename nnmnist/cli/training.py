@@ -11,15 +11,18 @@ from typing import Any, NamedTuple
 
 import click
 
+from nnmnist import checkpoint
 from nnmnist.cli.options import parse_ranges
 from nnmnist.cli.terminal import TrainingProgress, notice, program_name
 from nnmnist.config.loading import DEFAULT_RECIPE, Override, find_config, load_config
 from nnmnist.config.schema import Config
 from nnmnist.data.examples import Splits
+from nnmnist.data.own import Interface
 from nnmnist.runs.directory import is_unstarted, new_directory
 from nnmnist.runs.run import Run, create_run, finished_summary, reopen_run
 from nnmnist.runs.seeds import report_seeds, require_same_data
 from nnmnist.training.setup import load_data
+from nnmnist.training.start import interface_of, with_model_of
 
 MAX_SEEDS = 1000  # in one range
 
@@ -48,7 +51,15 @@ def train_and_report(
     Returns:
         The summary of the run, and its data; None instead of data if the run was already finished.
     """
-    splits = load_data(wanted.data, wanted.seed, options.data_dir, notice)
+    wanted, interface = _start(wanted, directory)
+    splits = load_data(
+        wanted.data,
+        wanted.seed,
+        options.data_dir,
+        notice,
+        show_progress=not options.quiet,
+        start=interface,
+    )
     existing = directory or output
     if existing and not options.force and (summary := finished_summary(existing, wanted, splits)):
         if not options.quiet:
@@ -68,6 +79,22 @@ def train_and_report(
     with _hint_when_stopped(lambda: _resume_hint(run, options)):
         _train(run, splits, options.quiet)
         return run.finish(splits), splits
+
+
+def _start(wanted: Config, directory: Path | None) -> tuple[Config, Interface | None]:
+    """The config with the model of its starting point, and how that reads pictures, if it has one.
+
+    A run that is resumed reads pictures as its last checkpoint states.
+    """
+    path = wanted.training.start_from
+    resumed = directory and directory / "last.npz"
+    if path and (path.exists() or not (resumed and resumed.exists())):
+        start = checkpoint.load(path)
+        return with_model_of(wanted, start), interface_of(start)
+    if resumed and resumed.exists():
+        last = checkpoint.load(resumed)
+        return wanted, interface_of(last) if last.document.get("prepare") else None
+    return wanted, None
 
 
 def _train(run: Run, splits: Splits, quiet: bool) -> None:

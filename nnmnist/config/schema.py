@@ -46,6 +46,7 @@ Positive = Annotated[int, Field(ge=1)]
 Widths = Annotated[tuple[Annotated[int, Field(ge=1, le=1_000_000)], ...], Field(strict=False)]
 Urls = Annotated[tuple[Url, ...], Field(strict=False)]
 DataPath = Annotated[Path, Field(strict=False), BeforeValidator(_not_empty)]
+Paths = Annotated[tuple[DataPath, ...], Field(strict=False)]
 Names = Annotated[tuple[Annotated[str, Field(min_length=1)], ...], Field(strict=False)]
 
 
@@ -150,6 +151,18 @@ class DataConfig(Section):
         description="Leave out pictures of data.path that cannot be read; otherwise they are an "
         "error.",
     )
+    extra: Paths = Field(
+        default=(),
+        description="Your own examples to add to the training data, in any form of data.path; "
+        "their classes are those of the data.",
+    )
+    extra_share: float = Field(
+        default=0.1,
+        gt=0,
+        lt=1,
+        description="Fraction of the examples of each epoch that comes from data.extra, repeated "
+        "as often as needed.",
+    )
     validation: int = Field(
         default=5000,
         ge=0,
@@ -250,6 +263,11 @@ class TrainingConfig(Section):
         ge=0,
         le=1000,
         description="L2 size of the adversarial perturbation of each input in a training step.",
+    )
+    start_from: DataPath | None = Field(
+        default=None,
+        description="Checkpoint whose network the training starts from; its keys of model need not "
+        "be repeated.",
     )
     patience: Positive | None = Field(
         default=None,

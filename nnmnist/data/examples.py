@@ -124,3 +124,4 @@ class Splits:
     name: str
     identity: dict[str, Any]
     preparation: Preparation | None = None
+    extra: Examples | None = None  # of `data.extra`, to evaluate apart from the others

@@ -40,6 +40,7 @@ class Epoch:
     accuracy: float | None  # the same; None for regression
     r2: float | None  # of that cost; None for classes
     validation: Evaluation | None  # after the epoch; None without validation examples
+    extra: Evaluation | None  # the same on the examples of `data.extra`
     learning_rate: float  # of the last step
     seconds: float  # of training and validation
     examples_per_second: float  # of training alone
@@ -62,6 +63,7 @@ def fit(
     on_progress: OnProgress | None = None,
     cores: int = 1,
     processes: int | None = None,
+    extra: Examples | None = None,
 ) -> Generator[Epoch, None, None]:
     """Train `network` in place and yield a record after each epoch.
 
@@ -76,6 +78,7 @@ def fit(
         on_progress: is called after each step.
         cores: number of cores to use. With more than one, large trainings use several processes,
             see `nnmnist.training.parallel`.
+        extra: other examples to evaluate after each epoch.
         processes: number of processes; None takes as many as pay (`parallel.process_count`). Where
             they cannot start, this process computes the same bits alone.
 
@@ -102,12 +105,14 @@ def fit(
                 lower = _lower(result.learning_rate, settings)
                 _require_finite(network, optimizer, train, number, result, lower)
                 evaluation = _validate(network, validation, number, lower)
+                apart = evaluate(network, extra) if extra else None
             yield Epoch(
                 number=number,
                 cost=result.cost,
                 accuracy=result.accuracy,
                 r2=r_squared(result.cost, network.output, train),
                 validation=evaluation,
+                extra=apart,
                 learning_rate=result.learning_rate,
                 seconds=time.perf_counter() - started,
                 examples_per_second=len(train) / (trained - started),

@@ -36,24 +36,24 @@ def load_data(
     data_dir: Path | None = None,
     notify: Notify = silent,
     show_progress: bool = False,
-    network: Interface | None = None,
+    **interfaces: Interface | None,
 ) -> Splits:
     """Training, validation and test examples as the `data` section of a config asks for.
 
     Args:
         settings: `config.data`.
         seed: chooses the validation examples, and seeds the examples that are generated.
-        data_dir: where to look for files first (`--data-dir`).
+        data_dir: the folder that has MNIST (`--data-dir`); None for the usual places.
         notify: receives notices for the user, one line each.
         show_progress: whether to show a bar on a terminal while pictures are read.
-        network: a network that is to be tested on the user's own data, see `nnmnist.data.own.load`.
+        interfaces: `network` or `start`, see `nnmnist.data.own.load`.
 
     Raises:
         ConfigError: `data.classes` does not fit the data.
         DataError: the data is not available, or has too few examples for the validation part.
     """
-    source = load_configured(settings, seed, data_dir, notify, show_progress, network)
-    return split(source, settings.validation, seed, settings.distortion, notify)
+    source = load_configured(settings, seed, data_dir, notify, show_progress, **interfaces)
+    return split_configured(source, settings, seed, notify)
 
 
 def load_configured(
@@ -62,14 +62,31 @@ def load_configured(
     data_dir: Path | None = None,
     notify: Notify = silent,
     show_progress: bool = False,
-    network: Interface | None = None,
+    **interfaces: Interface | None,
 ) -> Source:
     """The source of a config, before it is split. The arguments are those of `load_data`."""
-    own = {**settings.own, "show_progress": show_progress, "network": network}
     return load_source(
-        settings.name, path=settings.path, own=own, mirrors=settings.mirrors,
-        fallback=settings.fallback, seed=seed, data_dir=data_dir, notify=notify,
-    )  # fmt: skip
+        settings.name,
+        path=settings.path,
+        own={**settings.own, "show_progress": show_progress, **interfaces},
+        mirrors=settings.mirrors,
+        fallback=settings.fallback,
+        seed=seed,
+        data_dir=data_dir,
+        notify=notify,
+    )
+
+
+def split_configured(
+    source: Source, settings: DataConfig, seed: int = 0, notify: Notify = silent
+) -> Splits:
+    """The examples of a source as the `data` section of a config asks for, with `data.extra`."""
+    splits = split(source, settings.validation, seed, settings.distortion, notify)
+    if not settings.extra:
+        return splits
+    from nnmnist.data.own import add_extra
+
+    return add_extra(splits, settings.extra, settings.extra_share, seed, notify)
 
 
 def layer_sizes(settings: Config, splits: Splits) -> tuple[int, ...]:
