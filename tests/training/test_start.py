@@ -127,8 +127,8 @@ def test_own_data_is_prepared_as_for_the_start_and_has_its_order_of_classes(trai
 
 
 def test_the_start_must_take_the_inputs_of_the_data(trained):
-    text = refused("train", "--from", trained, "--set", "data.path=null", "--set", "data.name=rings",
-                   "--set", "data.validation=50")  # fmt: skip
+    text = refused("train", "--from", trained, "--set", "data.path=null", "--set",
+                   "data.name=rings", "--set", "data.validation=50")  # fmt: skip
     assert "takes 30 inputs, but the data has 2" in text
 
 
