@@ -19,7 +19,7 @@ from nnmnist.data.examples import Splits
 from nnmnist.runs.directory import is_unstarted, new_directory
 from nnmnist.runs.run import Run, create_run, finished_summary, reopen_run
 from nnmnist.runs.seeds import report_seeds, require_same_data
-from nnmnist.training.setup import load_data
+from nnmnist.training.setup import class_weights, load_data
 
 MAX_SEEDS = 1000  # in one range
 
@@ -49,6 +49,7 @@ def train_and_report(
         The summary of the run, and its data; None instead of data if the run was already finished.
     """
     splits = load_data(wanted.data, wanted.seed, options.data_dir, notice)
+    class_weights(wanted.training, splits.train)  # a ConfigError comes before a run directory
     existing = directory or output
     if existing and not options.force and (summary := finished_summary(existing, wanted, splits)):
         if not options.quiet:

@@ -27,7 +27,7 @@ from nnmnist.runs import history
 from nnmnist.runs.directory import is_unstarted
 from nnmnist.runs.facts import data_title
 from nnmnist.runs.run import stored_config
-from nnmnist.training.setup import layer_sizes, load_data
+from nnmnist.training.setup import class_weights, layer_sizes, load_data
 from nnmnist.training.threads import limit_blas_threads
 
 FOLDER = click.Path(file_okay=False, path_type=Path)
@@ -167,7 +167,9 @@ def _dry_run(wanted: Config, data_dir: Path | None, as_json: bool) -> None:
     """Show what would be trained."""
     if as_json:
         raise click.UsageError("--dry-run prints text for people; remove --json")
-    click.echo(describe(wanted, load_data(wanted.data, wanted.seed, data_dir, notice)))
+    splits = load_data(wanted.data, wanted.seed, data_dir, notice)
+    class_weights(wanted.training, splits.train)  # raises ConfigError
+    click.echo(describe(wanted, splits))
 
 
 def _suggest_commands(path: str, splits: Splits) -> None:
