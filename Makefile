@@ -10,8 +10,9 @@ train: .venv/installed
 test: lint
 	$(BIN)/pytest --cov --cov-report=term-missing:skip-covered --cov-fail-under=90
 
-# The long versions of the tests in tests/reliability; less than 15 minutes on two cores.
-test-slow: .venv/installed-dev
+# The long versions of the tests in tests/reliability, and a comparison with PyTorch; less than 15
+# minutes on two cores.
+test-slow: .venv/installed-dev .venv/installed-bench
 	$(BIN)/pytest -m slow
 
 lint: .venv/installed-dev
@@ -43,6 +44,8 @@ clean:
 	$(BIN)/pip install --quiet --editable '.[dev]'
 	touch $@
 
+# On Linux, PyTorch without CUDA is a much smaller download:
+# make PIP_EXTRA_INDEX_URL=https://download.pytorch.org/whl/cpu test-slow
 .venv/installed-bench: .venv/installed
 	$(BIN)/pip install --quiet --editable '.[bench]'
 	touch $@

@@ -24,12 +24,13 @@ An example:
 
 from __future__ import annotations
 
-from importlib import import_module
-from typing import TYPE_CHECKING, Any
-
 from nnmnist._version import __version__ as __version__
 
+# Nothing is imported here that takes time, see `__main__`.
+TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from typing import Any
+
     from nnmnist.checkpoint import load as load
     from nnmnist.checkpoint import save as save
     from nnmnist.config.loading import load_config as load_config
@@ -58,6 +59,8 @@ __all__ = ["Config", "Network", "evaluate", "fit", "load", "load_config", "load_
 def __getattr__(name: str) -> Any:
     if name not in _MODULES:
         raise AttributeError(f"module 'nnmnist' has no attribute {name!r}")
+    from importlib import import_module
+
     return getattr(import_module(_MODULES[name]), name)
 
 

@@ -21,9 +21,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
+from pydantic import BaseModel, FiniteFloat, PositiveInt, ValidationError
 
 from nnmnist.errors import CheckpointError
 from nnmnist.evaluation.predictor import NormalizedNetwork
@@ -44,12 +45,53 @@ _HEADER = re.compile(
 )
 
 
+class _Sections(BaseModel, strict=True):
+    """The sections of a config that commands read before they check the config itself."""
+
+    data: dict[str, Any] | None = None
+    model: dict[str, Any] | None = None
+
+
+class _Data(BaseModel, strict=True):
+    """What identifies data."""
+
+    name: str | None = None
+    folder: str | None = None
+
+
+class _Metrics(BaseModel, strict=True):
+    """The results of an epoch."""
+
+    train: dict[str, FiniteFloat | None] | None = None
+    validation: dict[str, FiniteFloat | None] | None = None
+
+
+class _Prepare(BaseModel, strict=True):
+    mode: Literal["as_is", "digit", "resize"]
+    shape: list[int]
+    background: Literal[0, 255] | None
+
+
+class _Facts(BaseModel, strict=True):
+    """The types of what a document may state beside the model; it may state more."""
+
+    classes: list[str]
+    image_shape: list[int] | None = None
+    preprocessing: str | None = None
+    prepare: _Prepare | None = None
+    config: _Sections | None = None
+    data: _Data = _Data()
+    epoch: PositiveInt | None = None
+    metrics: _Metrics | None = None
+    versions: dict[str, str | int] | None = None
+
+
 @dataclass
 class Checkpoint:
     """The content of a checkpoint file."""
 
     network: Network
-    # Model and classes; in a run also image_shape, config, data, epoch, metrics and versions.
+    # Model and classes; in a run also image_shape, prepare, config, data, epoch, metrics, ...
     document: dict[str, Any]
     # State by name; empty if no training can resume from this file.
     optimizer: dict[str, Array] = field(default_factory=dict)
@@ -306,23 +348,28 @@ def _check_shapes(arrays: dict[str, Array], sizes: tuple[int, ...], dtype: np.dt
 
 def _check_facts(document: dict[str, Any], model: dict[str, Any], sizes: tuple[int, ...]) -> None:
     """Require that the rest of the document fits the model: classes, image shape, config."""
-    classes, image_shape = document["classes"], document.get("image_shape")
-    printable = all(isinstance(name, str) and name.isprintable() for name in classes)
+    try:
+        facts = _Facts.model_validate(document)
+    except ValidationError as error:
+        where = ".".join(map(str, error.errors()[0]["loc"][:2]))
+        raise _Fault(f"damaged: its document has no valid {where!r:.80}") from None
+    classes, image_shape = facts.classes, facts.image_shape
+    printable = all(name.isprintable() for name in classes)
     if not printable or (classes and OUTPUTS[model["output"]].n_units(len(classes)) != sizes[-1]):
         raise _Fault("damaged: its classes do not match its outputs")
     if image_shape is None and model.get("normalize"):
         raise _Fault("damaged: it normalizes images, but does not give their shape")
     if image_shape is not None and not _is_shape(image_shape, sizes[0]):
         raise _Fault("damaged: its image shape does not match its inputs")
-    if not isinstance(document.get("data", {}), dict):
-        raise _Fault("damaged: it does not say what data it was trained on")
-    stated = document.get("config", {}).get("model", {})
+    if facts.prepare and facts.prepare.shape != image_shape:
+        raise _Fault("damaged: it prepares images of another shape than its image shape")
+    stated = (facts.config and facts.config.model) or {}
     agreed = {**model, "hidden": list(sizes[1:-1])}
     if any(stated[key] != agreed[key] for key in stated.keys() & agreed.keys()):
         raise _Fault("damaged: its config describes another network than its arrays")
 
 
-def _is_shape(image_shape: Sequence[Any], n_pixels: int) -> bool:
+def _is_shape(image_shape: Sequence[int], n_pixels: int) -> bool:
     """Whether this is the height and width of an image with so many pixels."""
-    positive = all(type(n) is int and n > 0 for n in image_shape)
+    positive = all(n > 0 for n in image_shape)
     return len(image_shape) == 2 and positive and math.prod(image_shape) == n_pixels

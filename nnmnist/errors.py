@@ -11,11 +11,16 @@ if TYPE_CHECKING:
 Entry = TypeVar("Entry")
 
 
-def printable(text: str, limit: int = 80) -> str:
-    """`text` on one line of at most `limit` characters, without control characters."""
+def printable(text: str, limit: int | None = 80) -> str:
+    """`text` on one line of at most `limit` characters; control characters become escapes."""
     if not text.isprintable():
-        text = repr(text)[1:-1]
-    return text if len(text) <= limit else text[: limit - 3] + "..."
+        text = "".join(c if c.isprintable() else repr(c)[1:-1] for c in text)
+    return text if limit is None or len(text) <= limit else text[: limit - 3] + "..."
+
+
+def printable_lines(text: str) -> str:
+    """`text` with its lines, but without other control characters."""
+    return "\n".join(printable(line, None) for line in text.split("\n"))
 
 
 class NnmnistError(Exception):

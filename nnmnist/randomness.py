@@ -8,7 +8,10 @@ from __future__ import annotations
 
 import numpy as np
 
-PURPOSES = {"weights": 1, "validation": 2, "order": 3, "dropout": 4, "synthetic": 5, "toy": 6}
+PURPOSES = {
+    "weights": 1, "validation": 2, "order": 3, "dropout": 4, "synthetic": 5, "toy": 6, "test": 7,
+    "extra": 8,
+}  # fmt: skip
 
 
 def generator(seed: int, purpose: str, epoch: int = 0) -> np.random.Generator:

@@ -11,7 +11,13 @@ from typing import Any, NoReturn
 import click
 
 from nnmnist._version import __version__
-from nnmnist.errors import ConfigError, NnmnistError
+from nnmnist.errors import (
+    ConfigError,
+    DataUnavailable,
+    NnmnistError,
+    printable,
+    printable_lines,
+)
 
 # command -> its line in `nnmnist --help`. A new command is one file in `commands/` and one line.
 COMMANDS = {
@@ -42,6 +48,9 @@ class Commands(click.Group):
         command: click.Command = getattr(
             import_module(f"nnmnist.cli.commands.{cmd_name}"), cmd_name
         )
+        # Until now, a Ctrl-C has ended the process at once.
+        if signal.getsignal(signal.SIGINT) is not signal.SIG_IGN:
+            signal.signal(signal.SIGINT, signal.default_int_handler)
         return command
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
@@ -52,7 +61,10 @@ class Commands(click.Group):
         signal.signal(signal.SIGTERM, _terminate)
         try:
             return self._invoke(ctx)
-        except (click.ClickException, click.exceptions.Exit, click.Abort):
+        except click.ClickException as error:
+            vars(error)["message"] = printable_lines(error.message)
+            raise
+        except (click.exceptions.Exit, click.Abort):
             raise
         except KeyboardInterrupt:
             # a second Ctrl-C, while the first one was handled
@@ -84,21 +96,24 @@ class _UsageFailure(click.ClickException):
 
 
 def _readable(error: Exception) -> click.ClickException:
-    """An error as one line, or one line per fault of a config, with its exit code."""
+    """An error as one line with its exit code; the faults of a config, and advice, are lines."""
     if isinstance(error, NnmnistError):
         text = str(error)
     elif isinstance(error, OSError) and error.strerror:
         text = f"{error.filename}: {error.strerror}" if error.filename else error.strerror
     elif isinstance(error, MemoryError):
-        text = f"out of memory: {error}; lower model.hidden or training.batch_size"
+        text = (
+            f"out of memory: {error}; lower model.hidden or training.batch_size, or use fewer or "
+            "smaller images"
+        )
     else:
         text = (
             f"internal error: {type(error).__name__}: {error}; "
             "run `nnmnist --debug ...` and report what it prints"
         )
-    if isinstance(error, ConfigError):
-        return _UsageFailure(text)
-    return click.ClickException(text)
+    several = isinstance(error, (ConfigError, DataUnavailable))
+    text = printable_lines(text) if several else printable(text, None)
+    return _UsageFailure(text) if isinstance(error, ConfigError) else click.ClickException(text)
 
 
 @click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"]})
@@ -109,5 +124,17 @@ def cli(debug: bool) -> None:
 
 
 def main() -> None:
-    """The entry point of `nnmnist` and `python -m nnmnist`."""
+    """Run the command of the command line."""
+    _prepare_streams()
     cli(prog_name="nnmnist")
+
+
+def _prepare_streams() -> None:
+    """Replace closed standard streams, and print what an encoding lacks as escapes."""
+    for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
+        stream = getattr(sys, name)
+        if stream is None:
+            stream = open(os.devnull, mode)  # noqa: SIM115 - until the process ends
+            setattr(sys, name, stream)
+        if mode == "w":
+            stream.reconfigure(errors="backslashreplace")

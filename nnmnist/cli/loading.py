@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from pathlib import Path
 from typing import BinaryIO, TypeVar
 
@@ -12,21 +13,36 @@ from nnmnist.checkpoint import Checkpoint
 from nnmnist.cli.terminal import notice
 from nnmnist.config.schema import DataConfig
 from nnmnist.data.examples import Examples, Splits
+from nnmnist.data.own import images_in, prepare_all
+from nnmnist.data.readers.found import is_hidden, natural_key
 from nnmnist.data.sources import SOURCES
 from nnmnist.errors import DataError, printable
 from nnmnist.images import reading
+from nnmnist.images.preparation import Preparation
 from nnmnist.runs.data import examples_of, load_splits
+from nnmnist.types import Array
 
 Content = TypeVar("Content")
 
+SHOWN = 5  # skipped files that a notice names
+
 
 def data_named(name: str) -> DataConfig:
-    """The data that `--data` names: a source or a folder. Raises DataError if it is neither."""
+    """The data that `--data` names: a source, or the path of the user's own data.
+
+    Raises:
+        DataError: it is neither.
+    """
     if name in SOURCES:
         return DataConfig(name=name)
-    if not Path(name).is_dir():
-        raise DataError(f"--data {name}: neither a folder nor one of {', '.join(sorted(SOURCES))}")
-    return DataConfig(path=Path(name))
+    path = Path(name).expanduser().absolute()
+    # A path and the prefix of a data set need not exist: emnist/emnist-letters.
+    if not path.exists() and not path.parent.is_dir():
+        raise DataError(
+            f"--data {name}: {path} does not exist, and the sources are "
+            f"{', '.join(sorted(SOURCES))}"
+        )
+    return DataConfig(path=path)
 
 
 def load_examples(
@@ -39,7 +55,7 @@ def load_examples(
         checkpoint: its contents.
         split: the name of the split.
         other: the data that `--data` names; None for the data that it was trained on.
-        data_dir: where to look for files first.
+        data_dir: the folder that has MNIST (`--data-dir`); None for the usual places.
 
     Raises:
         CheckpointError, ConfigError, DataError: see `nnmnist.runs.data`.
@@ -47,6 +63,39 @@ def load_examples(
     wanted = None if other is None else data_named(other)
     splits = load_splits(path, checkpoint, data_dir, wanted, notice)
     return splits, examples_of(splits, split, path, other)
+
+
+def read_single_images(
+    names: Sequence[str], preparation: Preparation
+) -> Iterator[tuple[str, int | None, Array | DataError]]:
+    """The inputs (n_inputs,) uint8 of images, or the error of each one that cannot be read.
+
+    Args:
+        names: as in `read_images`, and files of many images: .csv, .npz, Parquet.
+        preparation: how a picture becomes inputs.
+
+    Yields:
+        The file, the number of the image in it from 1, or None if it is the only one, and the
+        inputs.
+    """
+    for name in names:
+        pictures = None
+        if name != "-":
+            try:
+                pictures = images_in(Path(name))
+            except DataError as error:
+                yield name, None, error
+                continue
+        if pictures is None:
+            read = partial(reading.read, preparation=preparation)
+            for file, content in read_images([name], read):
+                yield file, None, content
+            continue
+        for number, result in enumerate(prepare_all(pictures, preparation), start=1):
+            if isinstance(result, str):
+                yield name, number, DataError(f"{printable(name, 1000)}: image {number}: {result}")
+            else:
+                yield name, number, result.reshape(-1)
 
 
 def read_images(
@@ -83,15 +132,26 @@ def _read(
 
 
 def _images_in(folder: str) -> list[Path]:
-    """The images of a folder, sorted by name. Raises DataError if there are none."""
-    name = printable(folder, 1000)
+    """The images of a folder and its subfolders, in natural order; others are named in a notice.
+
+    Files that a system has put there are ignored. Raises DataError if there are no images.
+    """
+    name, images, others = printable(folder, 1000), list[Path](), list[str]()
     try:
-        files = sorted(
-            file for file in Path(folder).iterdir() if file.suffix.lower() in reading.SUFFIXES
-        )
+        for file in Path(folder).rglob("*"):
+            parts = file.relative_to(folder).parts
+            if any(map(is_hidden, parts)) or not file.is_file():
+                continue
+            if file.suffix.lower() in reading.SUFFIXES:
+                images.append(file)
+            else:
+                others.append("/".join(parts))
     except OSError as error:
         raise DataError(f"{name}: cannot be read: {error.strerror}") from None
-    if not files:
+    if not images:
         suffixes = ", ".join(sorted(reading.SUFFIXES))
         raise DataError(f"{name}: no image in this folder ({suffixes})")
-    return files
+    if others:
+        shown = ", ".join(sorted(others)[:SHOWN]) + ", ..." * (len(others) > SHOWN)
+        notice(f"{name}: skipped {len(others)} files that are no images that can be read: {shown}")
+    return sorted(images, key=lambda file: [natural_key(part) for part in file.parts])

@@ -7,6 +7,10 @@ from pathlib import Path
 
 import click
 
+from nnmnist.errors import printable
+
+MAX_DIGITS = 18  # of a whole number; Python refuses to convert thousands of them
+
 config_option = click.option(
     "-c",
     "--config",
@@ -36,7 +40,7 @@ chart_option = click.option(
 data_dir_option = click.option(
     "--data-dir",
     type=click.Path(file_okay=False, path_type=Path),
-    help="Where to look for data first: DIR/mnist/train-images-idx3-ubyte, ...",
+    help="Read MNIST from this folder: DIR/mnist/train-images-idx3-ubyte, ...",
 )
 split_option = click.option(
     "--split",
@@ -48,7 +52,7 @@ split_option = click.option(
 other_data_option = click.option(
     "--data",
     "other",
-    metavar="NAME|FOLDER",
+    metavar="NAME|PATH",
     help="Use this data instead of the data that the network was trained on.",
 )
 quiet_option = click.option(
@@ -71,13 +75,18 @@ def parse_ranges(text: str, flag: str, example: str) -> list[range]:
     ranges = []
     for part in text.split(","):
         first, dash, last = part.strip().partition("-")
-        if not first.isdecimal() or (dash and not last.isdecimal()):
-            raise click.UsageError(f"{flag} {text}: expected {example}")
+        if not _is_number(first) or (dash and not _is_number(last)):
+            raise click.UsageError(f"{flag} {printable(text)}: expected {example}")
         low, high = int(first), int(last or first)
         if high < low:
             raise click.UsageError(f"{flag} {text}: {low}-{high} runs backwards; try {high}-{low}")
         ranges.append(range(low, high + 1))
     return ranges
+
+
+def _is_number(text: str) -> bool:
+    """Whether these are the digits of a number, and not so many that no index or seed has them."""
+    return text.isdecimal() and len(text) <= MAX_DIGITS
 
 
 def require_output(path: Path, suffixes: Iterable[str], force: bool) -> None:

@@ -1,7 +1,12 @@
-"""Text for the terminal: notices, tables, progress, digits and the chart of the cost."""
+"""Text for the terminal: results, notices, tables, progress, digits and the chart of the cost.
+
+All text leaves the program through `echo`, so that no name from a file can control the terminal.
+"""
 
 from __future__ import annotations
 
+import json
+import os
 import shutil
 import sys
 from collections.abc import Collection, Sequence
@@ -11,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 import click
 import numpy as np
 
+from nnmnist.errors import printable, printable_lines
 from nnmnist.types import Array
 
 if TYPE_CHECKING:
@@ -28,9 +34,27 @@ ASCII_MARKS = {"training": ".", "validation": "#", "test": "*"}
 STEPS_PER_UPDATE = 20
 
 
+def echo(text: str, err: bool = False) -> None:
+    """Print text on stdout, or on stderr, with escapes for control characters."""
+    click.echo(printable_lines(text), err=err)
+
+
+def echo_json(record: Any) -> None:
+    """Print a record as one line of JSON, which has its own escapes."""
+    click.echo(json.dumps(record))
+
+
+def echo_path(path: Path) -> None:
+    """Print the path of a result; a program that reads it gets the very bytes of the name."""
+    if sys.stdout.isatty():
+        echo(str(path))
+    else:
+        click.echo(os.fsencode(path))
+
+
 def notice(line: str) -> None:
     """Print a line that is not a result, on stderr."""
-    click.echo(line, err=True)
+    echo(line, err=True)
 
 
 def program_name() -> str:
@@ -49,11 +73,17 @@ def can_show(text: str, encoding: str) -> bool:
     return True
 
 
+def csv_text(text: str) -> str:
+    """A text that no spreadsheet takes for a formula, as a single quote before it says."""
+    return f"'{text}" if text.startswith(("=", "+", "-", "@", "\t", "\r")) else text
+
+
 def align(rows: Sequence[Sequence[str]], left: Collection[int]) -> str:
     """Rows of cells as aligned columns, two spaces apart; the columns in `left` start at the left.
 
     A negative number in `left` counts from the last column.
     """
+    rows = [[printable(cell, None) for cell in row] for row in rows]
     n = len(rows[0])
     left = {column % n for column in left}
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]

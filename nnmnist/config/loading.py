@@ -40,7 +40,11 @@ class Override(NamedTuple):
     origin: str
 
 
-def load_config(path: Path | str | None = None, overrides: Sequence[str | Override] = ()) -> Config:
+def load_config(
+    path: Path | str | None = None,
+    overrides: Sequence[str | Override] = (),
+    folder: Path | None = None,
+) -> Config:
     """Read the config of a file or a shipped recipe.
 
     Args:
@@ -48,6 +52,8 @@ def load_config(path: Path | str | None = None, overrides: Sequence[str | Overri
             default recipe.
         overrides: values that replace those of the file; the last one counts. Each is a text
             "dotted.key=YAML value", as for `--set`, or an `Override`.
+        folder: what paths in the file are relative to; None for its own folder. Paths in overrides
+            are relative to the current directory.
 
     Raises:
         ConfigError: the file or an override is wrong; the message has one line for each fault.
@@ -56,7 +62,9 @@ def load_config(path: Path | str | None = None, overrides: Sequence[str | Overri
         path = _recipe(DEFAULT_RECIPE)
     elif isinstance(path, str):
         path = find_config(path)
-    return _combine([read_yaml(path), *map(_override, overrides)])
+    file = _with_absolute_paths(read_yaml(path), folder or path.parent)
+    changes = (_with_absolute_paths(_override(each), Path()) for each in overrides)
+    return _combine([file, *changes])
 
 
 def change_config(settings: Config, overrides: Iterable[Override]) -> Config:
@@ -176,6 +184,20 @@ def _override(override: str | Override) -> Document:
     for key in reversed(override.key.split(".")):
         tree = Node({key: tree}, place, "a mapping", place)
     return document._replace(tree=tree)
+
+
+def _with_absolute_paths(document: Document, folder: Path) -> Document:
+    """The document with `data.path` absolute; a relative one is relative to `folder`."""
+    tree = document.tree
+    data = tree.value.get("data") if tree and isinstance(tree.value, dict) else None
+    node = data.value.get("path") if data and isinstance(data.value, dict) else None
+    if tree is None or data is None or node is None or not isinstance(node.value, str):
+        return document
+    if not node.value or "\0" in node.value:
+        return document  # the schema refuses it
+    path = os.path.abspath(folder / os.path.expanduser(node.value))
+    changed = Node({"path": replace(node, value=path)}, data.place)
+    return document._replace(tree=tree.merged(Node({"data": changed}, tree.place)))
 
 
 def _combine(documents: Sequence[Document]) -> Config:

@@ -47,7 +47,8 @@ ClassWeights = Annotated[
     tuple[Annotated[float, Field(gt=0, le=1_000_000)], ...], Field(strict=False)
 ]
 Urls = Annotated[tuple[Url, ...], Field(strict=False)]
-Folder = Annotated[Path, Field(strict=False), BeforeValidator(_not_empty)]
+DataPath = Annotated[Path, Field(strict=False), BeforeValidator(_not_empty)]
+Names = Annotated[tuple[Annotated[str, Field(min_length=1)], ...], Field(strict=False)]
 
 
 class Section(BaseModel):
@@ -87,11 +88,15 @@ class DistortConfig(Section):
         description="Largest change of width and of height, as a fraction.",
     )
     shift: float = Field(
-        default=1.0, ge=0, description="Largest shift in pixels, horizontally and vertically."
+        default=1.0,
+        ge=0,
+        le=1_000_000,
+        description="Largest shift in pixels, horizontally and vertically.",
     )
     alpha: float = Field(
         default=37.0,
         ge=0,
+        le=1_000_000,
         description="Strength of the elastic distortion: factor of the smoothed noise, in pixels.",
     )
     sigma: float = Field(
@@ -120,10 +125,32 @@ class DataConfig(Section):
     name: Annotated[str, one_of(SOURCES)] = Field(
         default="mnist", description="Source of the examples."
     )
-    path: Folder | None = Field(
+    path: DataPath | None = Field(
         default=None,
-        description="Folder of four IDX files with MNIST's file names, in place of the named "
-        "source.",
+        description="Your own data, in place of the named source: a folder of pictures per class, "
+        "IDX, .npz, .csv or Parquet files. Relative to the config file.",
+    )
+    prepare: Literal["auto", "as_is", "digit", "resize"] = Field(
+        default="auto",
+        description="How pictures of data.path become inputs: digit finds a digit and gives it the "
+        "format of MNIST; as_is takes pictures of one size; resize resizes; auto is as_is for "
+        "pictures of one size of at most 64 pixels, otherwise digit.",
+    )
+    test: float = Field(
+        default=0.15,
+        gt=0,
+        lt=1,
+        description="Fraction of each class of data.path that is set aside for the test, if there "
+        "is no test part.",
+    )
+    classes: Names | None = Field(
+        default=None,
+        description="Names of the classes of data.path, in the order of the labels.",
+    )
+    skip_unreadable: bool = Field(
+        default=False,
+        description="Leave out pictures of data.path that cannot be read; otherwise they are an "
+        "error.",
     )
     validation: int = Field(
         default=5000,
@@ -142,6 +169,12 @@ class DataConfig(Section):
         json_schema_extra=_allow_boolean,
         description="Distort the images anew in each training step: true, or how strongly.",
     )
+
+    @property
+    def own(self) -> dict[str, Any]:
+        """The keyword arguments of `nnmnist.data.own.load`."""
+        names = ("prepare", "test", "classes", "skip_unreadable")
+        return {name: getattr(self, name) for name in names}
 
     @property
     def distortion(self) -> dict[str, Any] | None:
@@ -267,7 +300,12 @@ def _data_conflicts(config: Config) -> Iterator[tuple[str, str]]:
         if data.name != "mnist":
             hint = f"remove it, or remove data.name: {data.name}"
             yield "data.path", f"replaces a named source; {hint}"
+        if data.classes is not None and len(set(data.classes)) < len(data.classes):
+            yield "data.classes", "names a class twice"
         return
+    for key in ("prepare", "test", "classes", "skip_unreadable"):
+        if getattr(data, key) != DataConfig.model_fields[key].default:
+            yield f"data.{key}", "is used with data.path alone; remove it, or add data.path"
     if data.name in toy.PROBLEMS:
         for key, used in (("data.distort", data.distort), ("model.normalize", model.normalize)):
             if used:

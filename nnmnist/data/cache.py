@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from nnmnist.data.readers import idx
+from nnmnist.errors import DataUnavailable
 from nnmnist.files import write_atomic
 
 # A file that changed less than this many nanoseconds ago may change again without new times.
@@ -21,17 +22,27 @@ SETTLED_NS = 50_000_000
 
 
 def directory() -> Path:
-    """The directory of this user's downloads; it may not exist yet."""
+    """The directory of this user's downloads; it may not exist yet.
+
+    Raises:
+        DataUnavailable: the user has no home directory.
+    """
     from platformdirs import user_cache_path
 
-    return user_cache_path("nnmnist")
+    try:
+        return user_cache_path("nnmnist")
+    except RuntimeError:
+        raise DataUnavailable(
+            "there is no home directory for downloads; set HOME, or put MNIST into DIR/mnist and "
+            "use --data-dir DIR"
+        ) from None
 
 
-def read(path: Path) -> tuple[idx.Bytes, str]:
+def read(path: Path) -> tuple[idx.Values, str]:
     """Read an IDX file, and get the SHA-256 of its decompressed bytes without hashing it twice.
 
     Returns:
-        The array, uint8 of any shape, and the SHA-256 in hexadecimal digits.
+        The array, uint8 or int32 of any shape, and the SHA-256 in hexadecimal digits.
 
     Raises:
         DataError: the file cannot be read or is damaged.
@@ -77,13 +88,13 @@ def _record_path() -> Path:
 def _load_record() -> dict[str, Any]:
     try:
         record = json.loads(_record_path().read_bytes())
-    except (OSError, ValueError, RecursionError):
+    except (OSError, ValueError, RecursionError, DataUnavailable):
         return {}
     return record if isinstance(record, dict) else {}
 
 
 def _add_to_record(path: Path, entry: dict[str, Any]) -> None:
-    with suppress(OSError):
+    with suppress(OSError, DataUnavailable):
         directory().mkdir(parents=True, exist_ok=True)
         record = {**_load_record(), str(path): entry}
         write_atomic(_record_path(), json.dumps(record, indent=1).encode())

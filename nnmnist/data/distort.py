@@ -16,6 +16,7 @@ from __future__ import annotations
 import numpy as np
 
 from nnmnist.data.examples import PIXEL
+from nnmnist.errors import DataError
 from nnmnist.types import Array
 
 # images that are warped together: so many stay in the processor's cache
@@ -45,6 +46,9 @@ class Distortion:
         alpha: factor of the smoothed noise, in pixels.
         sigma: standard deviation of the Gaussian that smooths the noise, in pixels.
         sharpen: whether to remove about half of the blur of the interpolation.
+
+    Raises:
+        DataError: the images are so large that the memory does not suffice.
     """
 
     def __init__(
@@ -61,8 +65,15 @@ class Distortion:
     ) -> None:
         self.rotation, self.shear, self.scale, self.shift = rotation, shear, scale, shift
         self.alpha, self.sharpen = alpha, sharpen
-        self.basis = _basis(image_shape, sigma)  # (3 + k, pixels)
-        self._buffers = _Buffers(image_shape, *self.basis.shape)
+        try:
+            self.basis = _basis(image_shape, sigma)  # (3 + k, pixels)
+            self._buffers = _Buffers(image_shape, *self.basis.shape)
+        except MemoryError as error:
+            raise DataError(
+                f"data.distort: out of memory for images of {image_shape[1]}x{image_shape[0]} "
+                f"pixels ({error}); use smaller images, raise data.distort.sigma, or remove "
+                "data.distort"
+            ) from None
 
     def __call__(self, images: Array, labels: Array, rng: np.random.Generator, out: Array) -> Array:
         """Fill `out` (n, pixels) float32 with distorted images in [0, 1], and return it.

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from nnmnist.errors import DataError
+from nnmnist.images.preparation import Preparation
 from nnmnist.types import Array
 
 # A pixel, 0..255, times this is a number in [0, 1].
@@ -91,6 +92,10 @@ class Source:
         classes: the name of each label; empty for regression.
         image_shape: (rows, columns) of an image; None if the inputs are not images.
         identity: identifies the exact data, by hashes, seed or folder.
+        preparation: how a picture becomes inputs; None if the inputs are not images.
+        is_own: whether a user has named the data by its path.
+        n_validation: how many of the last training examples the data itself sets aside for
+            validation; with 0, a random choice is made.
     """
 
     name: str
@@ -99,6 +104,9 @@ class Source:
     classes: tuple[str, ...]
     image_shape: tuple[int, int] | None
     identity: dict[str, Any] = field(default_factory=dict)
+    preparation: Preparation | None = None
+    is_own: bool = False
+    n_validation: int = 0
 
 
 @dataclass(frozen=True)
@@ -115,3 +123,4 @@ class Splits:
     image_shape: tuple[int, int] | None
     name: str
     identity: dict[str, Any]
+    preparation: Preparation | None = None

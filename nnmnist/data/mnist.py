@@ -1,4 +1,4 @@
-"""Finds and reads MNIST, and other data sets in four IDX files with MNIST's file names."""
+"""Finds, downloads and verifies MNIST."""
 
 from __future__ import annotations
 
@@ -9,7 +9,10 @@ from pathlib import Path
 from nnmnist.data import cache, download
 from nnmnist.data.download import Notify, Published, silent
 from nnmnist.data.examples import Source
+from nnmnist.data.readers import idx_files
+from nnmnist.data.readers.found import listing
 from nnmnist.errors import DataError
+from nnmnist.images.preparation import DIGIT
 from nnmnist.types import Array
 
 FILES = {
@@ -43,9 +46,9 @@ def load(
 ) -> Source:
     """Load MNIST: 60,000 and 10,000 images (N, 784) uint8 with labels (N,) uint8, verified.
 
-    It uses the first directory that has any of the files: `data_dir`/mnist,
-    $NNMNIST_DATA_DIR/mnist, or the user's cache. Missing or damaged files in the cache are
-    downloaded. Nothing is ever written to the other two.
+    The files are in `data_dir`/mnist, else in $NNMNIST_DATA_DIR/mnist, else in the user's cache.
+    Missing or damaged files in the cache are downloaded. What the user has named is used as it is,
+    and nothing is ever written there.
 
     Args:
         data_dir: a directory that the user has named.
@@ -57,51 +60,45 @@ def load(
         DataError: a directory that the user has named lacks files, or has damaged ones.
     """
     mirrors = MIRRORS if mirrors is None else mirrors
-    found = find(data_dir, notify)
+    found = find(data_dir)
     missing = [name for name in FILES if name not in found]
     _download(missing, mirrors, notify)
     paths = {**found, **{name: _cache_folder() / name for name in missing}}
     files = {name: _read_or_download(name, paths[name], mirrors, notify) for name in FILES}
-    return _source("mnist", paths["train-images-idx3-ubyte"].parent, files)
+    return _source(paths["train-images-idx3-ubyte"].parent, files)
 
 
-def load_folder(folder: Path) -> Source:
-    """Load four IDX files with MNIST's names, with or without .gz.
+def find(data_dir: Path | None = None) -> dict[str, Path]:
+    """The path of each file of MNIST on this machine; files may be missing in the cache.
 
-    The images have any one size, and there are up to 256 classes.
+    A directory that the user has named may have the files in itself, in mnist or in MNIST/raw, in
+    any spelling of `nnmnist.data.readers.idx_files`.
 
     Raises:
-        DataError: the folder or a file is missing or damaged, or the files do not match.
+        DataError: a directory that the user has named lacks a file.
     """
-    if not folder.is_dir():
-        raise DataError(
-            f"{folder}: this folder does not exist; expected one with {', '.join(FILES)} (with or "
-            "without .gz)"
-        )
-    paths = _files_in(folder)
-    _require_all(paths, folder)
-    return _source(
-        folder.resolve().name, folder, {name: cache.read(path) for name, path in paths.items()}
+    origin, directory = "--data-dir", data_dir
+    if directory is None and (variable := os.environ.get("NNMNIST_DATA_DIR")):
+        origin, directory = "NNMNIST_DATA_DIR", Path(variable)
+    if directory is None:
+        return _files_in(_cache_folder())
+    for folder in idx_files.folders(directory):
+        if files := idx_files.in_folder(folder).get(""):
+            idx_files.require_pairs(directory, files)
+            return {idx_files.file_name("", key): path for key, path in files.items()}
+    folder = directory / "mnist"
+    raise DataError(
+        f"{origin} {directory}: {_contents(folder if folder.exists() else directory)}; "
+        f"expected {', '.join(FILES)} (with or without .gz) there, in {folder} or in "
+        f"{directory / 'MNIST' / 'raw'}"
     )
 
 
-def find(data_dir: Path | None = None, notify: Notify = silent) -> dict[str, Path]:
-    """The path of each file of MNIST on this machine; files may be missing in the cache.
-
-    Raises:
-        DataError: a directory that the user has named has only some of the files.
-    """
-    variable = os.environ.get("NNMNIST_DATA_DIR")
-    named = {"--data-dir": data_dir, "NNMNIST_DATA_DIR": Path(variable) if variable else None}
-    for origin, directory in named.items():
-        if directory is None:
-            continue
-        folder = directory / "mnist"
-        if paths := _files_in(folder):
-            _require_all(paths, folder)
-            return paths
-        notify(f"{origin}: {folder} has no file of MNIST; looking in other places")
-    return _files_in(_cache_folder())
+def _contents(folder: Path) -> str:
+    """What a folder contains, in words."""
+    if not folder.exists():
+        return "this folder does not exist"
+    return f"{folder} holds no file of MNIST, but {listing(folder)}"
 
 
 def _cache_folder() -> Path:
@@ -113,13 +110,6 @@ def _files_in(folder: Path) -> dict[str, Path]:
     """The files of MNIST in a folder; a raw file is preferred to a .gz file."""
     candidates = [(name, folder / (name + ending)) for name in FILES for ending in (".gz", "")]
     return {name: path for name, path in candidates if os.path.isfile(path)}
-
-
-def _require_all(paths: Mapping[str, Path], folder: Path) -> None:
-    if missing := [name for name in FILES if name not in paths]:
-        raise DataError(
-            f"{folder}: lacks {', '.join(missing)} (with or without .gz); add the missing files"
-        )
 
 
 def _download(names: Sequence[str], mirrors: Sequence[str], notify: Notify) -> None:
@@ -150,47 +140,23 @@ def _read(name: str, path: Path) -> Verified:
     return array, sha256
 
 
-def _source(name: str, folder: Path, files: Mapping[str, Verified]) -> Source:
-    arrays = {file: array for file, (array, _) in files.items()}
-    train = _part(folder, "train", arrays)
-    test = _part(folder, "t10k", arrays)
-    shapes = [arrays[f"{part}-images-idx3-ubyte"].shape[1:] for part in ("train", "t10k")]
-    if shapes[0] != shapes[1]:
-        raise DataError(
-            f"{folder}: training images are {_shape_text(shapes[0])}, but test images are "
-            f"{_shape_text(shapes[1])}"
-        )
-    n_classes = 1 + max(int(train[1].max()), int(test[1].max()))
-    if n_classes == 1:
-        raise DataError(f"{folder}: all labels are 0, but a classifier needs two classes")
+def _source(folder: Path, files: Mapping[str, Verified]) -> Source:
+    arrays = {name: array for name, (array, _) in files.items()}
+    train, test = (
+        (images.reshape(len(images), -1), arrays[f"{part}-labels-idx1-ubyte"])
+        for part in ("train", "t10k")
+        for images in [arrays[f"{part}-images-idx3-ubyte"]]
+    )
     return Source(
-        name=name,
+        name="mnist",
         train=train,
         test=test,
-        classes=tuple(map(str, range(n_classes))),
-        image_shape=(shapes[0][0], shapes[0][1]),
+        classes=tuple("0123456789"),
+        image_shape=DIGIT.shape,
         identity={
-            "name": name,
+            "name": "mnist",
             "folder": str(folder.resolve()),
-            "sha256": {file: sha256 for file, (_, sha256) in files.items()},
+            "sha256": {name: sha256 for name, (_, sha256) in files.items()},
         },
+        preparation=DIGIT,
     )
-
-
-def _part(folder: Path, part: str, arrays: Mapping[str, Array]) -> tuple[Array, Array]:
-    """Images (N, rows * columns) and labels (N,) of one part, if they match."""
-    images, labels = arrays[f"{part}-images-idx3-ubyte"], arrays[f"{part}-labels-idx1-ubyte"]
-    if images.ndim != 3 or labels.ndim != 1:
-        raise DataError(
-            f"{folder}: {part}: expected images (count, rows, columns) and labels (count), "
-            f"found {_shape_text(images.shape)} and {_shape_text(labels.shape)}"
-        )
-    if len(images) != len(labels):
-        raise DataError(f"{folder}: {part}: {len(images):,} images, but {len(labels):,} labels")
-    if images.size == 0:
-        raise DataError(f"{folder}: {part}: no images ({_shape_text(images.shape)})")
-    return images.reshape(len(images), -1), labels
-
-
-def _shape_text(shape: tuple[int, ...]) -> str:
-    return " x ".join(map(str, shape))

@@ -48,6 +48,7 @@ def load_source(
     name: str = "mnist",
     *,
     path: Path | None = None,
+    own: Mapping[str, Any] | None = None,
     mirrors: Sequence[str] | None = None,
     fallback: str | None = None,
     seed: int = 0,
@@ -58,11 +59,12 @@ def load_source(
 
     Args:
         name: a key of `SOURCES`.
-        path: a folder of IDX files, used instead of the named source.
+        path: a file or folder of the user's own data, used instead of the named source.
+        own: keyword arguments of `nnmnist.data.own.load`, if `path` is given.
         mirrors: base URLs to download MNIST from; None for the built-in list.
         fallback: a key of `SOURCES`, used if the named source is not available.
         seed: the seed of examples that are generated.
-        data_dir: the first directory to look for files in (`--data-dir`).
+        data_dir: the folder that has MNIST (`--data-dir`); None for the usual places.
         notify: receives notices for the user, one line each.
 
     Returns:
@@ -73,7 +75,9 @@ def load_source(
         DataError: the files are incomplete, damaged or of the wrong kind.
     """
     if path is not None:
-        return mnist.load_folder(path)
+        from nnmnist.data.own import load
+
+        return load(path, seed=seed, notify=notify, **(own or {}))
     settings = {"seed": seed, "data_dir": data_dir, "mirrors": mirrors, "notify": notify}
     try:
         return SOURCES[name](name=name, **settings)
@@ -89,39 +93,40 @@ def load_source(
 
 
 def split(
-    source: Source, n_validation: int, seed: int = 0, distort: Mapping[str, Any] | None = None
+    source: Source,
+    n_validation: int,
+    seed: int = 0,
+    distort: Mapping[str, Any] | None = None,
+    notify: Notify = silent,
 ) -> Splits:
     """Split the training part of a source into training and validation examples.
 
     The validation examples are sampled at random. They contain every class that has more than one
-    example. The only example of a class stays in the training part.
+    example. One example of each class stays in the training part. A source that has validation
+    examples of its own keeps them.
 
     Args:
         source: the source to split.
-        n_validation: the number of validation examples; 0 for none.
+        n_validation: the number of validation examples; 0 for none. If more than half of the user's
+            own data would go there, it is a fifth.
         seed: the seed of the random choice.
         distort: the distortion of training images, see `Examples`.
+        notify: receives notices for the user, one line each.
 
     Raises:
         DataError: the source has too few examples, or `n_validation` is smaller than the number of
             classes.
     """
     inputs, targets = source.train
-    n = len(inputs)
     n_classes = len(source.classes)
-    if n_validation >= n:
-        raise DataError(
-            f"data.validation: {n_validation}, but {source.name} has only {n} training examples; "
-            "lower it"
-        )
-    if 0 < n_validation < n_classes:
-        raise DataError(
-            f"data.validation: {n_validation} is too small for all {n_classes} classes; "
-            "raise it, or set it to 0"
-        )
-    order = np.arange(n)
-    if n_validation:
-        order = _classes_first(targets, generator(seed, "validation").permutation(n))
+    order = np.arange(len(inputs))
+    if source.n_validation:
+        n_validation, order = source.n_validation, order[::-1]
+    else:
+        n_validation = _validation_size(source, n_validation, notify)
+        if n_validation:
+            permutation = generator(seed, "validation").permutation(len(inputs))
+            order = _spread_classes(targets, permutation)
     kind = (n_classes, source.image_shape)
     return Splits(
         train=Examples(inputs, targets, np.sort(order[n_validation:]), *kind, distort),
@@ -131,11 +136,35 @@ def split(
         image_shape=source.image_shape,
         name=source.name,
         identity=source.identity,
+        preparation=source.preparation,
     )
 
 
-def _classes_first(targets: Array, order: Array) -> Array:
-    """Move one example of each class to the front, and the only example of a class to the end.
+def _validation_size(source: Source, wanted: int, notify: Notify) -> int:
+    """The number of validation examples to choose. Raises DataError if it is not possible."""
+    n, n_classes = len(source.train[0]), len(source.classes)
+    if source.is_own and wanted > n // 2:
+        size = max(n // 5, n_classes)
+        notify(
+            f"data.validation: {wanted:,} is more than half of the {n:,} training examples; "
+            f"using {size:,}"
+        )
+        wanted = size
+    if wanted > n - max(1, n_classes):
+        raise DataError(
+            f"data.validation: {wanted}, but {source.name} has only {n} training examples; "
+            "lower it" + (", or add examples" if source.is_own else "")
+        )
+    if 0 < wanted < n_classes:
+        raise DataError(
+            f"data.validation: {wanted} is too small for all {n_classes} classes; "
+            "raise it, or set it to 0"
+        )
+    return wanted
+
+
+def _spread_classes(targets: Array, order: Array) -> Array:
+    """Move one example of each class to the front, and another one, or the only one, to the end.
 
     Args:
         targets: labels (n,), or values (n, n_outputs), for which the order does not change.
@@ -143,9 +172,11 @@ def _classes_first(targets: Array, order: Array) -> Array:
     """
     if targets.ndim > 1:
         return order
-    _, first, count = np.unique(targets[order], return_index=True, return_counts=True)
+    labels = targets[order]
+    _, first, count = np.unique(labels, return_index=True, return_counts=True)
+    last = len(labels) - 1 - np.unique(labels[::-1], return_index=True)[1]
     front = np.zeros(len(order), bool)
     front[first[count > 1]] = True
     end = np.zeros(len(order), bool)
-    end[first[count == 1]] = True
+    end[last] = True
     return np.concatenate([order[front], order[~front & ~end], order[end]])

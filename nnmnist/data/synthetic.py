@@ -23,6 +23,7 @@ import numpy as np
 from nnmnist.data.examples import Source
 from nnmnist.data.strokes import STYLES
 from nnmnist.errors import DataError
+from nnmnist.images.preparation import DIGIT
 from nnmnist.images.prepare import BOX, SIDE
 from nnmnist.randomness import generator
 from nnmnist.types import Array
@@ -77,7 +78,7 @@ def load(seed: int, n_train: int = 60_000, n_test: int = 10_000) -> Source:
         "sha256": digest.hexdigest(),
     }
     classes = tuple(str(digit) for digit in STYLES)
-    return Source("synthetic", parts[0], parts[1], classes, (SIDE, SIDE), identity)
+    return Source("synthetic", parts[0], parts[1], classes, DIGIT.shape, identity, DIGIT)
 
 
 def render(labels: Array, rng: np.random.Generator) -> Array:

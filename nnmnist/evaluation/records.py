@@ -12,10 +12,12 @@ from nnmnist.evaluation.evaluate import Evaluation, most_confident_mistakes, pro
 from nnmnist.model.network import Network
 from nnmnist.types import Array
 
+MAX_DIGITS = 18  # of a class that is called by a number
+
 
 def class_label(name: str) -> int | str:
     """The name of a class, as a number if it is one."""
-    return int(name) if name.isdecimal() else name
+    return int(name) if name.isdecimal() and len(name) <= MAX_DIGITS else name
 
 
 def evaluation_record(result: Evaluation) -> dict[str, Any]:
@@ -49,7 +51,11 @@ def mistake_records(
 
 
 def prediction_record(
-    network: Network, pixels: Array, classes: Sequence[str], top: int, min_probability: float
+    network: Network,
+    pixels: Array,
+    classes: Sequence[str],
+    top: int,
+    min_probability: float | None = None,
 ) -> dict[str, Any]:
     """A record of the prediction for one image.
 
@@ -58,13 +64,14 @@ def prediction_record(
         pixels: (n_inputs,) uint8.
         classes: the name of each label.
         top: number of classes to list, the most probable first.
-        min_probability: below it, the prediction is None.
+        min_probability: below it, the prediction is None; None accepts every prediction.
     """
     p = network.output.class_probabilities(network.predict(scale(pixels[None])).T)[:, 0]
     order = np.argsort(-p, kind="stable")[:top]
     ranked = [{"label": class_label(classes[k]), "probability": float(p[k])} for k in order]
+    is_accepted = min_probability is None or p[order[0]] >= min_probability
     return {
-        "prediction": ranked[0]["label"] if p[order[0]] >= min_probability else None,
+        "prediction": ranked[0]["label"] if is_accepted else None,
         "probability": float(p[order[0]]),
         "top": ranked,
     }

@@ -13,6 +13,6 @@ KEYS = ("model", "classes", "image_shape", "preprocessing", "config", "metrics")
 def card(checkpoint: Checkpoint) -> str:
     """The model, its classes and, from a run, its config and metrics, as JSON."""
     facts = {key: checkpoint.document[key] for key in KEYS if key in checkpoint.document}
-    if data := facts.get("config", {}).get("data"):
+    if data := (facts.get("config") or {}).get("data"):
         facts["config"] = {**facts["config"], "data": {**data, "path": None}}
     return json.dumps(facts)

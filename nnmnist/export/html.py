@@ -55,7 +55,11 @@ def encode(checkpoint: Checkpoint) -> bytes:
 def _require_pictures(checkpoint: Checkpoint) -> None:
     shape = checkpoint.document.get("image_shape")
     if not shape:
-        raise ExportError("a page needs a network that reads images, but this one does not")
+        n = checkpoint.network.sizes[0]
+        raise ExportError(
+            "a page needs a network that reads images, but this one takes "
+            f"{n} number{'s' * (n > 1)}"
+        )
     if tuple(shape) != (SIDE, SIDE):
         raise ExportError(
             f"a page needs images of {SIDE}x{SIDE}, but this network reads {shape[1]}x{shape[0]}"

@@ -65,6 +65,27 @@ def prepare(grey: Array) -> Array:
     return to_mnist_image(soft * digit, mask & digit)
 
 
+def resize(grey: Array, shape: tuple[int, int], background: int) -> Array:
+    """Fit a whole picture into an image of another size, with its aspect ratio kept.
+
+    A pixel is the mean of what it covers, or interpolated if the picture grows. The picture is in
+    the middle; the space around it has the grey value `background`.
+
+    Args:
+        grey: (rows, columns) uint8.
+        shape: (rows, columns) of the image.
+        background: a grey value, 0 to 255.
+
+    Returns:
+        an image of this shape, uint8; a picture that has this shape is not changed.
+    """
+    small = _resize(grey, min(shape[0] / grey.shape[0], shape[1] / grey.shape[1]))
+    image = np.full(shape, background, np.uint8)
+    top, left = (shape[0] - small.shape[0]) // 2, (shape[1] - small.shape[1]) // 2
+    image[top : top + small.shape[0], left : left + small.shape[1]] = small
+    return image
+
+
 def shrink(grey: Array, side: int) -> Array:
     """A picture (rows, columns) uint8 as floats; its longer side has at most `side` pixels."""
     return _resize(grey, min(1.0, side / max(grey.shape))).astype(np.float64)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO
@@ -13,7 +13,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from nnmnist.errors import DataError
-from nnmnist.images.prepare import SIDE, WORKING_SIDE, NoInk, prepare
+from nnmnist.images.preparation import DIGIT, Preparation
+from nnmnist.images.prepare import WORKING_SIDE, NoInk
 from nnmnist.images.segment import Digit, segment
 
 if TYPE_CHECKING:
@@ -36,33 +37,42 @@ SUFFIXES = {
 FORMATS = ("BMP", "GIF", "JPEG", "PNG", "PPM", "TIFF", "WEBP")
 MAX_BYTES = 50_000_000
 MAX_PIXELS = 64_000_000
-# An image whose border has this grey value or more is not in the format of MNIST.
-LIGHT_BORDER = 200
+ORIENTATION = 0x0112  # the EXIF tag; 5 to 8 swap rows and columns
+
+Notify = Callable[[str], None]
 
 
-def read(file: Path | BinaryIO, name: str, shape: tuple[int, int] = (SIDE, SIDE)) -> NDArray[Any]:
-    """Read an image of one digit: grey values (rows * columns,) uint8, white on black.
-
-    An image of the network's size is not changed; at 28x28 this holds only if it is light on dark.
-    For networks that read 28x28, `prepare` turns all others into the format of MNIST.
+def read(file: Path | BinaryIO, name: str, preparation: Preparation = DIGIT) -> NDArray[Any]:
+    """Read a picture into the inputs of a network: grey values (rows * columns,) uint8.
 
     Args:
         file: a path, or an open binary file.
-        name: the name of the image in errors.
-        shape: (rows, columns) of the network's images.
+        name: the name of the picture in errors.
+        preparation: what the network was trained on.
 
     Raises:
-        DataError: it is not an image, shows nothing, or has a size that the network cannot take.
+        DataError: it is not a picture, or shows nothing.
     """
-    takes_mnist = shape == (SIDE, SIDE)
-    _, grey = _decode(file, name, 2 * WORKING_SIDE if takes_mnist else None)
-    if grey.shape == shape and (not takes_mnist or _is_light_on_dark(grey)):
-        return grey.reshape(-1)
-    if not takes_mnist:
-        (height, width), (rows, columns) = grey.shape, shape
-        raise DataError(f"{name}: is {width}x{height} pixels; the network takes {columns}x{rows}")
+    side = 2 * WORKING_SIDE if preparation.mode == "digit" else None
+    _, grey = _decode(_read_bytes(file, name), name, side)
     with _name_errors(name):
-        return prepare(grey).reshape(-1)
+        return preparation(grey).reshape(-1)
+
+
+def decode(data: bytes, name: str) -> NDArray[Any]:
+    """The grey values (rows, columns) uint8 of an encoded picture.
+
+    A large JPEG is decoded at a fraction of its size. Raises DataError, which calls it `name`.
+    """
+    return _decode(data, name, 2 * WORKING_SIDE)[1]
+
+
+def size(data: bytes, name: str) -> tuple[int, int]:
+    """(rows, columns) of an encoded picture, without decoding it. Raises DataError."""
+    with _opened(data, name) as image:
+        swapped = image.getexif().get(ORIENTATION, 1) in (5, 6, 7, 8)
+        columns, rows = reversed(image.size) if swapped else image.size
+        return rows, columns
 
 
 def read_many(file: Path | BinaryIO, name: str) -> tuple[Image, list[list[Digit]]]:
@@ -75,15 +85,9 @@ def read_many(file: Path | BinaryIO, name: str) -> tuple[Image, list[list[Digit]
     Raises:
         DataError: it is not an image, or shows nothing.
     """
-    picture, grey = _decode(file, name)
+    picture, grey = _decode(_read_bytes(file, name), name)
     with _name_errors(name):
         return picture, segment(grey)
-
-
-def _is_light_on_dark(grey: NDArray[Any]) -> bool:
-    """Whether the border is closer to the darkest pixel than to the lightest, and not light."""
-    border = np.concatenate([grey[0], grey[-1], grey[:, 0], grey[:, -1]])
-    return bool(np.median(border) < min(LIGHT_BORDER, (int(grey.min()) + int(grey.max())) / 2))
 
 
 @contextmanager
@@ -95,18 +99,27 @@ def _name_errors(name: str) -> Iterator[None]:
         raise DataError(f"{name}: {error}") from error
 
 
-def _decode(
-    file: Path | BinaryIO, name: str, side: int | None = None
-) -> tuple[Image, NDArray[Any]]:
+def _decode(data: bytes, name: str, side: int | None = None) -> tuple[Image, NDArray[Any]]:
     """Decode a picture: turned by its EXIF orientation, opaque, with 8 bits; and its grey values.
 
     Of an animation, it takes the first picture. If `side` is given, a JPEG is decoded at a fraction
     of its size, with at least so many pixels on each side. The grey values are (rows, columns)
     uint8.
     """
-    from PIL import Image, ImageOps, UnidentifiedImageError
+    from PIL import ImageOps
 
-    data = _read_bytes(file, name)
+    with _opened(data, name) as image:
+        if side:
+            image.draft("RGB", (side, side))
+        picture = _opaque(ImageOps.exif_transpose(image))
+        return picture, np.asarray(picture.convert("L"), np.uint8)
+
+
+@contextmanager
+def _opened(data: bytes, name: str) -> Iterator[Image]:
+    """The picture in some bytes, not decoded yet. Any error in the block becomes a DataError."""
+    from PIL import Image, UnidentifiedImageError
+
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
@@ -117,10 +130,7 @@ def _decode(
                         f"{name}: is {width}x{height} pixels, more than the allowed "
                         f"{MAX_PIXELS:,}; make it smaller"
                     )
-                if side:
-                    image.draft("RGB", (side, side))
-                picture = _opaque(ImageOps.exif_transpose(image))
-                return picture, np.asarray(picture.convert("L"), np.uint8)
+                yield image
     except DataError:
         raise
     # Pillow itself refuses huge images, without their size.

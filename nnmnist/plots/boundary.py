@@ -10,7 +10,7 @@ import numpy as np
 from nnmnist.data.examples import Examples
 from nnmnist.errors import PlotError
 from nnmnist.model.network import Network
-from nnmnist.plots.style import BLUE, COLOURS, GREEN, RED, house_style, panels
+from nnmnist.plots.style import BLUE, COLOURS, GREEN, RED, house_style, panels, plain_classes
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -51,7 +51,7 @@ def boundary(network: Network, examples: Examples, classes: Sequence[str]) -> Fi
         *sides, seen, cmap=ListedColormap(colours), vmin=0, vmax=max(1, len(classes) - 1),
         alpha=0.25, linewidth=0, rasterized=True,
     )  # fmt: skip
-    for k, name in enumerate(classes):
+    for k, name in enumerate(plain_classes(classes)):
         x1, x2 = x[labels == k].T
         axes.scatter(
             x1, x2, s=22, color=colours[k], marker=MARKERS[k % len(MARKERS)],

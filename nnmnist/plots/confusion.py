@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from nnmnist.plots.style import house_style, panels
+from nnmnist.plots.style import house_style, panels, plain_classes
 from nnmnist.types import Array
 
 if TYPE_CHECKING:
@@ -33,8 +33,9 @@ def confusion(matrix: Array, classes: Sequence[str]) -> Figure:
                 k, i, str(count), ha="center", va="center", fontsize="small",
                 color="white" if dark else "black", weight="bold" if i == k else "normal",
             )  # fmt: skip
-    axes.set_xticks(range(n), classes)
-    axes.set_yticks(range(n), classes)
+    names = plain_classes(classes)
+    axes.set_xticks(range(n), names)
+    axes.set_yticks(range(n), names)
     axes.tick_params(length=0)
     axes.grid(visible=False)
     axes.set_xlabel("predicted class")

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from nnmnist.plots.style import COLOURS, GREY, colours, house_style, legend_below, panels
+from nnmnist.plots.style import COLOURS, GREY, colours, house_style, legend_below, panels, plain
 from nnmnist.runs.history import History
 from nnmnist.types import Array
 
@@ -106,5 +106,5 @@ def _legend(figure: Figure, axes: Axes, histories: Sequence[History]) -> None:
         handles.append(Patch(color=grey, alpha=0.15, linewidth=0, label="generalization error"))
     if not one:
         for colour, history in zip(colours(len(histories)), histories, strict=True):
-            handles += axes.plot([], [], color=colour, label=history.name, linewidth=5)
+            handles += axes.plot([], [], color=colour, label=plain(history.name), linewidth=5)
     legend_below(figure, handles)

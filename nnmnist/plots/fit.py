@@ -10,7 +10,7 @@ import numpy as np
 from nnmnist.data.examples import Examples
 from nnmnist.errors import PlotError
 from nnmnist.model.network import Network
-from nnmnist.plots.style import COLOURS, house_style, legend_below, panels
+from nnmnist.plots.style import COLOURS, house_style, legend_below, panels, plain
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -49,7 +49,7 @@ def fit(networks: Mapping[str, Network], examples: Examples) -> Figure:
         axes.plot(
             line, network.predict(line), STYLES[k % len(STYLES)],
             color=COLOURS[k % len(COLOURS)],
-            label=name, linewidth=2 + 3 * above, alpha=0.4 if above else 1.0,
+            label=plain(name), linewidth=2 + 3 * above, alpha=0.4 if above else 1.0,
         )  # fmt: skip
     axes.set_xlabel("input $x$")
     axes.set_ylabel("probability $p$ of class 1" if examples.n_classes else "output $y$")

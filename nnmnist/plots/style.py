@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from nnmnist.errors import MissingLibrary, PlotError
+from nnmnist.errors import MissingLibrary, PlotError, printable
 from nnmnist.files import write_atomic
 
 if TYPE_CHECKING:
@@ -85,6 +85,16 @@ def save(figure: Figure, path: Path) -> None:
     write_atomic(path, lambda file: figure.savefig(file, format=ending[1:], metadata=dateless))
 
 
+def plain(name: str, limit: int = 80) -> str:
+    """A name from outside as a text of a figure: not long, on one line, and without formulas."""
+    return printable(name, limit).replace("$", r"\$")
+
+
+def plain_classes(classes: Sequence[str]) -> list[str]:
+    """The names of classes, `plain` and so short that all of them fit into a figure."""
+    return [plain(name, 20) for name in classes]
+
+
 def colours(n: int) -> Sequence[Any]:
     """A colour for each of n trainings; if there are many, shades from dark to light."""
     import matplotlib
@@ -104,6 +114,4 @@ def legend_below(figure: Figure, handles: Sequence[Any]) -> None:
     n = len(labels)
     while n > 1 and width(n) > figure.get_figwidth():
         n -= 1
-    legend = figure.legend(handles=handles, loc="outside lower center", ncols=n)
-    for text in legend.get_texts():
-        text.set_parse_math(False)  # names of runs may contain a $
+    figure.legend(handles=handles, loc="outside lower center", ncols=n)

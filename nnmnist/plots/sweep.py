@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from nnmnist.plots.style import BLUE, RED, house_style, panels
+from nnmnist.plots.style import BLUE, RED, house_style, panels, plain
 from nnmnist.types import Array
 
 if TYPE_CHECKING:
@@ -115,4 +115,4 @@ def _order(value: Any) -> tuple[bool, Sequence[Any], str]:
 def _word(value: Any) -> str:
     if isinstance(value, float):
         return f"{value:.4g}"
-    return value if isinstance(value, str) else json.dumps(value)
+    return plain(value if isinstance(value, str) else json.dumps(value))

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from nnmnist.plots.style import house_style, panels
+from nnmnist.plots.style import house_style, panels, plain_classes
 from nnmnist.types import Array
 
 if TYPE_CHECKING:
@@ -29,7 +29,7 @@ def weights(W: Array, image_shape: tuple[int, int], names: Sequence[str] = ()) -
         axes.set_axis_off()
     for axes, row in zip(grid, shown, strict=False):
         image = axes.imshow(row.reshape(image_shape), cmap="RdBu_r", vmin=-limit, vmax=limit)
-    for axes, name in zip(grid, names, strict=False):
+    for axes, name in zip(grid, plain_classes(names), strict=False):
         axes.set_title(name, fontsize="medium", pad=2)
     figure.colorbar(image, ax=grid, label="weight", shrink=0.9, extend="both")
     if len(shown) < len(W):

@@ -11,8 +11,10 @@ import numpy as np
 from nnmnist.checkpoint import Checkpoint
 from nnmnist.config.schema import Config, DataConfig
 from nnmnist.data.examples import Examples, Splits
+from nnmnist.data.own import Interface
 from nnmnist.data.sources import Notify, silent
 from nnmnist.errors import CheckpointError, ConfigError
+from nnmnist.images.preparation import from_document
 from nnmnist.training.setup import load_data
 
 
@@ -38,10 +40,15 @@ def training_settings(path: Path, checkpoint: Checkpoint) -> tuple[DataConfig, i
             f"{path}: its config does not fit this version of nnmnist; train again, or name the "
             "data with --data"
         ) from None
-    name = checkpoint.document.get("data", {}).get("name")
+    facts = checkpoint.document.get("data", {})
+    name, folder = facts.get("name"), facts.get("folder")
     if name is not None and settings.data.fallback == name:
         return settings.data.model_copy(update={"name": name}), settings.seed
-    return settings.data, settings.seed
+    data = settings.data
+    # Configs of older versions have a path relative to the directory where the run was started.
+    if data.path is not None and not data.path.is_absolute() and folder and not data.path.exists():
+        data = data.model_copy(update={"path": Path(folder)})
+    return data, settings.seed
 
 
 def load_splits(
@@ -64,11 +71,15 @@ def load_splits(
         CheckpointError: the inputs or classes of the data are not those of the network.
         DataError: the data is not available.
     """
+    network = None
     if other is None:
         wanted, seed = training_settings(path, checkpoint)
     else:
         wanted, seed = other.model_copy(update={"validation": 0}), 0
-    splits = load_data(wanted.model_copy(update={"fallback": None}), seed, data_dir, notify)
+        preparation = from_document(checkpoint.document)
+        network = Interface(preparation, checkpoint.classes) if preparation else None
+    wanted = wanted.model_copy(update={"fallback": None})
+    splits = load_data(wanted, seed, data_dir, notify, show_progress=True, network=network)
     _require_same_inputs(path, checkpoint, splits)
     trained = _describe_targets(checkpoint.classes, checkpoint.network.sizes[-1])
     given = _describe_targets(splits.classes, splits.test.targets.shape[-1])

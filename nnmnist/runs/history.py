@@ -10,7 +10,7 @@ from typing import NamedTuple
 import numpy as np
 
 from nnmnist import checkpoint
-from nnmnist.errors import DataError
+from nnmnist.errors import CheckpointError, DataError
 from nnmnist.runs import metrics, summary
 from nnmnist.types import Array
 
@@ -44,6 +44,7 @@ def read(directory: Path, name: str | None = None) -> History:
 
     Raises:
         DataError: there is no run, it has no complete epoch, or a file is damaged.
+        CheckpointError: the best checkpoint is damaged, or does not state its epoch.
     """
     file = directory / metrics.FILE
     if not file.is_file():
@@ -63,7 +64,11 @@ def read(directory: Path, name: str | None = None) -> History:
         splits["validation"] = Series(epochs, *values)
     with suppress(FileNotFoundError):
         test = summary.read(directory).test
-        best = checkpoint.load(directory / "best.npz").document["epoch"]
+        best = checkpoint.load(directory / "best.npz").document.get("epoch")
+        if best is None:
+            raise CheckpointError(
+                f"{directory / 'best.npz'}: does not state its epoch; give the directory of a run"
+            )
         cost, accuracy = (np.array([test.get(key)], float) for key in ("cost", "accuracy"))
         splits["test"] = Series(np.array([best], float), cost, accuracy)
     return History(name or directory.resolve().name, splits)

@@ -16,8 +16,8 @@ from nnmnist.errors import CheckpointError, ConfigError
 from nnmnist.runs.facts import is_same_data
 from nnmnist.training.fit import Epoch
 
-# The keys that a resumed run may change.
-EXTENDABLE = {"training.epochs", "training.patience", "training.tolerance"}
+# The keys that a resumed run may change. The data may have been moved; its contents are compared.
+EXTENDABLE = {"data.path", "training.epochs", "training.patience", "training.tolerance"}
 
 
 @dataclass(frozen=True)

@@ -137,7 +137,8 @@ def stored_config(directory: Path) -> Config:
         raise ConfigError(
             f"--resume: {directory} is not a run (no {file.name}); give the directory of a run"
         )
-    return load_config(file)
+    # Runs of older versions have paths relative to the directory where they were started.
+    return load_config(file, folder=Path())
 
 
 class Run(RunDirectory):
@@ -312,6 +313,7 @@ class Run(RunDirectory):
         return {
             "image_shape": splits.image_shape,
             "preprocessing": preprocessing(self.config, splits),
+            "prepare": splits.preparation.facts() if splits.preparation else None,
             "config": self.config.model_dump(mode="json"),
             "data": data_facts(splits),
             "epoch": epoch.number,

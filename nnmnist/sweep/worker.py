@@ -14,11 +14,12 @@ from optuna.trial import Trial
 
 from nnmnist.config.schema import Config, DataConfig
 from nnmnist.data.examples import Source, Splits
-from nnmnist.data.sources import Notify, load_source, split
+from nnmnist.data.sources import Notify, split
 from nnmnist.errors import ConfigError, NnmnistError, RunLocked, TrainingError
 from nnmnist.runs import metrics
 from nnmnist.runs.run import Run, create_run, finished_summary, reopen_run
 from nnmnist.sweep.store import Store
+from nnmnist.training.setup import load_configured
 from nnmnist.training.threads import limit_blas_threads
 
 POLL = 0.2  # seconds between two attempts to claim a trial, while others train the last ones
@@ -153,10 +154,7 @@ def load(
     if (
         source is None or source.identity.get("seed", seed) != seed
     ):  # only generated data has a seed
-        source = load_source(
-            settings.name, path=settings.path, mirrors=settings.mirrors,
-            fallback=settings.fallback, seed=seed, data_dir=data_dir, notify=notify,
-        )  # fmt: skip
+        source = load_configured(settings, seed, data_dir, notify)
         _kept = wanted, source
     return split(source, settings.validation, seed, settings.distortion)
 

@@ -96,8 +96,9 @@ def fit(
             started = time.perf_counter()
             result = trainer.epoch(number)
             trained = time.perf_counter()
-            _require_finite(network, optimizer, train, number, result)
-            evaluation = _validate(network, validation, number, result.learning_rate)
+            lower = _lower(result.learning_rate, settings)
+            _require_finite(network, optimizer, train, number, result, lower)
+            evaluation = _validate(network, validation, number, lower)
             yield Epoch(
                 number=number,
                 cost=result.cost,
@@ -134,17 +135,15 @@ def _trainer(
     return parallel.on_cores(descent, cores, processes)
 
 
-def _validate(
-    network: Network, validation: Examples, number: int, rate: float
-) -> Evaluation | None:
-    """The result on the validation examples, if there are any."""
+def _validate(network: Network, validation: Examples, number: int, lower: str) -> Evaluation | None:
+    """The result on the validation examples, if there are any; `lower` is advice for an error."""
     if not len(validation):
         return None
     result = evaluate(network, validation)
     if not math.isfinite(result.cost):
         raise TrainingError(
             f"the validation cost is no longer finite after epoch {number}; "
-            f"{_cause(network, validation.x, rate)}"
+            f"{_cause(network, validation.x, lower)}"
         )
     return result
 
@@ -155,23 +154,23 @@ def _require_finite(
     train: Examples,
     number: int,
     result: EpochResult,
+    lower: str,
 ) -> None:
-    """Raise TrainingError where training cannot continue from here."""
+    """Raise TrainingError where training cannot continue from here; `lower` is advice for it."""
     if result.divergence:
         step, steps, rows = result.divergence
         raise TrainingError(
             f"the cost is no longer finite in epoch {number}, step {step} of {steps}; "
-            f"{_cause(network, scale(train.inputs[rows]), result.learning_rate)}"
+            f"{_cause(network, scale(train.inputs[rows]), lower)}"
         )
     state = optimizer.state if optimizer else {}
     if name := _first_not_finite({**network.parameters(), **state}):
         raise TrainingError(
-            f"{name} is no longer finite after the last step of epoch {number}; "
-            f"{_lower(result.learning_rate)}"
+            f"{name} is no longer finite after the last step of epoch {number}; {lower}"
         )
 
 
-def _cause(network: Network, x: Array, rate: float) -> str:
+def _cause(network: Network, x: Array, lower: str) -> str:
     """What to do, and the first array that is not finite on the way from the inputs to the cost."""
     if not np.isfinite(x).all():
         return "some inputs of the examples are not finite: correct the data"
@@ -183,12 +182,14 @@ def _cause(network: Network, x: Array, rate: float) -> str:
                 arrays[f"h{l}"], l = h.copy(), l + 1
             h = layer.forward(h)
     name = _first_not_finite({**arrays, "z": h}) or "the cost alone"
-    return f"{_lower(rate)} (the first value that is not finite: {name})"
+    return f"{lower} (the first value that is not finite: {name})"
 
 
 def _first_not_finite(arrays: Mapping[str, Array]) -> str | None:
     return next((name for name, array in arrays.items() if not np.isfinite(array).all()), None)
 
 
-def _lower(rate: float) -> str:
-    return f"the learning rate was {rate:.3g}, lower training.learning_rate"
+def _lower(rate: float, settings: TrainingConfig) -> str:
+    """What to lower after a divergence. Large adversarial perturbations cause one too."""
+    also = " or training.adversarial" if settings.adversarial else ""
+    return f"the learning rate was {rate:.3g}, lower training.learning_rate{also}"

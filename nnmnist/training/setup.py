@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import DTypeLike
@@ -22,6 +23,9 @@ from nnmnist.model.solvers import SOLVERS
 from nnmnist.randomness import generator
 from nnmnist.types import Array
 
+if TYPE_CHECKING:
+    from nnmnist.data.own import Interface
+
 CHECK_EXAMPLES = 8  # examples of a gradient check
 CHECK_PARAMETERS = 100  # parameters of an array that are checked one by one
 # A limit for large networks: the products of one example, for each parameter that is checked.
@@ -33,6 +37,8 @@ def load_data(
     seed: int = 0,
     data_dir: Path | None = None,
     notify: Notify = silent,
+    show_progress: bool = False,
+    network: Interface | None = None,
 ) -> Splits:
     """Training, validation and test examples as the `data` section of a config asks for.
 
@@ -41,15 +47,31 @@ def load_data(
         seed: chooses the validation examples, and seeds the examples that are generated.
         data_dir: where to look for files first (`--data-dir`).
         notify: receives notices for the user, one line each.
+        show_progress: whether to show a bar on a terminal while pictures are read.
+        network: a network that is to be tested on the user's own data, see `nnmnist.data.own.load`.
 
     Raises:
+        ConfigError: `data.classes` does not fit the data.
         DataError: the data is not available, or has too few examples for the validation part.
     """
-    source = load_source(
-        settings.name, path=settings.path, mirrors=settings.mirrors, fallback=settings.fallback,
-        seed=seed, data_dir=data_dir, notify=notify,
+    source = load_configured(settings, seed, data_dir, notify, show_progress, network)
+    return split(source, settings.validation, seed, settings.distortion, notify)
+
+
+def load_configured(
+    settings: DataConfig,
+    seed: int = 0,
+    data_dir: Path | None = None,
+    notify: Notify = silent,
+    show_progress: bool = False,
+    network: Interface | None = None,
+) -> Source:
+    """The source of a config, before it is split. The arguments are those of `load_data`."""
+    own = {**settings.own, "show_progress": show_progress, "network": network}
+    return load_source(
+        settings.name, path=settings.path, own=own, mirrors=settings.mirrors,
+        fallback=settings.fallback, seed=seed, data_dir=data_dir, notify=notify,
     )  # fmt: skip
-    return split(source, settings.validation, seed, settings.distortion)
 
 
 def layer_sizes(settings: Config, splits: Splits) -> tuple[int, ...]:
@@ -167,4 +189,4 @@ def _check_examples(settings: Config) -> Source:
     """The data of a config; for MNIST a few generated digits, which need no files."""
     if settings.data.path is None and settings.data.name in ("mnist", "synthetic"):
         return synthetic.load(settings.seed, n_train=2 * CHECK_EXAMPLES, n_test=CHECK_EXAMPLES)
-    return load_source(settings.data.name, path=settings.data.path, seed=settings.seed)
+    return load_configured(settings.data, settings.seed)

@@ -15,7 +15,7 @@ def test_ranges_include_both_ends(text, numbers):
     assert [number for each in found for number in each] == numbers
 
 
-@pytest.mark.parametrize("text", ["", "x", "-1", "1-", "1.5", "1,,2", "1-2-3"])
+@pytest.mark.parametrize("text", ["", "x", "-1", "1-", "1.5", "1,,2", "1-2-3", "9" * 19])
 def test_other_texts_are_refused(text):
     with pytest.raises(click.UsageError, match=f"--test {text}: expected numbers such as 0-9"):
         parse_ranges(text, "--test", "numbers such as 0-9")
@@ -38,3 +38,9 @@ def test_a_file_to_write_is_new_and_has_a_known_suffix():
         require_output(Path("old.png"), [".png"], force=False)
     with pytest.raises(click.UsageError, match=r"x.gif: the file name must end in .png or .svg"):
         require_output(Path("x.gif"), [".png", ".svg"], force=False)
+
+
+def test_a_number_of_thousands_of_digits_is_refused():
+    with pytest.raises(click.UsageError, match=r"--test 0-999+\.\.\.: expected numbers") as caught:
+        parse_ranges("0-" + "9" * 5000, "--test", "numbers")
+    assert len(caught.value.message) < 200

@@ -467,7 +467,7 @@ CONFIGS = st.builds(
             tuple
         ),
         fallback=st.sampled_from([None, "synthetic"]),
-        distort=st.none() | st.builds(DistortConfig, scale=FRACTION, alpha=RATE),
+        distort=st.none() | st.builds(DistortConfig, scale=FRACTION, alpha=st.floats(0, 1_000_000)),
     ),
     model=st.builds(
         ModelConfig,
@@ -578,3 +578,9 @@ def test_random_sections_give_a_config_or_faults(
     lines = ["training:", *(f"  {key}: {value}" for key, value in training.items())]
     lines += ["model:", *(f"  {key}: {value}" for key, value in model.items())]
     config_or_fault("\n".join(lines), [])
+
+
+@pytest.mark.parametrize("key", ["shift", "alpha"])
+def test_a_distortion_that_float32_cannot_hold_is_refused(key):
+    with pytest.raises(ConfigError, match=f"data.distort.{key}: expected a number >= 0 and <= 1"):
+        load_config(overrides=[f"data.distort={{{key}: 1e39}}"])

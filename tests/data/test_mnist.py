@@ -9,6 +9,7 @@ import pytest
 from nnmnist.data import cache, mnist
 from nnmnist.data.download import Published
 from nnmnist.data.readers import idx
+from nnmnist.data.sources import load_source
 from nnmnist.errors import DataError, DataUnavailable
 
 from . import server as hostile
@@ -91,27 +92,39 @@ def test_files_are_found_raw_or_packed_wherever_they_may_be(
 
 
 def test_the_argument_comes_before_the_variable_and_that_before_the_cache(tmp_path, monkeypatch):
-    monkeypatch.setenv("NNMNIST_DATA_DIR", str(tmp_path / "variable"))
-    notices = []
     for place in ("cache", "variable", "argument"):
         write(tmp_path / place / "mnist")
-        notices.clear()
-        assert_is_mnist(
-            mnist.load(tmp_path / "argument", notify=notices.append), tmp_path / place / "mnist"
-        )
-    assert notices == []
+    assert_is_mnist(mnist.load(), tmp_path / "cache" / "mnist")
+    monkeypatch.setenv("NNMNIST_DATA_DIR", str(tmp_path / "variable"))
+    assert_is_mnist(mnist.load(), tmp_path / "variable" / "mnist")
+    assert_is_mnist(mnist.load(tmp_path / "argument"), tmp_path / "argument" / "mnist")
 
 
-def test_a_directory_without_mnist_is_passed_over_with_a_notice(tmp_path):
+@pytest.mark.parametrize("origin", ["--data-dir", "NNMNIST_DATA_DIR"])
+def test_a_directory_given_by_hand_is_never_replaced(tmp_path, monkeypatch, server, origin):
     write(tmp_path / "cache" / "mnist")
-    notices = []
-    assert_is_mnist(
-        mnist.load(tmp_path / "nowhere", notify=notices.append), tmp_path / "cache" / "mnist"
-    )
-    assert notices == [
-        f"--data-dir: {tmp_path / 'nowhere' / 'mnist'} has no file of MNIST; looking in other "
-        f"places"
-    ]
+    named = tmp_path / "named"
+    monkeypatch.setenv("NNMNIST_DATA_DIR", str(named))
+    data_dir = named if origin == "--data-dir" else None
+
+    def complaint():
+        with pytest.raises(DataError) as caught:
+            load_source("mnist", data_dir=data_dir, fallback="synthetic")
+        text = str(caught.value)
+        assert text.startswith(f"{origin} {named}: ")
+        assert f"expected {named / 'mnist'}/ with {', '.join(mnist.FILES)}" in text
+        return text
+
+    assert "this folder does not exist" in complaint()
+    named.mkdir()
+    assert f"{named} holds no file of MNIST, but nothing;" in complaint()
+    for n in range(10):
+        (named / f"{n}.png").touch()
+    assert "but 0.png, 1.png, 2.png, 3.png, 4.png, 5.png, 6.png, 7.png and 2 more;" in complaint()
+    (named / "mnist").mkdir()
+    (named / "mnist" / "train.csv").touch()
+    assert f"{named / 'mnist'} holds no file of MNIST, but train.csv;" in complaint()
+    assert not server.counts
 
 
 def test_a_raw_file_comes_before_a_packed_one(tmp_path):

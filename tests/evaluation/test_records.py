@@ -24,6 +24,7 @@ def network():
 
 def test_a_class_is_a_number_if_its_name_is_one():
     assert (class_label("7"), class_label("red")) == (7, "red")
+    assert class_label("7" * 5000) == "7" * 5000  # Python does not convert so many digits
 
 
 def test_the_most_confident_mistakes_come_first(network):

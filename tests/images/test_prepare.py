@@ -225,3 +225,44 @@ def test_thickness_of_a_bar(width):
     bar[20:280, 20 : 20 + width] = True
     # a straight bar has no staircase
     assert prepare.thickness(bar) == pytest.approx(width * 4 / np.pi, rel=0.15)
+
+
+def test_resize_keeps_a_picture_of_the_right_size():
+    picture = np.random.default_rng(0).integers(0, 256, (28, 28)).astype(np.uint8)
+    assert (prepare.resize(picture, (28, 28), 0) == picture).all()
+
+
+@pytest.mark.parametrize("background", [0, 255])
+@pytest.mark.parametrize(
+    ("size", "rows", "columns"),
+    [
+        ((280, 140), slice(0, 28), slice(7, 21)),
+        ((100, 250), slice(8, 19), slice(0, 28)),
+        ((7, 14), slice(7, 21), slice(0, 28)),
+        ((28, 21), slice(0, 28), slice(3, 24)),
+        ((1, 5000), slice(13, 14), slice(0, 28)),
+    ],
+)
+def test_resize_keeps_the_aspect_ratio_and_pads_with_the_background(
+    size, rows, columns, background
+):
+    image = prepare.resize(np.full(size, 90, np.uint8), (28, 28), background)
+    expected = np.full((28, 28), background, np.uint8)
+    expected[rows, columns] = 90
+    assert image.dtype == np.uint8
+    assert (image == expected).all()
+
+
+def test_resize_shrinks_by_the_mean_and_grows_by_lanczos():
+    picture = np.random.default_rng(0).integers(0, 256, (8, 28)).astype(np.uint8)
+    large = np.kron(picture, np.ones((3, 3), np.uint8))
+    assert (prepare.resize(large, (8, 28), 0) == picture).all()
+    grown = Image.fromarray(picture).resize((56, 8), Image.Resampling.LANCZOS)
+    grown = np.asarray(grown.resize((56, 16), Image.Resampling.LANCZOS))
+    assert (prepare.resize(picture, (16, 56), 0) == grown).all()
+
+
+def test_resize_to_images_that_are_not_square():
+    image = prepare.resize(np.full((64, 64), 90, np.uint8), (32, 64), 255)
+    assert (image[:, 16:48] == 90).all()
+    assert (np.delete(image, np.s_[16:48], axis=1) == 255).all()

@@ -285,3 +285,24 @@ def test_fit_draws_what_the_network_predicts():
     assert line.get_ydata().ravel() == pytest.approx(2 * line.get_xdata().ravel() + 1, abs=1e-5)
     with pytest.raises(PlotError, match="this network has 1 and 2"):
         plot_fit({"plane": Network((2, 1), output="linear")}, examples(2))
+
+
+NAMES = ["$\\frac{$", "a$x_{$" * 20_000, "\x1b\udcff\nb"]  # formulas; a long name; no text
+
+
+def test_names_from_outside_are_short_texts_without_formulas():
+    network = Network((2, 3))
+    learned = [history(name, training=series(2, 1)) for name in NAMES]
+    line = {name: Network((1, 1)) for name in NAMES}
+    figures = [
+        plot_curves(learned),
+        plot_weights(network.W[0], (1, 2), NAMES),
+        plot_confusion(np.eye(3, dtype=int), NAMES),
+        plot_boundary(network, examples(2, n_classes=3), NAMES),
+        plot_fit(line, examples(1)),
+    ]
+    for figure in figures:
+        shown = words(figure)
+        assert r"\$\frac{\$" in shown
+        assert r"\x1b\udcff\nb" in shown
+        assert max(len(text.get_text()) for text in texts(figure)) < 120

@@ -1,10 +1,12 @@
 """Helpers of the reliability tests: run the program in a process of its own, and compare runs."""
 
+import json
 import os
 import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 from click.testing import CliRunner
 
@@ -39,9 +41,15 @@ def spawn(*arguments, program=("-m", "nnmnist"), **settings):
 
 
 def finished(process, seconds=60):
-    """Wait for the end of a process; return its stdout and stderr."""
+    """Wait for the end of a process; return its stdout and stderr.
+
+    A process that takes longer is killed, and subprocess.TimeoutExpired raised.
+    """
     with process:
-        return process.communicate(timeout=seconds)
+        try:
+            return process.communicate(timeout=seconds)
+        finally:
+            process.kill()  # does nothing to a process that has ended
 
 
 def raised(kind, call, *arguments):
@@ -58,6 +66,17 @@ def assert_one_line(stderr):
     assert stderr.startswith("Error: ")
     assert stderr.count("\n") == 1
     assert stderr.strip().isprintable()
+
+
+def forge(path, change):
+    """Change document and arrays of a checkpoint, and write the matching digest."""
+    with np.load(path) as file:
+        arrays = {name: file[name] for name in file.files}
+    facts = json.loads(str(arrays["document"]))
+    change(facts, arrays)
+    arrays["document"] = np.array(json.dumps(facts))
+    arrays["sha256"] = np.array(checkpoint._digest(arrays))
+    Path(path).write_bytes(checkpoint._pack(arrays))
 
 
 def weights(run, name="last.npz"):

@@ -6,11 +6,13 @@ from itertools import pairwise
 from pathlib import Path
 from time import process_time
 
+import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from nnmnist.config.schema import Config, DataConfig, ModelConfig, TrainingConfig
+from nnmnist.data.readers import idx
 
 from .support import assert_one_line, counts, finished, linux, nnmnist, spawn
 
@@ -260,7 +262,26 @@ def test_a_network_larger_than_the_memory_is_a_one_line_error(tiny_config):
     assert process.returncode == 1
     assert_one_line(stderr)
     assert stderr.startswith("Error: out of memory: ")
-    assert stderr.endswith("lower model.hidden or training.batch_size\n")
+    assert stderr.endswith(
+        "lower model.hidden or training.batch_size, or use fewer or smaller images\n"
+    )
+
+
+@linux
+def test_images_too_large_to_distort_are_a_one_line_error():
+    Path("large").mkdir()
+    for part in ("train", "t10k"):
+        labels = np.arange(6, dtype=np.uint8) % 2
+        images = np.zeros((6, 400, 400), np.uint8)
+        Path(f"large/{part}-images-idx3-ubyte").write_bytes(idx.encode(images))
+        Path(f"large/{part}-labels-idx1-ubyte").write_bytes(idx.encode(labels))
+    data = ["--set", "data={path: large, validation: 2, distort: true}"]
+    process = spawn("train", *data, "-q", program=("-c", LITTLE_MEMORY))
+    _, stderr = finished(process)
+    assert process.returncode == 1
+    assert_one_line(stderr)
+    assert stderr.startswith("Error: data.distort: out of memory for images of 400x400 pixels (")
+    assert "use smaller images, raise data.distort.sigma, or remove data.distort" in stderr
 
 
 def test_the_tested_keys_are_complete():

@@ -49,6 +49,20 @@ def test_a_huge_learning_rate_is_reported_with_step_rate_and_array(tiny_config, 
     assert_complete("run")
 
 
+def test_large_adversarial_examples_are_named_too(tiny_config):
+    changes = ["model={output: linear, hidden: []}", "training={adversarial: 1000, epochs: 30}"]
+    settings = [word for change in changes for word in ("--set", change)]
+    result = nnmnist("train", "-c", tiny_config, "-o", "run", *settings)
+    assert result.exit_code == 1
+    assert "lower training.learning_rate or training.adversarial" in result.stderr
+    without = nnmnist(
+        "train", "-c", tiny_config, "-o", "other", *settings[:2], "--set",
+        "training={learning_rate: 1e30}",
+    )  # fmt: skip
+    assert without.exit_code == 1
+    assert "training.adversarial" not in without.stderr
+
+
 def test_the_best_checkpoint_is_untouched(tiny_config):
     """Make the weights of a good run huge, then resume it."""
     assert nnmnist("train", "-c", tiny_config, "-o", "run", "--epochs", "3").exit_code == 0

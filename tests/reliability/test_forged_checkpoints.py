@@ -17,7 +17,7 @@ import pytest
 from nnmnist import checkpoint
 from nnmnist.model.network import Network
 
-from .support import finished, linux, spawn
+from .support import assert_one_line, finished, linux, nnmnist, spawn
 
 
 def valid_arrays():
@@ -154,6 +154,17 @@ FORGERIES = {
     "image shape that is a number": lambda: document(image_shape=5),
     "normalized images without a shape": lambda: document(normalize=True, image_shape=None),
     "classes that are not text": lambda: document(classes=[1, None, {}]),
+    "classes that are one text": lambda: document(classes="abc"),
+    "data of the config that is a list": lambda: document(config={"data": [1]}),
+    "model of the config that is a number": lambda: document(config={"model": 5}),
+    "name of the data that is a list": lambda: document(data={"name": ["mnist"]}),
+    "epoch that is a text": lambda: document(epoch="last"),
+    "epoch that is infinite": lambda: document(epoch=float("inf")),
+    "metrics that are a list": lambda: document(metrics=[0.1]),
+    "metrics without numbers": lambda: document(metrics={"validation": {"cost": "low"}}),
+    "versions that are a list": lambda: document(versions=[1]),
+    "preprocessing that is a number": lambda: document(preprocessing=1),
+    "image shape with a text": lambda: document(image_shape=["2", "2"]),
     "classes that write to the terminal": lambda: document(classes=["a", "\x1b[2J", "c"]),
 }
 
@@ -211,3 +222,23 @@ def test_images_of_unknown_shape_cannot_be_normalized(results):
 def test_the_valid_file_is_read(results):
     assert results["valid"][0] is None
     assert sys.getsizeof(nested()) < 1_200_000
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        ["evaluate", "forged.npz"],
+        ["predict", "forged.npz", "image.png"],
+        ["compare", "forged.npz", "forged.npz"],
+        ["export", "forged.npz", "-o", "out.onnx"],
+        ["export", "forged.npz", "-o", "out.html"],
+        ["export", "forged.npz", "-o", "out.safetensors"],
+    ],
+    ids=lambda command: command[0] + command[-1][-5:],
+)
+def test_every_command_refuses_a_forged_document(command):
+    Path("forged.npz").write_bytes(document(config={"data": [1]}))
+    result = nnmnist(*command)
+    assert result.exit_code == 1
+    assert_one_line(result.stderr)
+    assert "forged.npz: damaged: its document has no valid 'config.data'" in result.stderr

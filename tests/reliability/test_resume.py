@@ -1,6 +1,5 @@
 """A resumed run ends in the same bits; a wrong config, other data and forged files are refused."""
 
-import json
 import shutil
 from pathlib import Path
 
@@ -10,7 +9,7 @@ import pytest
 from nnmnist import checkpoint
 from nnmnist.runs.directory import FILES
 
-from .support import assert_one_line, assert_same, curve, finished, nnmnist, spawn, weights
+from .support import assert_one_line, assert_same, curve, finished, forge, nnmnist, spawn, weights
 
 
 @pytest.fixture
@@ -126,17 +125,6 @@ def test_missing_metrics(steady):
     assert [row.split(",")[0] for row in curve("run")] == ["epoch", "3"]
 
 
-def forge(change):
-    """Change document and arrays of run/last.npz, and write the matching digest."""
-    with np.load("run/last.npz") as file:
-        arrays = {name: file[name] for name in file.files}
-    facts = json.loads(str(arrays["document"]))
-    change(facts, arrays)
-    arrays["document"] = np.array(json.dumps(facts))
-    arrays["sha256"] = np.array(checkpoint._digest(arrays))
-    Path("run/last.npz").write_bytes(checkpoint._pack(arrays))
-
-
 FORGERIES = {
     "no epoch": lambda facts, arrays: facts.pop("epoch"),
     "epoch -1": lambda facts, arrays: facts.update(epoch=-1),
@@ -169,7 +157,7 @@ FORGERIES = {
 def test_a_forged_last_checkpoint_is_refused(steady, name):
     train("-c", steady, "-o", "run", "--epochs", "1")
     best = Path("run/best.npz").read_bytes()
-    forge(FORGERIES[name])
+    forge("run/last.npz", FORGERIES[name])
     result = nnmnist("train", "--resume", "run", "--epochs", "2", "-q")
     assert result.exit_code == 1
     assert_one_line(result.stderr.splitlines(keepends=True)[-1])

@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 from click.testing import CliRunner
 
+from nnmnist import checkpoint
 from nnmnist.cli.app import cli
 from nnmnist.errors import DataError
 from nnmnist.runs import history
@@ -95,3 +96,16 @@ def test_a_missing_run():
         DataError, match=r"nowhere: has no curve, because it is not a run \(no metrics.csv\)"
     ):
         history.read(Path("nowhere"))
+
+
+def test_a_checkpoint_that_does_not_state_its_epoch(tiny_config):
+    CliRunner().invoke(cli, ["train", "-c", str(tiny_config), "-o", "run"])
+    trained = checkpoint.load("run/best.npz")
+    checkpoint.save("run/best.npz", trained.network, trained.classes)
+    for command in (["plot", "run"], ["report", "run"], ["evaluate", "run/best.npz", "--chart"]):
+        result = CliRunner().invoke(cli, command)
+        assert result.exit_code == 1
+        assert result.stderr == (
+            f"Error: {Path('run/best.npz')}: does not state its epoch; give the directory of a "
+            "run\n"
+        )

@@ -1,4 +1,4 @@
-"""The same numbers as PyTorch, where it is installed (`pip install torch`)."""
+"""The same numbers as PyTorch, which `make test-slow` installs."""
 
 import numpy as np
 import pytest
@@ -6,13 +6,21 @@ import pytest
 from nnmnist.model.network import Network
 from nnmnist.model.optimizers import OPTIMIZERS
 
-torch = pytest.importorskip("torch")
+pytestmark = pytest.mark.slow  # `make test` does without a download of this size
 
 SIZES = (784, 64, 32, 10)
 
 
+@pytest.fixture(scope="module")
+def torch():
+    """PyTorch; without it, the tests fail."""
+    import torch
+
+    return torch
+
+
 @pytest.fixture
-def pair():
+def pair(torch):
     """Our network and PyTorch's, with the same weights."""
     ours = Network(SIZES)
     ours.initialize(np.random.default_rng(0))
@@ -36,7 +44,7 @@ def batches(n=20, size=64):
         yield rng.random((size, 784), dtype=np.float32), rng.integers(0, 10, size)
 
 
-def test_logits(pair):
+def test_logits(torch, pair):
     ours, theirs = pair
     [(x, _)] = batches(1)
     np.testing.assert_allclose(
@@ -45,7 +53,7 @@ def test_logits(pair):
 
 
 @pytest.mark.parametrize(("name", "rate"), [("sgd", 0.05), ("adam", 0.001)])
-def test_twenty_steps(pair, name, rate):
+def test_twenty_steps(torch, pair, name, rate):
     ours, theirs = pair
     optimizer = OPTIMIZERS[name](ours.theta.size, 0.9, np.float32)
     if name == "sgd":

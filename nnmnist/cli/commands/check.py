@@ -7,6 +7,7 @@ import sys
 import click
 
 from nnmnist.cli.options import config_option, set_option
+from nnmnist.cli.terminal import echo
 from nnmnist.config.loading import find_config, load_config
 from nnmnist.model.gradcheck import Check
 from nnmnist.training.setup import check_gradient
@@ -25,7 +26,7 @@ def check(file: str | None, settings: tuple[str, ...]) -> None:
     """
     path = find_config(file) if file is not None else None
     checks = check_gradient(load_config(path, settings))
-    click.echo(as_text(checks))
+    echo(as_text(checks))
     sys.exit(0 if all(each.error <= TOLERANCE for each in checks) else 1)
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 
 import click
@@ -10,7 +9,7 @@ import click
 from nnmnist import checkpoint
 from nnmnist.cli.loading import data_named, load_examples
 from nnmnist.cli.options import data_dir_option, json_option, other_data_option, split_option
-from nnmnist.cli.terminal import notice
+from nnmnist.cli.terminal import echo, echo_json, notice
 from nnmnist.evaluation.comparison import Comparison
 from nnmnist.evaluation.comparison import compare as compare_predictions
 from nnmnist.evaluation.evaluate import probabilities
@@ -42,9 +41,9 @@ def compare(
     predictions = [probabilities(each.network, examples).argmax(axis=1) for each in checkpoints]
     found = compare_predictions(predictions[0], predictions[1], examples.y)
     if as_json:
-        click.echo(json.dumps(as_record(found, paths, split)))
+        echo_json(as_record(found, paths, split))
     else:
-        click.echo(as_text(found, paths, f"{splits.name}, {split} split"))
+        echo(as_text(found, paths, f"{splits.name}, {split} split"))
 
 
 def as_record(found: Comparison, paths: tuple[Path, Path], split: str) -> dict[str, object]:

@@ -18,6 +18,7 @@ def schema() -> None:
 
     Editors use it to complete and check the keys while you type.
     """
+    from nnmnist.cli.terminal import echo
     from nnmnist.config.loading import json_schema
 
-    click.echo(json.dumps(json_schema(), indent=2))
+    echo(json.dumps(json_schema(), indent=2))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +16,7 @@ from nnmnist.cli.options import (
     other_data_option,
     split_option,
 )
-from nnmnist.cli.terminal import chart, format_probability, notice, render
+from nnmnist.cli.terminal import chart, echo, echo_json, format_probability, notice, render
 from nnmnist.data.examples import Splits
 from nnmnist.errors import CheckpointError
 from nnmnist.evaluation.evaluate import Evaluation
@@ -72,11 +71,11 @@ def evaluate(
     for curve in curves:
         notice(curve)
     if as_json:
-        click.echo(json.dumps(as_record(paths, split, result, mistakes)))
+        echo_json(as_record(paths, split, result, mistakes))
         return
-    click.echo(as_text(result, splits, split))
+    echo(as_text(result, splits, split))
     if mistakes is not None:
-        click.echo(mistakes_as_text(mistakes, splits, split, networks[0].output.is_probability))
+        echo(mistakes_as_text(mistakes, splits, split, networks[0].output.is_probability))
 
 
 def as_record(

@@ -8,6 +8,7 @@ import click
 
 from nnmnist import checkpoint
 from nnmnist.cli.options import require_output
+from nnmnist.cli.terminal import echo_path
 from nnmnist.errors import ExportError
 from nnmnist.export import FORMATS
 from nnmnist.files import write_atomic
@@ -36,4 +37,4 @@ def export(path: Path, output: Path, force: bool) -> None:
     except ExportError as error:
         raise ExportError(f"{path}: {error}") from None
     write_atomic(output, data)
-    click.echo(output)
+    echo_path(output)

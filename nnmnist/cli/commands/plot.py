@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 
 from nnmnist.cli.options import data_dir_option, require_output
-from nnmnist.cli.terminal import notice
+from nnmnist.cli.terminal import echo_path, notice
 from nnmnist.plots.kinds import KINDS, draw, make_subjects
 from nnmnist.plots.style import FORMATS, save
 
@@ -63,4 +63,4 @@ def plot(
     for name, figure in draw(make_subjects(runs, data_dir, keys, notice), kind):
         path = output or runs[0] / f"{name}{suffix}.png"
         save(figure, path)
-        click.echo(path)
+        echo_path(path)

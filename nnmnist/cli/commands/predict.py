@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-import json
+import csv
+import io
+import math
 import os
 import sys
 from collections.abc import Iterator, Sequence
@@ -14,7 +16,7 @@ import click
 
 from nnmnist import checkpoint
 from nnmnist.checkpoint import Checkpoint
-from nnmnist.cli.loading import read_images
+from nnmnist.cli.loading import read_images, read_single_images
 from nnmnist.cli.options import (
     data_dir_option,
     force_option,
@@ -23,11 +25,22 @@ from nnmnist.cli.options import (
     require_output,
 )
 from nnmnist.cli.pictures import PreparedImages, annotate, save_png
-from nnmnist.cli.terminal import format_probability, notice, render
+from nnmnist.cli.terminal import (
+    csv_text,
+    echo,
+    echo_json,
+    echo_path,
+    format_probability,
+    notice,
+    render,
+)
 from nnmnist.errors import CheckpointError, DataError, printable
+from nnmnist.evaluation.predictor import NormalizedNetwork
 from nnmnist.evaluation.records import class_label, prediction_record
+from nnmnist.files import write_atomic
 from nnmnist.images import reading
-from nnmnist.images.prepare import SIDE
+from nnmnist.images.normalize import normalize
+from nnmnist.images.preparation import Preparation, from_document
 from nnmnist.images.segment import Digit
 from nnmnist.runs.data import load_splits
 from nnmnist.types import Array
@@ -65,17 +78,27 @@ if TYPE_CHECKING:
 @click.option(
     "--min-probability",
     type=click.FloatRange(0, 1),
-    default=0.0,
+    callback=lambda context, option, p: _require_number(p),
     metavar="P",
-    help="Print ? instead of a prediction with a lower probability.",
+    help="Print ? instead of a prediction with a lower probability. The scores of networks with a "
+    "squared error are no probabilities.",
 )
-@click.option("--show", is_flag=True, help="Draw each image as the network takes it.")
+@click.option(
+    "-o",
+    "--output",
+    "table",
+    type=click.Path(dir_okay=False, path_type=Path),
+    metavar="FILE",
+    help="Write the predictions as a .csv file with the columns ImageId and Label, as Kaggle takes "
+    "it, instead of printing them.",
+)
+@click.option("--show", is_flag=True, help="Draw each image as the first layer sees it.")
 @click.option(
     "--save-prepared",
     "folder",
     type=click.Path(file_okay=False, path_type=Path),
     metavar="DIR",
-    help="Save each image as the network takes it, as a PNG file.",
+    help="Save each image as the network takes it, before any normalization, as a PNG file.",
 )
 @force_option
 @data_dir_option
@@ -87,7 +110,8 @@ def predict(
     many: bool,
     annotated: Path | None,
     top: int,
-    min_probability: float,
+    min_probability: float | None,
+    table: Path | None,
     show: bool,
     folder: Path | None,
     force: bool,
@@ -96,21 +120,42 @@ def predict(
 ) -> None:
     """Predict the digits in images with a trained network.
 
-    An IMAGE is a file, a folder of files, or - for standard input. Photos and scans may have any
-    size, and be dark on light or light on dark: they are prepared as MNIST's digits were. An image
-    of 28x28 pixels that is white on black is used as it is.
+    An IMAGE is a file, a folder of files, or - for standard input; or a .csv, .npz or Parquet file
+    of many images. Photos and scans may have any size, and be dark on light or light on dark: they
+    are prepared as the training images were (data.prepare).
     """
     _require_options(images, indices, many, annotated)
+    if many and table:
+        raise click.UsageError("--output lists single images; remove --many")
     if annotated:
         require_output(annotated, [".png"], force)
+    if table:
+        require_output(table, [".csv"], force)
     model = checkpoint.load(path)
-    reader = Reader(model, image_shape(path, model), top, min_probability)
-    output = Output(as_json, show, PreparedImages(folder, force) if folder else None, annotated)
+    if min_probability is not None and not model.network.output.is_probability:
+        raise CheckpointError(
+            f"{path}: its output is {model.network.output_name} with a squared error, whose scores "
+            "are no probabilities; remove --min-probability"
+        )
+    reader = Reader(model, preparation_of(path, model), top, min_probability)
+    prepared = PreparedImages(folder, force) if folder else None
+    output = Output(as_json, show, prepared, annotated, [] if table else None)
     if many:
         ok = predict_pages(path, images, reader, output)
     else:
         ok = predict_digits(path, images, indices, data_dir, reader, output)
+    if table:
+        write_atomic(table, submission(output.rows or []))
+        if not as_json:
+            echo_path(table)
     sys.exit(0 if ok else 1)
+
+
+def _require_number(p: float | None) -> float | None:
+    """Raise BadParameter for nan, which FloatRange lets pass."""
+    if p is not None and math.isnan(p):
+        raise click.BadParameter("nan is not in the range 0<=x<=1.")
+    return p
 
 
 def _require_options(
@@ -125,16 +170,23 @@ def _require_options(
         raise click.UsageError("--annotate needs --many and exactly one IMAGE, which is no folder")
 
 
-def image_shape(path: Path, model: Checkpoint) -> tuple[int, int]:
-    """(rows, columns) of the images that a network takes."""
-    shape = model.document.get("image_shape")
-    if not shape or not model.classes:
+def preparation_of(path: Path, model: Checkpoint) -> Preparation:
+    """How a picture becomes the input of a network. Raises CheckpointError if it takes none."""
+    preparation = from_document(model.document)
+    if preparation is None and "image_shape" in model.document:
+        n = model.network.sizes[0]
         raise CheckpointError(
-            f"{path}: does not classify images, or does not state their shape (image_shape); "
-            "use a checkpoint that `nnmnist train` wrote"
+            f"{path}: takes {n} number{'s' * (n > 1)}, not images; "
+            "`nnmnist evaluate` tests it on its data"
         )
-    rows, columns = shape
-    return rows, columns
+    if preparation is None:
+        raise CheckpointError(
+            f"{path}: does not state the shape of its images; save it with "
+            "{'image_shape': [rows, columns]}"
+        )
+    if not model.classes:
+        raise CheckpointError(f"{path}: is a regression, and predict needs a classifier")
+    return preparation
 
 
 @dataclass(frozen=True)
@@ -142,15 +194,21 @@ class Reader:
     """A network, and how its predictions are reported."""
 
     model: Checkpoint
-    shape: tuple[int, int]  # (rows, columns) of an image
+    preparation: Preparation
     top: int
-    min_probability: float
+    min_probability: float | None  # None accepts every prediction
 
     def predict(self, pixels: Array) -> dict[str, Any]:
         """The record of an image (n_inputs,) uint8."""
         return prediction_record(
             self.model.network, pixels, self.model.classes, self.top, self.min_probability
         )
+
+    def seen(self, pixels: Array) -> Array:
+        """What the first layer sees of an image (rows, columns) uint8."""
+        if not isinstance(self.model.network, NormalizedNetwork):
+            return pixels
+        return normalize(pixels.reshape(1, -1), pixels.shape).reshape(pixels.shape)
 
     def as_text(self, record: dict[str, Any]) -> str:
         """The prediction, then the probabilities, or scores, of the best classes."""
@@ -170,13 +228,23 @@ class Output:
     show: bool
     prepared: PreparedImages | None
     annotated: Path | None
+    rows: list[tuple[str, str]] | None  # of `submission`; None if predictions are printed
 
-    def show_image(self, pixels: Array, name: str, suffix: str = "") -> None:
+    def show_image(self, reader: Reader, pixels: Array, name: str, suffix: str = "") -> None:
         """Draw and save an image (rows, columns) uint8 that the network took, if wanted."""
         if self.show:
-            click.echo(render(pixels), err=self.as_json)
+            echo(render(reader.seen(pixels)), err=self.as_json)
         if self.prepared:
             self.prepared.save(pixels, name, suffix)
+
+
+def submission(rows: Sequence[tuple[str, str]]) -> bytes:
+    """Predictions as comma-separated values: the row or file of each image, and its class."""
+    out = io.StringIO()
+    writer = csv.writer(out, lineterminator="\n")
+    writer.writerow(["ImageId", "Label"])
+    writer.writerows([csv_text(name), csv_text(label)] for name, label in rows)
+    return out.getvalue().encode("utf-8", "surrogateescape")
 
 
 def predicted(record: dict[str, Any]) -> str:
@@ -201,14 +269,12 @@ def predict_digits(
     if indices is not None:
         for name, pixels, truth in test_images(path, reader.model, indices, data_dir):
             _print_digit(reader, output, name, pixels, truth)
-    for name, content in read_images(
-        images, lambda file, name: reading.read(file, name, reader.shape)
-    ):
+    for name, number, content in read_single_images(images, reader.preparation):
         if isinstance(content, DataError):
             notice(f"Error: {content}")
             ok = False
         else:
-            _print_digit(reader, output, name, content)
+            _print_digit(reader, output, name, content, number=number)
     return ok
 
 
@@ -218,10 +284,10 @@ def predict_pages(path: Path, images: Sequence[str], reader: Reader, output: Out
     Returns:
         Whether all images could be read.
     """
-    if reader.shape != (SIDE, SIDE):
-        rows, columns = reader.shape
+    if reader.preparation.mode != "digit":
         raise CheckpointError(
-            f"{path}: takes {columns}x{rows} pixels; --many needs a network for {SIDE}x{SIDE}"
+            f"{path}: was trained with data.prepare: {reader.preparation.mode}; --many needs a "
+            "network that was trained on digits in the format of MNIST (data.prepare: digit)"
         )
     ok = True
     for name, content in read_images(images, reading.read_many):
@@ -234,19 +300,37 @@ def predict_pages(path: Path, images: Sequence[str], reader: Reader, output: Out
 
 
 def _print_digit(
-    reader: Reader, output: Output, name: str, pixels: Array, truth: str | None = None
+    reader: Reader,
+    output: Output,
+    name: str,
+    pixels: Array,
+    truth: str | None = None,
+    number: int | None = None,
 ) -> None:
-    """Print the prediction for an image (n_inputs,), and whether it is right if that is known."""
-    record = {"file": name, **reader.predict(pixels)}
+    """Print the prediction for an image (n_inputs,), and whether it is right if that is known.
+
+    Args:
+        reader: the network.
+        output: what else to do.
+        name: the file.
+        pixels: the image.
+        truth: its class, if it is known.
+        number: which image of the file it is, from 1; None if the file has one.
+    """
+    record = {"file": name, **({} if number is None else {"row": number}), **reader.predict(pixels)}
+    if number is not None:
+        name = f"{name}[{number}]"
     right = ""
     if truth is not None:
         label = record["label"] = class_label(truth)
         right = f"   (is {label}{'' if label == record['prediction'] else ', WRONG'})"
+    if output.rows is not None:
+        output.rows.append((str(number or name), predicted(record)))
     if output.as_json:
-        click.echo(json.dumps(record))
-    else:
-        click.echo(f"{printable(name, 1000)}: {reader.as_text(record)}{right}")
-    output.show_image(pixels.reshape(reader.shape), name)
+        echo_json(record)
+    elif output.rows is None:
+        echo(f"{printable(name, 1000)}: {reader.as_text(record)}{right}")
+    output.show_image(reader, pixels.reshape(reader.preparation.shape), name)
 
 
 def _print_page(
@@ -262,15 +346,15 @@ def _print_page(
         save_png(output.annotated, annotate(picture, boxes))
     if output.as_json:
         found = [{"text": _line_text(line), "digits": line} for line in records]
-        click.echo(json.dumps({"file": name, "lines": found}))
+        echo_json({"file": name, "lines": found})
     for number, (line, line_records) in enumerate(zip(lines, records, strict=True), start=1):
         if not output.as_json:
-            click.echo(f"{printable(name, 1000)}, line {number}: {_line_text(line_records)}")
+            echo(f"{printable(name, 1000)}, line {number}: {_line_text(line_records)}")
         for place, (digit, record) in enumerate(zip(line, line_records, strict=True), start=1):
             if not output.as_json:
                 left, top, width, height = digit.box
-                click.echo(f"    {reader.as_text(record)}   at {left},{top}, {width}x{height}")
-            output.show_image(digit.image, name, f"-{number}-{place}")
+                echo(f"    {reader.as_text(record)}   at {left},{top}, {width}x{height}")
+            output.show_image(reader, digit.image, name, f"-{number}-{place}")
 
 
 def _line_text(records: list[dict[str, Any]]) -> str:

@@ -9,6 +9,7 @@ import click
 from nnmnist import checkpoint
 from nnmnist.cli.loading import load_examples
 from nnmnist.cli.options import data_dir_option, require_output, split_option
+from nnmnist.cli.terminal import echo_path
 from nnmnist.files import write_atomic
 from nnmnist.report.page import page
 from nnmnist.report.subject import Subject
@@ -40,5 +41,5 @@ def report(run: Path, output: Path | None, split: str, force: bool, data_dir: Pa
     trained, progress = checkpoint.load(best), read_progress(checkpoint.load(last), last)
     splits, _ = load_examples(best, trained, split, None, data_dir)
     html = page(Subject(curves.name, trained, progress, curves, splits, split))
-    write_atomic(output, html.encode())
-    click.echo(output)
+    write_atomic(output, html.encode("utf-8", "backslashreplace"))
+    echo_path(output)

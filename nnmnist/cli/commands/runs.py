@@ -13,7 +13,7 @@ from typing import Any
 import click
 
 from nnmnist.cli.options import json_option
-from nnmnist.cli.terminal import align, notice
+from nnmnist.cli.terminal import align, csv_text, echo, echo_json, echo_path, notice
 from nnmnist.errors import DataError, printable
 from nnmnist.runs import table
 from nnmnist.runs.entry import Entry, read_all
@@ -40,7 +40,12 @@ from nnmnist.runs.table import Row
     "hidden=[64]. May be repeated.",
 )
 @json_option
-@click.option("--csv", "as_csv", is_flag=True, help="Print comma-separated values.")
+@click.option(
+    "--csv",
+    "as_csv",
+    is_flag=True,
+    help="Print comma-separated values. A text that could be a formula starts with a quote.",
+)
 def runs(
     words: tuple[str, ...], by: str, filters: tuple[str, ...], as_json: bool, as_csv: bool
 ) -> None:
@@ -64,15 +69,17 @@ def runs(
         best = table.best(chosen)
         if best is None:
             raise DataError(f"{folder}: no finished run has a validation score")
-        click.echo(best.path)
+        echo_path(best.path)
         return
     rows = table.sort_rows(table.group_by_seed(chosen), by, table.config_keys(entries))
     changed = table.changed(chosen)
-    if as_json or as_csv:
-        text = (as_records if as_json else as_csv_text)(rows, changed)
+    if as_json:
+        for row in rows:
+            echo_json(row.record(changed))
+    elif as_csv:
+        echo(ascsv_text(rows, changed))
     else:
-        text = as_table(rows, changed, table.data_titles(entries))
-    click.echo(text, nl=False)
+        echo(as_table(rows, changed, table.data_titles(entries)))
 
 
 def _parse_words(words: Sequence[str]) -> tuple[bool, Path]:
@@ -97,12 +104,7 @@ def _read(folder: Path) -> list[Entry]:
     return entries
 
 
-def as_records(rows: Sequence[Row], changed: Sequence[str]) -> str:
-    """One line of JSON per row."""
-    return "".join(json.dumps(row.record(changed)) + "\n" for row in rows)
-
-
-def as_csv_text(rows: Sequence[Row], changed: Sequence[str]) -> str:
+def ascsv_text(rows: Sequence[Row], changed: Sequence[str]) -> str:
     """Comma-separated values, with a column per key and per score."""
     keys = [key for key in changed if key != "seed"]
     columns = list(product(("validation", "test"), ("cost", "accuracy", "r2", "sd")))
@@ -113,12 +115,16 @@ def as_csv_text(rows: Sequence[Row], changed: Sequence[str]) -> str:
     writer.writerow([*facts, *keys, "epochs", "seconds", *heads])
     for row in rows:
         record = row.record(changed)
-        settings = [_text_of(record["settings"].get(key)) for key in keys]
+        settings = [_csv_value(record["settings"].get(key)) for key in keys]
         scores = [(record[split] or {}).get(name) for split, name in columns]
-        texts = [record[fact] for fact in facts[:-1]]
+        texts = [csv_text(record[fact] or "") for fact in facts[:-1]]
         seeds = " ".join(map(str, row.seeds))
         writer.writerow([*texts, seeds, *settings, row.epochs, row.seconds, *scores])
-    return out.getvalue()
+    return out.getvalue().removesuffix("\n")
+
+
+def _csv_value(value: Any) -> str:
+    return csv_text(value) if isinstance(value, str) else json.dumps(value)
 
 
 def as_table(rows: Sequence[Row], changed: Sequence[str], titles: Mapping[str, str]) -> str:
@@ -153,7 +159,7 @@ def as_table(rows: Sequence[Row], changed: Sequence[str], titles: Mapping[str, s
                 printable(state),
             ]
         )
-    return align(lines, left=(0, -1)) + "\n"
+    return align(lines, left=(0, -1))
 
 
 def _heads(keys: Sequence[str]) -> list[str]:

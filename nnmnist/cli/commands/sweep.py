@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from importlib.util import find_spec
 from pathlib import Path
@@ -11,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from nnmnist.cli.options import data_dir_option, json_option, quiet_option
-from nnmnist.cli.terminal import LiveText, align, notice
+from nnmnist.cli.terminal import LiveText, align, echo, echo_json, notice
 from nnmnist.data import toy
 from nnmnist.errors import MissingLibrary, NnmnistError
 from nnmnist.sweep.space import text_of
@@ -77,9 +76,9 @@ def sweep(
     records = ranked_records(wanted, store.trials())
     if as_json:
         for record in records:
-            click.echo(json.dumps(record))
+            echo_json(record)
     else:
-        click.echo(table(wanted, records))
+        echo(table(wanted, records))
     if left := store.left():
         notice(f"{left} of {wanted.trials} trials are left; run the same command to resume")
         raise faults[-1] if faults else NnmnistError("all workers have stopped early")

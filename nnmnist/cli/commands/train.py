@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import shlex
 from itertools import pairwise
 from pathlib import Path
@@ -18,7 +17,7 @@ from nnmnist.cli.options import (
     quiet_option,
     set_option,
 )
-from nnmnist.cli.terminal import chart, notice, program_name
+from nnmnist.cli.terminal import chart, echo, echo_json, notice, program_name
 from nnmnist.cli.training import RunOptions, train_and_report, train_seeds
 from nnmnist.config.loading import DEFAULT_RECIPE, Override, dump_config, find_config, load_config
 from nnmnist.config.schema import Config
@@ -103,11 +102,16 @@ def train(
             )
         _require_no_seed(settings)
         found = train_seeds(seed_ranges, file, overrides, output, options)
-        click.echo(json.dumps(found) if as_json else seeds_as_text(found))
+        if as_json:
+            echo_json(found)
+        else:
+            echo(seeds_as_text(found))
         return
     directory = _directory_to_resume(resume, output, force)
     path = find_config(file) if file is not None else directory and directory / "config.yaml"
-    wanted = load_config(path, overrides)
+    # Runs of older versions have paths relative to the directory where they were started.
+    folder = Path() if directory and file is None else None
+    wanted = load_config(path, overrides, folder)
     if dry_run:
         _dry_run(wanted, data_dir, as_json)
         return
@@ -115,7 +119,10 @@ def train(
     summary, splits = train_and_report(wanted, name, directory, output, options)
     if with_chart:
         notice(chart(history.read(Path(summary["run"]))))
-    click.echo(json.dumps(summary) if as_json else summary_as_text(summary))
+    if as_json:
+        echo_json(summary)
+    else:
+        echo(summary_as_text(summary))
     if splits and not as_json and not quiet:
         _suggest_commands(summary["checkpoint"], splits)
 
@@ -167,9 +174,13 @@ def _dry_run(wanted: Config, data_dir: Path | None, as_json: bool) -> None:
     """Show what would be trained."""
     if as_json:
         raise click.UsageError("--dry-run prints text for people; remove --json")
+<<<<<<< HEAD
     splits = load_data(wanted.data, wanted.seed, data_dir, notice)
     class_weights(wanted.training, splits.train)  # raises ConfigError
     click.echo(describe(wanted, splits))
+=======
+    echo(describe(wanted, load_data(wanted.data, wanted.seed, data_dir, notice)))
+>>>>>>> 53b0f7299b2034f7659db54f8a27288c149806dc
 
 
 def _suggest_commands(path: str, splits: Splits) -> None:

@@ -3,7 +3,7 @@
 A file has two zero bytes, a type code, the number of dimensions, the size of each dimension as a
 big-endian 32-bit number, and then the values; the last dimension varies fastest (LeCun, Cortes and
 Burges, "The MNIST database", section "The IDX file format"). MNIST and similar data sets have
-unsigned bytes, the only type that this module reads.
+unsigned bytes, and some have labels as 32-bit numbers: this module reads these two types.
 """
 
 from __future__ import annotations
@@ -15,29 +15,30 @@ import math
 import struct
 import zlib
 from pathlib import Path
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
 import numpy as np
 from numpy.typing import NDArray
 
 from nnmnist.errors import DataError
 
-Bytes = NDArray[np.uint8]
+Values = NDArray[np.uint8] | NDArray[np.int32]
 
-UBYTE = 0x08
-OTHER_TYPES = {0x09: "int8", 0x0B: "int16", 0x0C: "int32", 0x0D: "float32", 0x0E: "float64"}
+# type code -> type of the values, in the byte order of the file
+TYPES: dict[int, np.dtype[Any]] = {0x08: np.dtype(np.uint8), 0x0C: np.dtype(">i4")}
+OTHER_TYPES = {0x09: "int8", 0x0B: "int16", 0x0D: "float32", 0x0E: "float64"}
 GZIP_MAGIC = b"\x1f\x8b"
 # Deflate never compresses by more than this (zlib's documentation, "Maximum Compression Factor").
 MAX_GZIP_RATIO = 1032
 
 
-def read(path: Path) -> Bytes:
+def read(path: Path) -> Values:
     """Read the array in the IDX file `path`, raw or gzip-compressed.
 
     The content decides whether the file is compressed, not its name.
 
     Returns:
-        A read-only uint8 array with the shape in the file's header.
+        An array of uint8 or int32 with the shape in the file's header.
 
     Raises:
         DataError: the file cannot be read, or is not exactly what its header declares.
@@ -49,7 +50,7 @@ def read(path: Path) -> Bytes:
         raise DataError(f"{path}: cannot be read: {error.strerror or error}") from error
 
 
-def parse(data: bytes, name: str) -> Bytes:
+def parse(data: bytes, name: str) -> Values:
     """Read the array in the IDX bytes `data`, raw or gzip-compressed.
 
     Args:
@@ -57,7 +58,7 @@ def parse(data: bytes, name: str) -> Bytes:
         name: the name of the data in errors.
 
     Returns:
-        A read-only uint8 array with the shape in the header.
+        An array of uint8 or int32 with the shape in the header.
 
     Raises:
         DataError: the data is not exactly what its header declares.
@@ -65,29 +66,36 @@ def parse(data: bytes, name: str) -> Bytes:
     return _read(io.BytesIO(data), name)
 
 
-def encode(array: Bytes) -> bytes:
-    """The bytes of the IDX file that contains `array`, uint8 of any shape.
+def encode(array: Values) -> bytes:
+    """The bytes of the IDX file that contains `array`, uint8 or int32 of any shape.
 
     Raises:
-        ValueError: the array has another type than uint8.
+        ValueError: the array has another type.
     """
-    return _header(array) + array.tobytes()
+    code = _type_code(array)
+    return _header(code, array.shape) + array.astype(TYPES[code], copy=False).tobytes()
 
 
-def sha256(array: Bytes) -> str:
+def sha256(array: Values) -> str:
     """The SHA-256 of `encode(array)`, i.e. of the decompressed file, in hexadecimal digits."""
-    digest = hashlib.sha256(_header(array))
-    digest.update(np.ascontiguousarray(array).data)
+    code = _type_code(array)
+    digest = hashlib.sha256(_header(code, array.shape))
+    digest.update(np.ascontiguousarray(array, TYPES[code]).data)
     return digest.hexdigest()
 
 
-def _header(array: Bytes) -> bytes:
-    if array.dtype != np.uint8:
-        raise ValueError(f"an IDX file can only contain uint8 here, not {array.dtype}")
-    return struct.pack(f">HBB{array.ndim}I", 0, UBYTE, array.ndim, *array.shape)
+def _type_code(array: Values) -> int:
+    for code, dtype in TYPES.items():
+        if array.dtype == dtype.newbyteorder("="):
+            return code
+    raise ValueError(f"an IDX file can only contain uint8 or int32 here, not {array.dtype}")
 
 
-def _read(file: BinaryIO, name: str) -> Bytes:
+def _header(type_code: int, shape: tuple[int, ...]) -> bytes:
+    return struct.pack(f">HBB{len(shape)}I", 0, type_code, len(shape), *shape)
+
+
+def _read(file: BinaryIO, name: str) -> Values:
     compressed = file.read(2) == GZIP_MAGIC
     max_bytes = file.seek(0, io.SEEK_END) * (MAX_GZIP_RATIO if compressed else 1)
     file.seek(0)
@@ -100,10 +108,10 @@ def _read(file: BinaryIO, name: str) -> Bytes:
         raise DataError(f"{name}: damaged gzip file: {error}") from error
 
 
-def _decode(stream: BinaryIO | gzip.GzipFile, max_bytes: int, name: str) -> Bytes:
+def _decode(stream: BinaryIO | gzip.GzipFile, max_bytes: int, name: str) -> Values:
     """Read one array from a stream of at most `max_bytes` bytes, and at most one byte more."""
-    shape = _read_shape(stream, name)
-    size = math.prod(shape)
+    dtype, shape = _read_header(stream, name)
+    size = math.prod(shape) * dtype.itemsize
     declared = f"its header declares {' x '.join(map(str, shape))} = {size:,} bytes of values"
     if size > max_bytes:
         raise DataError(
@@ -114,7 +122,8 @@ def _decode(stream: BinaryIO | gzip.GzipFile, max_bytes: int, name: str) -> Byte
         found = "more follow" if len(values) > size else f"{len(values):,} follow"
         raise DataError(f"{name}: {declared}, but {found}: the file is damaged")
     try:
-        return np.frombuffer(values, np.uint8).reshape(shape)
+        array = np.frombuffer(values, dtype).reshape(shape)
+        return array.astype(dtype.newbyteorder("="), copy=False)
     except ValueError as error:
         # The header declares more dimensions than NumPy supports, or huge ones next to a zero.
         raise DataError(
@@ -122,7 +131,10 @@ def _decode(stream: BinaryIO | gzip.GzipFile, max_bytes: int, name: str) -> Byte
         ) from error
 
 
-def _read_shape(stream: BinaryIO | gzip.GzipFile, name: str) -> tuple[int, ...]:
+def _read_header(
+    stream: BinaryIO | gzip.GzipFile, name: str
+) -> tuple[np.dtype[Any], tuple[int, ...]]:
+    """The type and shape of the values."""
     magic = stream.read(4)
     if len(magic) < 4 or magic[:2] != b"\0\0":
         raise DataError(
@@ -130,14 +142,15 @@ def _read_shape(stream: BinaryIO | gzip.GzipFile, name: str) -> tuple[int, ...]:
             f"found {magic!r}"
         )
     _, type_code, n_dimensions = struct.unpack(">HBB", magic)
-    if type_code != UBYTE:
+    if type_code not in TYPES:
         found = OTHER_TYPES.get(type_code, "an unknown type")
         raise DataError(
-            f"{name}: expected unsigned bytes (IDX type 0x08), found {found} (0x{type_code:02x})"
+            f"{name}: expected unsigned bytes (IDX type 0x08) or int32 (0x0c), "
+            f"found {found} (0x{type_code:02x})"
         )
     if n_dimensions == 0:
         raise DataError(f"{name}: expected at least one dimension, found none")
     sizes = stream.read(4 * n_dimensions)
     if len(sizes) < 4 * n_dimensions:
         raise DataError(f"{name}: the file ends within its header of {n_dimensions} dimensions")
-    return struct.unpack(f">{n_dimensions}I", sizes)
+    return TYPES[type_code], struct.unpack(f">{n_dimensions}I", sizes)

@@ -9,8 +9,11 @@ from PIL import Image
 
 from nnmnist import checkpoint
 from nnmnist.cli.app import cli
+from nnmnist.cli.terminal import render
 from nnmnist.data import synthetic
 from nnmnist.data.readers import idx
+from nnmnist.evaluation.predictor import NormalizedNetwork
+from nnmnist.images.normalize import normalize
 from nnmnist.model.network import Network
 
 
@@ -123,8 +126,24 @@ def test_an_empty_folder(trained):
 
 
 def test_a_network_whose_inputs_are_not_images():
-    checkpoint.save("points.npz", Network((2, 3)), ["red", "green", "blue"])
-    assert "does not classify images" in nnmnist("predict", "points.npz", "x.png").stderr
+    data = "data={name: rings, validation: 100}"
+    assert nnmnist("train", "--set", data, "-o", "points").exit_code == 0
+    file = Path("points/best.npz")
+    assert nnmnist("predict", file, "x.png").stderr == (
+        f"Error: {file}: takes 2 numbers, not images; `nnmnist evaluate` tests it on its data\n"
+    )
+    assert nnmnist("export", file, "-o", "page.html").stderr == (
+        f"Error: {file}: a page needs a network that reads images, but this one takes 2 numbers\n"
+    )
+    assert nnmnist("report", "points").exit_code == 0
+
+
+def test_a_network_that_does_not_state_what_it_takes():
+    checkpoint.save("plain.npz", Network((784, 3)), ["red", "green", "blue"])
+    error = nnmnist("predict", "plain.npz", "x.png").stderr
+    assert "does not state the shape of its images; save it with {'image_shape'" in error
+    checkpoint.save("values.npz", Network((4, 1)), [], {"image_shape": [2, 2]})
+    assert "is a regression, and predict" in nnmnist("predict", "values.npz", "x.png").stderr
 
 
 def test_one_logistic_unit_has_two_classes():
@@ -287,6 +306,22 @@ def test_save_prepared_saves_what_the_network_takes(reader):
     ]
 
 
+def test_show_draws_what_the_first_layer_sees(pictures):
+    slanted = np.zeros((28, 28), np.uint8)
+    for row in range(4, 24):
+        slanted[row, 20 - row // 2 : 24 - row // 2] = 255
+    Image.fromarray(slanted).save("slanted.png")
+    network = Network((784, 2))
+    for name, each in (("plain", network), ("normal", NormalizedNetwork(network, (28, 28)))):
+        checkpoint.save(f"{name}.npz", each, ["a", "b"], {"image_shape": [28, 28]})
+    upright = normalize(slanted.reshape(1, -1), (28, 28)).reshape(28, 28)
+    for name, expected in (("plain", slanted), ("normal", upright)):
+        result = nnmnist("predict", f"{name}.npz", "slanted.png", "--show", "--save-prepared", name)
+        assert result.stdout.partition("\n")[2] == render(expected, "utf-8") + "\n"
+        saved = np.array(Image.open(f"{name}/slanted.png"))
+        np.testing.assert_array_equal(saved, slanted)
+
+
 def test_show_draws_every_digit_of_a_page(reader):
     page("07").save("page.png")
     plain = nnmnist("predict", reader, "page.png", "--many").stdout.splitlines()
@@ -316,3 +351,27 @@ def test_many_needs_a_network_for_28x28(trained, pictures):
     result = nnmnist("predict", trained, pictures[0], "--many")
     assert result.exit_code == 1
     assert "takes 5x6 pixels; --many needs a network for 28x28" in result.stderr
+
+
+@pytest.mark.parametrize("p", ["nan", "-nan", "inf", "-inf", "-0.1", "1.1"])
+def test_a_min_probability_that_is_none(trained, pictures, p):
+    result = nnmnist("predict", trained, *pictures, "--min-probability", p)
+    assert result.exit_code == 2
+    assert "is not in the range 0<=x<=1" in result.stderr
+    assert result.stdout == ""
+
+
+def test_scores_of_a_squared_error_are_no_probabilities(tiny_config, pictures):
+    settings = ["--set", "model={output: linear, hidden: []}"]
+    assert nnmnist("train", "-c", tiny_config, *settings, "-o", "linear").exit_code == 0
+    result = nnmnist("predict", "linear/best.npz", *pictures, "--min-probability", "0")
+    assert result.exit_code == 1
+    assert result.stderr == (
+        f"Error: {Path('linear/best.npz')}: its output is linear with a squared error, whose "
+        "scores are no probabilities; remove --min-probability\n"
+    )
+    network = Network((30, 3), output="linear")
+    network.b[0][:] = [-0.2, -0.1, -0.3]
+    checkpoint.save("negative.npz", network, ["a", "b", "c"], {"image_shape": [6, 5]})
+    lines = nnmnist("predict", "negative.npz", *pictures).stdout.splitlines()
+    assert [line.split(": ")[1].split()[0] for line in lines] == ["b", "b", "b"]

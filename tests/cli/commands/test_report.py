@@ -1,3 +1,5 @@
+import os
+import sys
 from pathlib import Path
 
 import pytest
@@ -72,3 +74,10 @@ def test_missing_data(run):
     assert "gone" in result.stderr
     assert len(result.stderr.splitlines()) == 1
     assert not (run / "report.html").exists()
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux has names of any bytes")
+def test_a_directory_whose_name_is_not_text(run):
+    run = run.rename(os.fsdecode(b"bad\xff"))
+    assert nnmnist("report", run).exit_code == 0
+    assert r"<h1>bad\udcff" in (run / "report.html").read_text("utf-8")

@@ -280,3 +280,17 @@ def test_listing_many_runs_takes_a_fraction_of_loading_their_configs(tiny_config
     listing = cpu_time(runs) / len(files)
     loading = cpu_time(lambda: [load_config(file) for file in files[:50]]) / 50
     assert listing < loading / 2
+
+
+@pytest.mark.parametrize("name", ["=1+1", "+1", "-1", "@A1"])
+def test_no_text_of_csv_is_a_formula(tiny_config, name):
+    for rate in ("0.1", "0.2"):
+        folder = Path("all", f"{name} {rate}")
+        arguments = ["-c", tiny_config, "--set", f"training.learning_rate={rate}", "--epochs", "1"]
+        assert nnmnist("train", *arguments, "-o", folder).exit_code == 0
+    (folder / "summary.json").unlink()
+    (folder / "failure.txt").write_text("@SUM(1)")
+    found = list(csv.DictReader(io.StringIO(runs("all", "--csv").stdout)))
+    assert {row["run"] for row in found} == {f"'{name} 0.1", f"'{name} 0.2"}
+    assert {row["reason"] for row in found} == {"", "'@SUM(1)"}
+    assert {row["training.learning_rate"] for row in found} == {"0.1", "0.2"}

@@ -289,4 +289,4 @@ def test_a_regression_reports_r2_instead_of_accuracy():
         "was trained on values (outputs: 1), but threshold has 2 classes"
         in nnmnist("evaluate", "run/best.npz", "--data", "threshold").stderr
     )
-    assert "does not classify images" in nnmnist("predict", "run/best.npz", "--test", "0").stderr
+    assert "takes 1 number, not images" in nnmnist("predict", "run/best.npz", "--test", "0").stderr

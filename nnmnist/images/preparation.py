@@ -1,0 +1,123 @@
+"""How a picture becomes the input of a network: decided with the training data, then kept.
+
+    digit   a digit is found in the picture and brought into the format of MNIST (prepare.py);
+            a picture that has this format already is taken as it is
+    as_is   training pictures have one size and are not changed; other pictures are resized
+    resize  every picture is resized, with its aspect ratio kept
+
+With `as_is` and `resize`, a picture whose background is light is inverted if the backgrounds of the
+training pictures are dark, and the other way round.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+
+from nnmnist.images.prepare import BOX, SIDE, prepare, resize
+from nnmnist.types import Array
+
+MODES = ("as_is", "digit", "resize")
+
+# A border is of one grey value if this fraction of its pixels is close to their median.
+UNIFORM, CLOSE = 0.75, 40
+# Training data has dark (or light) backgrounds if this fraction of its pictures has.
+MOST = 0.9
+# An image whose border has this grey value or more is not in the format of MNIST.
+LIGHT_BORDER = 200
+
+
+@dataclass(frozen=True)
+class Preparation:
+    """How a picture becomes an image (rows, columns) uint8 for a network."""
+
+    mode: str  # one of MODES
+    shape: tuple[int, int]  # (rows, columns) of the image
+    # 0: light on dark, 255: dark on light; None where the training data has both, or is not known
+    background: int | None = 0
+
+    def __call__(self, grey: Array) -> Array:
+        """The image of a picture (rows, columns) uint8.
+
+        Raises:
+            NoInk: the mode is `digit`, and nothing stands out from the background.
+        """
+        if self.mode == "digit":
+            return grey if is_in_format_of_mnist(grey) else prepare(grey)
+        found = background_of(grey)
+        if None not in (found, self.background) and found != self.background:
+            grey = 255 - grey
+        return resize(grey, self.shape, self.background or 0)
+
+    def facts(self) -> dict[str, Any]:
+        """What a checkpoint stores."""
+        return {**asdict(self), "shape": list(self.shape)}
+
+
+DIGIT = Preparation("digit", (SIDE, SIDE))
+
+
+def from_document(document: Mapping[str, Any]) -> Preparation | None:
+    """The preparation that the document of a checkpoint states; None if it reads no images.
+
+    Checkpoints of older versions state only the shape of the images.
+    """
+    if "prepare" in document:
+        stated = document["prepare"]
+        return stated and Preparation(stated["mode"], tuple(stated["shape"]), stated["background"])
+    shape = document.get("image_shape")
+    if not shape:
+        return None
+    return DIGIT if tuple(shape) == DIGIT.shape else Preparation("as_is", tuple(shape), None)
+
+
+def is_in_format_of_mnist(grey: Array) -> bool:
+    """Whether the picture has 28x28 pixels and is light on dark."""
+    if grey.shape != DIGIT.shape:
+        return False
+    border = _border(grey)
+    return bool(np.median(border) < min(LIGHT_BORDER, (int(grey.min()) + int(grey.max())) / 2))
+
+
+def has_layout_of_mnist(image: Array) -> bool:
+    """Whether an image (28, 28) has a digit of MNIST's size, at MNIST's place.
+
+    Its box is at most 20x20, with one side of 18 or more, and its centre of mass is within 0.6
+    pixels of pixel (14, 14); all test images of MNIST are so.
+    """
+    rows, columns = np.flatnonzero(image.any(axis=1)), np.flatnonzero(image.any(axis=0))
+    if not len(rows):
+        return False
+    sides = rows[-1] - rows[0] + 1, columns[-1] - columns[0] + 1
+    if not (BOX - 2 <= max(sides) <= BOX):
+        return False
+    mass = image.astype(np.float64)
+    y = mass.sum(axis=1) @ np.arange(SIDE) / mass.sum()
+    x = mass.sum(axis=0) @ np.arange(SIDE) / mass.sum()
+    return bool(max(abs(y - SIDE // 2), abs(x - SIDE // 2)) <= 0.6)
+
+
+def background_of(grey: Array) -> int | None:
+    """0 if the background of a picture is dark, 255 if it is light, None if that is not clear."""
+    low, high = int(grey.min()), int(grey.max())
+    border = _border(grey)
+    median = float(np.median(border))
+    if high - low < CLOSE or np.mean(np.abs(border - median) <= CLOSE) < UNIFORM:
+        return None
+    return 255 if median > (low + high) / 2 else 0
+
+
+def common_background(pictures: Iterable[Array]) -> int | None:
+    """The background that most pictures (rows, columns) uint8 have; None if they have both."""
+    found = [background_of(picture) for picture in pictures]
+    clear = [background for background in found if background is not None]
+    if 2 * len(clear) < len(found):
+        return None
+    return next((b for b in (0, 255) if clear.count(b) >= MOST * max(len(clear), 1)), None)
+
+
+def _border(grey: Array) -> Array:
+    return np.concatenate([grey[0], grey[-1], grey[:, 0], grey[:, -1]]).astype(np.int64)
