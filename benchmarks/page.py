@@ -23,13 +23,13 @@ from nnmnist.export import html
 TIMES = 200
 PARTS = {
     "drawing to pixels": "marks()",
-    "preparation": "digitOf(drawing)",
+    "preparation": "inputOf(drawing, model.prepare)",
     "network": "predict(network, pixels)",
     "all that one movement of the pen asks for": "show()",
 }
 MEASURE = """([part, times]) => {
   const drawing = marks();
-  const pixels = digitOf(drawing);
+  const pixels = inputOf(drawing, model.prepare);
   const run = new Function("drawing", "pixels", `return ${part}`);
   return Array.from({ length: times }, () => {
     const start = performance.now();

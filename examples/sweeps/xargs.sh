@@ -7,9 +7,9 @@ folder=${2:-runs/grid}
 
 for rate in 0.1 0.2 0.4; do
     for width in 64 128 256; do
-        echo "$rate $width"
+        printf '%s\0' "$rate" "$width"
     done
-done | CONFIG=$config FOLDER=$folder xargs -P "${JOBS:-2}" -n 2 sh -c '
+done | CONFIG=$config FOLDER=$folder xargs -0 -P "${JOBS:-2}" -n 2 sh -c '
     nnmnist train --config "$CONFIG" \
         --set "training.learning_rate=$0" --set "model.hidden=[$1]" \
         --output "$FOLDER/rate-$0-width-$1" --resume --threads 1 --quiet --json

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import signal
 import sys
@@ -24,7 +25,7 @@ COMMANDS = {
     "check": "Compare the gradient with central differences.",
     "compare": "Test whether one trained network is better than another.",
     "config": "Describe what a config file may contain.",
-    "data": "Download MNIST, describe data, or draw it.",
+    "data": "Download MNIST; describe, draw or convert data.",
     "evaluate": "Evaluate a trained network.",
     "export": "Export a trained network as a web page, ONNX or safetensors.",
     "plot": "Draw runs: curves, weights, confusion, mistakes, sweeps, more.",
@@ -33,6 +34,18 @@ COMMANDS = {
     "runs": "List runs and their results, or name the best run.",
     "sweep": "Train over a space of configs, several runs at once.",
     "train": "Train a network from one YAML file.",
+}
+
+# What to do about errors of the system.
+ADVICE = {
+    errno.EACCES: "change the permissions",
+    errno.EPERM: "change the permissions",
+    errno.EROFS: "make it writable",
+    errno.ENOSPC: "free some space",
+    errno.EDQUOT: "free some space",
+    errno.ENOENT: "create the folder first",
+    errno.ENOTDIR: "move the file that is in its way",
+    errno.EEXIST: "move the file that is in its way",
 }
 
 
@@ -59,6 +72,9 @@ class Commands(click.Group):
 
     def invoke(self, ctx: click.Context) -> Any:
         signal.signal(signal.SIGTERM, _terminate)
+        # A parent that ignores SIGCHLD passes that on; then no process learns how its children end.
+        if hasattr(signal, "SIGCHLD"):
+            signal.signal(signal.SIGCHLD, signal.SIG_DFL)
         try:
             return self._invoke(ctx)
         except click.ClickException as error:
@@ -76,7 +92,7 @@ class Commands(click.Group):
         except Exception as error:
             if ctx.params["debug"]:
                 raise
-            raise _readable(error) from error
+            raise _readable(error, ctx) from error
 
     def _invoke(self, ctx: click.Context) -> Any:
         try:
@@ -95,12 +111,13 @@ class _UsageFailure(click.ClickException):
     exit_code = 2
 
 
-def _readable(error: Exception) -> click.ClickException:
+def _readable(error: Exception, ctx: click.Context) -> click.ClickException:
     """An error as one line with its exit code; the faults of a config, and advice, are lines."""
     if isinstance(error, NnmnistError):
         text = str(error)
     elif isinstance(error, OSError) and error.strerror:
         text = f"{error.filename}: {error.strerror}" if error.filename else error.strerror
+        text += _advice(error, ctx)
     elif isinstance(error, MemoryError):
         text = (
             f"out of memory: {error}; lower model.hidden or training.batch_size, or use fewer or "
@@ -114,6 +131,16 @@ def _readable(error: Exception) -> click.ClickException:
     several = isinstance(error, (ConfigError, DataUnavailable))
     text = printable_lines(text) if several else printable(text, None)
     return _UsageFailure(text) if isinstance(error, ConfigError) else click.ClickException(text)
+
+
+def _advice(error: OSError, ctx: click.Context) -> str:
+    """What to do about a file that cannot be written."""
+    if error.errno not in ADVICE:
+        return ""
+    command = ctx.invoked_subcommand and cli.get_command(ctx, ctx.invoked_subcommand)
+    has_output = command and any(option.name == "output" for option in command.params)
+    other = "choose another place" + (" with --output" if has_output else "")
+    return f"; {ADVICE[error.errno]}, or {other}"
 
 
 @click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"]})

@@ -14,6 +14,7 @@ from nnmnist.cli.terminal import notice
 from nnmnist.config.schema import DataConfig
 from nnmnist.data.examples import Examples, Splits
 from nnmnist.data.own import images_in, prepare_all
+from nnmnist.data.readers import idx_files
 from nnmnist.data.readers.found import is_hidden, natural_key
 from nnmnist.data.sources import SOURCES
 from nnmnist.errors import DataError, printable
@@ -36,8 +37,8 @@ def data_named(name: str) -> DataConfig:
     if name in SOURCES:
         return DataConfig(name=name)
     path = Path(name).expanduser().absolute()
-    # A path and the prefix of a data set need not exist: emnist/emnist-letters.
-    if not path.exists() and not path.parent.is_dir():
+    # The prefix of a data set in a folder need not exist: emnist/emnist-letters.
+    if not path.exists() and not idx_files.find(path):
         raise DataError(
             f"--data {name}: {path} does not exist, and the sources are "
             f"{', '.join(sorted(SOURCES))}"

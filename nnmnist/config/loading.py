@@ -118,8 +118,8 @@ def json_schema() -> dict[str, Any]:
 
 
 def differences(a: Config, b: Config) -> dict[str, tuple[Any, Any]]:
-    """The two values of each dotted key in which two configs differ."""
-    left, right = (flatten(each.model_dump(), depth=2) for each in (a, b))
+    """The two values, as JSON, of each dotted key in which two configs differ."""
+    left, right = (flatten(each.model_dump(mode="json"), depth=2) for each in (a, b))
     return {key: (left[key], right[key]) for key in left if left[key] != right[key]}
 
 

@@ -19,6 +19,7 @@ from pydantic_core import core_schema
 from nnmnist.config.messages import Conflict
 from nnmnist.data import toy
 from nnmnist.data.sources import SOURCES
+from nnmnist.images.preparation import MODES
 from nnmnist.model.activations import ACTIVATIONS
 from nnmnist.model.optimizers import OPTIMIZERS
 from nnmnist.model.outputs import OUTPUTS
@@ -130,7 +131,7 @@ class DataConfig(Section):
         description="Your own data, in place of the named source: a folder of pictures per class, "
         "IDX, .npz, .csv or Parquet files. Relative to the config file.",
     )
-    prepare: Literal["auto", "as_is", "digit", "resize"] = Field(
+    prepare: Annotated[str, one_of(dict.fromkeys(("auto", *MODES)))] = Field(
         default="auto",
         description="How pictures of data.path become inputs: digit finds a digit and gives it the "
         "format of MNIST; as_is takes pictures of one size; resize resizes; auto is as_is for "

@@ -152,6 +152,19 @@ def dump_yaml(data: Mapping[str, Any]) -> str:
     return yaml.dump(data, Dumper=_Dumper, sort_keys=False, allow_unicode=True, width=float("inf"))
 
 
+def dump_value(value: Any) -> str:
+    """One value as YAML on one line, as messages show it."""
+    text = yaml.dump(
+        [value],
+        Dumper=_Dumper,
+        default_flow_style=True,
+        sort_keys=False,
+        allow_unicode=True,
+        width=float("inf"),
+    )
+    return str(text).strip()[1:-1]
+
+
 def parse_dumped(text: str) -> Any:
     """Read what `dump_yaml` wrote, with PyYAML's C parser, seven times as fast as `compose`.
 

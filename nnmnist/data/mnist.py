@@ -142,17 +142,15 @@ def _read(name: str, path: Path) -> Verified:
 
 def _source(folder: Path, files: Mapping[str, Verified]) -> Source:
     arrays = {name: array for name, (array, _) in files.items()}
-    train, test = (
-        (images.reshape(len(images), -1), arrays[f"{part}-labels-idx1-ubyte"])
-        for part in ("train", "t10k")
-        for images in [arrays[f"{part}-images-idx3-ubyte"]]
-    )
+    images = arrays["train-images-idx3-ubyte"], arrays["t10k-images-idx3-ubyte"]
+    labels = arrays["train-labels-idx1-ubyte"], arrays["t10k-labels-idx1-ubyte"]
+    train, test = ((x.reshape(len(x), -1), y) for x, y in zip(images, labels, strict=True))
     return Source(
         name="mnist",
         train=train,
         test=test,
-        classes=tuple("0123456789"),
-        image_shape=DIGIT.shape,
+        classes=tuple(map(str, range(1 + max(int(y.max()) for y in labels)))),
+        image_shape=(images[0].shape[1], images[0].shape[2]),
         identity={
             "name": "mnist",
             "folder": str(folder.resolve()),

@@ -75,10 +75,10 @@ def load(
         found, chosen = _with_classes_of(path, found, network.classes), network.preparation
     else:
         found = _with_classes(path, found, classes)
-        chosen = _choose(prepare, list(found.parts.values()))
+        chosen = _choose(path, prepare, list(found.parts.values()))
     prepared, n_skipped = {}, 0
     for name, part in found.parts.items():
-        inputs, labels, errors = _prepare(part, chosen, f"{name} pictures", show_progress)
+        inputs, labels, errors = _prepare(path, part, chosen, f"{name} pictures", show_progress)
         if errors and not skip_unreadable:
             more = f"; and {len(errors) - SHOWN} more" if len(errors) > SHOWN else ""
             raise DataError(
@@ -95,7 +95,7 @@ def load(
         prepared.setdefault("test", prepared["train"])
     else:
         if "test" not in prepared:
-            prepared["train"], prepared["test"] = _set_aside(prepared["train"], test, seed)
+            prepared["train"], prepared["test"] = _set_aside(path, prepared["train"], test, seed)
         _require_classes(path, prepared, found.classes)
     train, n_validation = prepared["train"], 0
     if "validation" in prepared:
@@ -189,9 +189,16 @@ def _with_classes_of(path: Path, found: Found, classes: Sequence[str]) -> Found:
 # How pictures become inputs.
 
 
-def _choose(mode: str, parts: Sequence[Part]) -> Preparation:
+def _choose(path: Path, mode: str, parts: Sequence[Part]) -> Preparation:
     """The preparation for the pictures of all parts, the training part first."""
     size, train = _common_size(parts), parts[0]
+    arrays = [part.pictures.shape[1:] for part in parts if isinstance(part.pictures, np.ndarray)]
+    if mode in ("auto", "as_is") and len(set(arrays)) > 1:
+        sizes = ", ".join(f"{rows} x {columns}" for rows, columns in arrays)
+        raise DataError(
+            f"{path}: the parts have images of several sizes ({sizes}); check them, or set "
+            "data.prepare to digit or resize"
+        )
     if mode == "auto":
         mode = "digit"
         if size and max(size) <= LARGEST_AS_IS:
@@ -201,8 +208,8 @@ def _choose(mode: str, parts: Sequence[Part]) -> Preparation:
         return DIGIT
     if mode == "as_is" and size is None:
         raise DataError(
-            "data.prepare: as_is needs pictures of one size, but these have several; choose digit "
-            "or resize"
+            f"{path}: data.prepare: as_is needs pictures of one size, but these have several; "
+            "choose digit or resize"
         )
     shape = size if mode == "as_is" and size else DIGIT.shape
     return Preparation(mode, shape, preparation.common_background(_sample(train)))
@@ -243,7 +250,7 @@ def _has_layout_of_mnist(part: Part) -> bool:
 
 
 def _prepare(
-    part: Part, chosen: Preparation, title: str, show_progress: bool
+    path: Path, part: Part, chosen: Preparation, title: str, show_progress: bool
 ) -> tuple[Array, Array, list[str]]:
     """The inputs (n, pixels) uint8 and labels (n,) of the pictures that can be read.
 
@@ -265,7 +272,7 @@ def _prepare(
         else:
             inputs[n], kept[n] = result.reshape(-1), True
     if not kept.any():
-        raise DataError(f"no picture can be read; the first one: {errors[0]}")
+        raise DataError(f"{path}: no picture can be read; the first one: {errors[0]}")
     return inputs[kept], part.labels[kept], errors
 
 
@@ -354,7 +361,9 @@ def _hashes(parts: dict[str, Labelled]) -> dict[str, str]:
     return hashes
 
 
-def _set_aside(train: Labelled, fraction: float, seed: int) -> tuple[Labelled, Labelled]:
+def _set_aside(
+    path: Path, train: Labelled, fraction: float, seed: int
+) -> tuple[Labelled, Labelled]:
     """The training part without, and the test part of, a fraction of each class.
 
     At least one example of each class stays in the training part; a class with two or more gives at
@@ -368,7 +377,7 @@ def _set_aside(train: Labelled, fraction: float, seed: int) -> tuple[Labelled, L
         n = min(max(1, round(fraction * len(rows))), len(rows) - 1)
         is_test[rows[:n]] = True
     if not is_test.any():
-        raise DataError("no class has two examples, so none can be set aside for the test")
+        raise DataError(f"{path}: no class has two examples, so none can be set aside for a test")
     return (inputs[~is_test], labels[~is_test]), (inputs[is_test], labels[is_test])
 
 

@@ -24,8 +24,8 @@ from nnmnist.images.prepare import SIDE
 
 SCRIPTS = (
     "numbers.js", "resample.js", "regions.js", "ruled.js", "prepare.js", "picture.js",
-    "normalize.js",
-    "network.js", "page.js", "events.js",
+    "normalize.js", "network.js", "png.js", "zip.js",
+    "page.js", "drawings.js", "labels.js", "events.js",
 )  # fmt: skip
 
 
@@ -47,6 +47,7 @@ def encode(checkpoint: Checkpoint) -> bytes:
         "script hash": _hash(script),
         # The name of a class must not end the script.
         "network": json.dumps(_network(checkpoint)).replace("<", r"\u003c"),
+        "zip": "my_digits.zip" if digits else "my_drawings.zip",
         "facts": html.escape(_facts(checkpoint)),
     }
     return re.sub(r"\{\{(.+?)\}\}", lambda match: parts[match[1]], _part("page.html")).encode()
@@ -88,8 +89,21 @@ def _network(checkpoint: Checkpoint) -> dict[str, Any]:
         "is_probability": network.output.is_probability,
         "normalize": isinstance(network, NormalizedNetwork),
         "classes": checkpoint.classes,
+        "prepare": _preparation(checkpoint),
         "parameters": base64.b64encode(parameters).decode(),
     }
+
+
+def _preparation(checkpoint: Checkpoint) -> dict[str, Any]:
+    """How pictures become inputs; networks of older versions read digits."""
+    facts = checkpoint.document.get("prepare") or {"mode": "digit"}
+    mode, background = facts["mode"], facts.get("background", 0)
+    if mode not in ("as_is", "resize", "digit") or background not in (0, 255):
+        raise ExportError(
+            f"a page cannot prepare pictures in the way of this network: {mode!r:.50} with "
+            f"background {background!r:.50}"
+        )
+    return {"mode": mode, "background": background}
 
 
 def _facts(checkpoint: Checkpoint) -> str:

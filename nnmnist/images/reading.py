@@ -140,7 +140,8 @@ def _opened(data: bytes, name: str) -> Iterator[Image]:
         ) from error
     # For damaged files, the decoders raise a dozen different types.
     except Exception as error:
-        reason = "" if isinstance(error, UnidentifiedImageError) else f" ({error!r:.100})"
+        words = str(error)[:100] or type(error).__name__
+        reason = "" if isinstance(error, UnidentifiedImageError) else f" ({words})"
         raise DataError(
             f"{name}: cannot be read as an image{reason}; give a PNG, JPEG, GIF, BMP, TIFF, PGM or "
             "WebP"

@@ -12,6 +12,7 @@ from nnmnist import checkpoint
 from nnmnist.checkpoint import Checkpoint
 from nnmnist.config.loading import differences
 from nnmnist.config.schema import Config
+from nnmnist.config.yaml import dump_value
 from nnmnist.errors import CheckpointError, ConfigError
 from nnmnist.runs.facts import is_same_data
 from nnmnist.training.fit import Epoch
@@ -120,7 +121,7 @@ def _is_of_run(found: Checkpoint, progress: RunProgress) -> bool:
 def require_extension(directory: Path, stored: Config, settings: Config, epochs_done: int) -> None:
     """Raise ConfigError if `settings` change more than the length of a run, or shorten it."""
     changes = [
-        f"{key}: {old!r} before, {new!r} now"
+        f"{key}: {dump_value(old)} before, {dump_value(new)} now"
         for key, (old, new) in differences(stored, settings).items()
         if key not in EXTENDABLE
     ]

@@ -50,7 +50,7 @@ from nnmnist.runs.facts import (
 from nnmnist.runs.resume import Best, RunProgress, own_best, read_progress, require_extension
 from nnmnist.training.descent import OnProgress
 from nnmnist.training.fit import Epoch, fit
-from nnmnist.training.parallel import process_count
+from nnmnist.training.parallel import process_count, thread_count
 from nnmnist.training.setup import build_network, class_weights, make_optimizer
 from nnmnist.training.threads import available_cores, limit_blas_threads, training_cores
 from nnmnist.types import Array
@@ -208,6 +208,9 @@ class Run(RunDirectory):
         network = build_network(self.config, splits)
         processes = self._processes(network, splits)
         self.versions = {**self.versions, "processes": processes}
+        if processes == 1:  # perhaps fewer than BLAS has
+            threads = thread_count(network, splits.train, self.config.training)
+            self.versions["blas_threads"] = threads
         optimizer = make_optimizer(network, self.config.training)
         if self.last_checkpoint and self.progress:
             self._restore(self.last_checkpoint, self.progress, splits, network, optimizer)

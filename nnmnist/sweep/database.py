@@ -6,14 +6,24 @@ import socket
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import AbstractContextManager, contextmanager, suppress
 from itertools import count
 from pathlib import Path
+from typing import Any
 
 from optuna.exceptions import OptunaError, StorageInternalError
 from optuna.storages import RDBStorage
 from optuna.trial import FrozenTrial, TrialState
-from sqlalchemy import URL, Engine, NullPool, create_engine, make_url, text
+from sqlalchemy import (
+    URL,
+    Connection,
+    Engine,
+    NullPool,
+    create_engine,
+    event,
+    make_url,
+    text,
+)
 from sqlalchemy.exc import (
     ArgumentError,
     InterfaceError,
@@ -29,6 +39,15 @@ from nnmnist.sweep.store import Result, Store, StoreError
 HEARTBEAT = 2.0  # seconds between two heartbeats
 DEAD_AFTER = 10.0  # seconds without a heartbeat after which a worker is presumed dead
 RETRY_AFTER = 1.0  # seconds between two attempts to reach the database
+LOCK_AFTER = 0.05  # seconds between two attempts to lock
+
+# The server ends a transaction that is idle for longer, and its session: else a process that is
+# suspended would keep its locks. The lock of a claim ends later than any transaction in the claim.
+IDLE, IDLE_LOCK = DEAD_AFTER / 2, DEAD_AFTER
+
+
+class LockLost(StoreError):
+    """The server has given the lock to others, because this process did nothing for long."""
 
 
 class Database(Store):
@@ -60,23 +79,51 @@ class Database(Store):
             address.drivername, host=address.host, port=address.port, database=address.database
         ).render_as_string()
         self._engine = _engine(address)
+        self._held = threading.local()  # its `lock` is the connection that holds the lock
         self._over = threading.Event()
         # number -> last heartbeat, and when it was seen first
         self._seen: dict[int, tuple[object, float]] = {}
         self._looked = 0.0  # when heartbeats were checked last
         # one connection each: a server has only about a hundred
-        one_each = {"pool_pre_ping": True, "pool_size": 1}
+        one_each = {"pool_pre_ping": True, "pool_size": 1, **_creator(address, IDLE)}
         try:
+            with self._lock("tables"):
+                storage = RDBStorage(address.render_as_string(hide_password=False), one_each)
+            event.listen(storage.engine, "commit", self._require_lock)
             with self.claim_lock():
-                self.open(RDBStorage(address.render_as_string(hide_password=False), one_each))
+                self.open(storage)
         except (SQLAlchemyError, StorageInternalError) as error:
             raise StoreError(f"--storage {self._name}: {_first_line(error)}") from error
 
+    def claim_lock(self) -> AbstractContextManager[None]:
+        return self._lock(f"sweep {self.sweep.name}")
+
     @contextmanager
-    def claim_lock(self) -> Iterator[None]:
-        with self._engine.begin() as connection:
-            connection.execute(text("SELECT pg_advisory_xact_lock(hashtext('nnmnist sweep'))"))
-            yield
+    def _lock(self, name: str) -> Iterator[None]:
+        """Lock a name within this database; the lock ends if this process does nothing with it."""
+        attempt = text("SELECT pg_try_advisory_xact_lock(hashtext('nnmnist'), hashtext(:name))")
+        with self._engine.connect() as connection:
+            while not connection.scalar(attempt, {"name": name}):
+                time.sleep(LOCK_AFTER)
+            self._held.lock = connection
+            try:
+                yield
+            finally:
+                self._held.lock = None
+                with suppress(SQLAlchemyError):  # the server has ended it already
+                    connection.commit()
+
+    def _require_lock(self, connection: Connection) -> None:
+        """Called before a commit: if this thread has lost its lock meanwhile, nothing is written.
+
+        A process may have been suspended. The transaction has been idle for longer than the lock,
+        so that the server ends it earlier.
+        """
+        if (lock := getattr(self._held, "lock", None)) is not None:
+            try:
+                lock.execute(text("SELECT 1"))
+            except SQLAlchemyError as error:
+                raise LockLost(_first_line(error)) from error
 
     def abandoned(self) -> list[FrozenTrial]:
         """The running trials without a new heartbeat for DEAD_AFTER seconds on this clock.
@@ -121,6 +168,8 @@ class Database(Store):
         while True:
             try:
                 return act()
+            except LockLost:
+                continue
             except (SQLAlchemyError, StorageInternalError) as error:
                 if not _is_unreachable(error):
                     raise
@@ -155,7 +204,7 @@ def _address(url: str) -> URL:
 def _engine(address: URL) -> Engine:
     """The engine for the lock. Raises ConfigError and MissingLibrary."""
     try:
-        return create_engine(address, poolclass=NullPool)
+        return create_engine(address, poolclass=NullPool, **_creator(address, IDLE_LOCK))
     except ImportError:
         raise MissingLibrary(
             f"--storage {address.drivername}: its driver is not installed; "
@@ -165,6 +214,20 @@ def _engine(address: URL) -> Engine:
         raise ConfigError(
             f"--storage: there is no driver {address.drivername}; write postgresql://..."
         ) from None
+
+
+def _creator(address: URL, idle: float) -> dict[str, Any]:
+    """Options of an engine: how it connects. Other drivers than psycopg connect in their own way.
+
+    Args:
+        address: with the driver.
+        idle: seconds after which the server ends a transaction that is idle.
+    """
+    if address.drivername != "postgresql+psycopg":
+        return {}
+    from nnmnist.sweep.connection import connector
+
+    return {"creator": connector(address, idle)}
 
 
 def _is_unreachable(error: Exception) -> bool:

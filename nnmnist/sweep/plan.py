@@ -33,9 +33,7 @@ from nnmnist.config.schema import Config, one_of
 from nnmnist.config.yaml import Fault, Node
 from nnmnist.errors import ConfigError
 from nnmnist.sweep.samplers import PRUNERS, SAMPLERS
-from nnmnist.sweep.space import Dimension, Params, joined, parse, text_of
-
-MOST = 10_000  # trials
+from nnmnist.sweep.space import MOST, Dimension, Params, joined, parse, text_of
 
 Count = Annotated[int, Field(ge=1, le=MOST)]
 
@@ -64,19 +62,33 @@ class Sweep:
     written: dict[str, Node]  # the space as in the file
     sampler: str
     pruner: str
-    trials: int
+    requested: int  # the number of trials in the file; for a grid, of its points
     seeds: int
 
+    @property
+    def size(self) -> float:
+        """The number of points of the space, if there are at most MOST."""
+        return math.prod(dimension.size() for dimension in self.space.values())
+
+    @property
+    def trials(self) -> int:
+        """The number of trials. No point is trained twice, so a small space has fewer."""
+        return int(min(self.requested, self.size))
+
+    def points(self) -> Iterator[Params]:
+        """All points in order; the last key changes fastest."""
+        parts = (dimension.grid(key) or () for key, dimension in self.space.items())
+        return map(joined, product(*parts))
+
     def point(self, number: int) -> Params:
-        """The values of trial `number` of a grid; the last key changes fastest.
+        """The values of trial `number` of a grid.
 
         If a pruner is used, the order is random, because a pruner compares each trial with earlier
         ones: it would stop none in a grid whose points get better and better.
         """
         if self.pruner != "none":
             number = int(np.random.default_rng(0).permutation(self.trials)[number])
-        parts = (dimension.grid(key) or () for key, dimension in self.space.items())
-        return joined(next(islice(product(*parts), number, None)))
+        return next(islice(self.points(), number, None))
 
     def values(self, trial: BaseTrial) -> dict[str, Any]:
         """The value of each key of the space in a trial."""
@@ -147,6 +159,7 @@ def load(path: Path) -> Sweep:
         raise ConfigError(
             f"{path}: trials are compared by validation, but data.validation is 0; raise it"
         )
+    _require_seeds(document.tree, base.seed, space, file.seeds)
     return Sweep(path.stem, base, space, written, file.sampler, file.pruner, trials, file.seeds)
 
 
@@ -193,16 +206,24 @@ def _trials(file: SweepFile, space: Mapping[str, Dimension]) -> int:
         raise ConfigError(
             "trials: a grid trains all its points; remove trials, or choose another sampler"
         )
-    sizes = []
     for key, dimension in space.items():
-        if (points := dimension.grid(key)) is None:
+        if dimension.grid(key) is None:
             raise ConfigError(
                 f"space.{key}: a range has no grid; list its values, or choose another sampler"
             )
-        sizes.append(sum(1 for _ in islice(points, MOST + 1)))
-    if math.prod(sizes) > MOST:
+    size = math.prod(dimension.size() for dimension in space.values())
+    if size > MOST:
         raise ConfigError(f"space: the grid has more than {MOST:,} points; choose another sampler")
-    return math.prod(sizes)
+    return int(size)
+
+
+def _require_seeds(tree: Node, seed: int, space: Mapping[str, Dimension], seeds: int) -> None:
+    """Raise ConfigError if the last seed of a trial is too large."""
+    largest = max(space["seed"].samples()) if "seed" in space else seed
+    faults = faults_of(Override("seed", str(largest + seeds - 1), "seeds"))
+    if faults and isinstance(tree.value, dict):
+        place = tree.value["seeds"].place
+        raise ConfigError(f"{place}: seeds: {seeds} from {largest} on: {faults[0].problem}")
 
 
 def _base(path: Path, name: str) -> Path:

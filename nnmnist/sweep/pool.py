@@ -6,6 +6,7 @@ import multiprocessing
 import signal
 import sys
 from collections.abc import Callable
+from contextlib import suppress
 from multiprocessing.connection import Connection, wait
 from multiprocessing.process import BaseProcess
 from pathlib import Path
@@ -22,18 +23,28 @@ def open_store(
 ) -> Store:
     """The trials of a sweep: in the database at `url`, or else in a file in `folder`."""
     if url is None:
-        return Journal(sweep, folder)
+        return Journal(sweep, folder, notify)
     from nnmnist.sweep.database import Database
 
     return Database(sweep, folder, url, notify)
 
 
 class Pool:
-    """Processes that train the trials of a sweep; a context that ends them."""
+    """Processes that train the trials of a sweep; a context that ends them.
+
+    `notify` receives the notices of the processes, one line each.
+    """
 
     def __init__(
-        self, jobs: int, sweep: Sweep, folder: Path, url: str | None, data_dir: Path | None
+        self,
+        jobs: int,
+        sweep: Sweep,
+        folder: Path,
+        url: str | None,
+        data_dir: Path | None,
+        notify: Callable[[str], None],
     ) -> None:
+        self._notify = notify
         # A forked process has at once what this one has read and imported. Elsewhere than on Linux,
         # libraries of the system do not outlive that.
         context = (
@@ -42,7 +53,7 @@ class Pool:
             else multiprocessing.get_context("spawn")
         )
         self._processes: list[BaseProcess] = []
-        self._ends: list[Connection] = []  # each receives why its process has ended early
+        self._ends: list[Connection] = []  # each receives notices, and why its process ended early
         self._asked: set[int] = set()  # indices of ended processes whose reason is known
         for _ in range(jobs):
             here, there = context.Pipe(duplex=False)
@@ -65,13 +76,24 @@ class Pool:
         return any(process.is_alive() for process in self._processes)
 
     def faults(self) -> list[Exception]:
-        """Why workers have ended early, since the last call."""
-        ended = {
-            n for n, process in enumerate(self._processes) if not process.is_alive()
-        } - self._asked
-        self._asked |= ended
-        found = [_fault(self._processes[n], self._ends[n]) for n in sorted(ended)]
-        return [fault for fault in found if fault]
+        """Why workers have ended early, since the last call. Passes on their notices."""
+        faults, notices = list[Exception](), dict[str, None]()
+        for n in set(range(len(self._ends))) - self._asked:
+            process, end = self._processes[n], self._ends[n]
+            if not process.is_alive():
+                self._asked.add(n)
+                if (code := process.exitcode or 0) < 0:
+                    name = signal.Signals(-code).name
+                    faults.append(NnmnistError(f"a worker was killed ({name})"))
+            with suppress(EOFError):  # it has ended
+                while end.poll():
+                    if isinstance(message := end.recv(), Exception):
+                        faults.append(message)
+                    else:
+                        notices[message] = None  # several may wait for the same process
+        for line in notices:
+            self._notify(line)
+        return faults
 
     def __enter__(self) -> Pool:
         return self
@@ -89,16 +111,6 @@ class Pool:
             raise
 
 
-def _fault(process: BaseProcess, end: Connection) -> Exception | None:
-    try:
-        error: Exception = end.recv()
-        return error
-    except EOFError:  # it sent no reason
-        pass
-    code = process.exitcode or 0
-    return NnmnistError(f"a worker was killed ({signal.Signals(-code).name})") if code < 0 else None
-
-
 def _work(
     end: Connection, sweep: Sweep, folder: Path, url: str | None, data_dir: Path | None
 ) -> None:
@@ -109,7 +121,9 @@ def _work(
     first = multiprocessing.parent_process()
     assert first is not None
     try:
-        worker.work(open_store(sweep, folder, url), data_dir, wanted=first.is_alive)
+        # of a database that is unreachable, the first process tells
+        store = open_store(sweep, folder, url, end.send if url is None else lambda line: None)
+        worker.work(store, data_dir, wanted=first.is_alive)
     except (NnmnistError, OSError) as error:
         end.send(error)
 

@@ -22,6 +22,7 @@ SAMPLERS: dict[str, Callable[[int], BaseSampler]] = {
     "tpe": lambda seed: TPESampler(seed=seed),
     "cmaes": lambda seed: CmaEsSampler(seed=seed),
 }
+LEARNING = {"tpe", "cmaes"}  # samplers that use the results of earlier trials
 
 # name -> epochs of a complete trial -> pruner
 PRUNERS: dict[str, Callable[[int], BasePruner]] = {

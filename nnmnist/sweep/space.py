@@ -11,6 +11,7 @@ Optuna knows a value by its dotted key, and the widths as `model.hidden.layers`,
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 from difflib import get_close_matches
@@ -21,6 +22,8 @@ from nnmnist.config.yaml import Fault, Node, dump_yaml
 
 if TYPE_CHECKING:
     from optuna.trial import BaseTrial
+
+MOST = 10_000  # trials, and points that are counted
 
 Params = dict[str, Any]  # Optuna's: a number or text under each name
 
@@ -38,6 +41,9 @@ class Dimension(Protocol):
     def grid(self, name: str) -> Iterator[Params] | None:
         """All values in order, as parameters of Optuna; None for a continuous range."""
 
+    def size(self) -> float:
+        """The number of values; any number above MOST if there are more."""
+
     def samples(self) -> list[Any]:
         """Values to check: if these are allowed in a config, all are."""
 
@@ -54,6 +60,9 @@ class Choice:
 
     def grid(self, name: str) -> Iterator[Params]:
         return ({name: _option(value)} for value in self.values)
+
+    def size(self) -> float:
+        return len(self.values)
 
     def samples(self) -> list[Any]:
         return list(self.values)
@@ -73,6 +82,9 @@ class Range:
     def grid(self, name: str) -> None:
         return None
 
+    def size(self) -> float:
+        return math.inf
+
     def samples(self) -> list[Any]:
         return [self.low, self.high]
 
@@ -89,6 +101,9 @@ class Integer:
 
     def grid(self, name: str) -> Iterator[Params]:
         return ({name: value} for value in range(self.low, self.high + 1))
+
+    def size(self) -> float:
+        return self.high + 1 - self.low
 
     def samples(self) -> list[Any]:
         return [self.low, self.high]
@@ -110,6 +125,14 @@ class Layers:
         for n in range(self.low, self.high + 1):
             for widths in product(*(self.width.grid(f"{name}.{l}") for l in range(1, n + 1))):
                 yield joined(({f"{name}.layers": n}, *widths))
+
+    def size(self) -> float:
+        size = 0.0
+        for n in range(self.low, self.high + 1):
+            size += self.width.size() ** n
+            if size > MOST:
+                break
+        return size
 
     def samples(self) -> list[Any]:
         return [[width] * max(self.low, 1) for width in self.width.samples()]
@@ -178,13 +201,14 @@ def _choice(node: Node, items: list[Node]) -> Choice:
     values = [item.plain() for item in items]
     if not values:
         raise Unfit(node, "an empty list: give at least one value")
-    seen: list[str] = []
+    seen: list[Any] = []
     for item, value in zip(items, values, strict=True):
         if isinstance(value, dict):
             raise Unfit(item, "expected a value, found a mapping")
-        if text_of(value) in seen:
+        # 1 and 1.0 are one value, but 1 and true are two
+        if any(value == other and (type(value) is bool) == (type(other) is bool) for other in seen):
             raise Unfit(item, f"{text_of(value)} occurs twice; remove one")
-        seen.append(text_of(value))
+        seen.append(value)
     return Choice(tuple(values))
 
 

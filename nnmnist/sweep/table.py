@@ -24,13 +24,17 @@ def trial_record(sweep: Sweep, trial: FrozenTrial) -> dict[str, Any]:
     """The record of one trial.
 
     `validation` is the value of a finished trial, else that of its last epoch; None before the
-    first one. `run` is the directory of the run, with a star in place of several seeds.
+    first one. `seconds` is the time from the claim to the end; None if it is not known. `run` is
+    the directory of the run, with a star in place of several seeds.
     """
     epochs = trial.intermediate_values
     validation = trial.value
     if validation is None and epochs:
         validation = epochs[max(epochs)]
     workers = assignments(trial)
+    # The last worker has not finished it if an earlier one, presumed dead, came back and did.
+    location = trial.user_attrs.get("location") or (workers[-1].location if workers else None)
+    seconds = trial.duration.total_seconds() if trial.duration else None
     name = name_of(trial.number) + ("" if sweep.seeds == 1 else "-seed-*")
     return {
         "trial": trial.number,
@@ -38,8 +42,8 @@ def trial_record(sweep: Sweep, trial: FrozenTrial) -> dict[str, Any]:
         "values": _values(sweep, trial),
         "validation": validation,
         "epochs": max(epochs, default=0),
-        "seconds": trial.duration.total_seconds() if trial.duration else None,
-        "run": f"{workers[-1].location}/{name}" if workers else None,
+        "seconds": None if seconds is None or seconds < 0 else seconds,  # < 0: the clock was set
+        "run": f"{location}/{name}" if location else None,
         "reason": trial.user_attrs.get("reason"),
     }
 

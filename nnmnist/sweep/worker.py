@@ -62,7 +62,7 @@ def _train(store: Store, trial: Trial, data_dir: Path | None, wanted: Callable[[
         reason = str(error).replace("\n", "; ") or "out of memory"
         store.finish(trial.number, reason=reason)
     except BaseException:
-        with suppress(OptunaError):  # else it becomes an trial
+        with suppress(OptunaError):  # else it becomes an abandoned trial
             store.release(trial)
         raise
 

@@ -27,6 +27,7 @@ from nnmnist.model.solvers import SOLVERS
 from nnmnist.training import parallel
 from nnmnist.training.descent import ClosedForm, Descent, EpochResult, OnProgress
 from nnmnist.training.setup import class_weights, make_optimizer, training_targets
+from nnmnist.training.threads import blas_threads_of, training
 from nnmnist.types import Array
 
 
@@ -76,29 +77,34 @@ def fit(
         epochs_done: number of epochs that were trained before.
         on_progress: is called after each step.
         cores: number of cores to use. With more than one, large trainings use several processes,
-            see `nnmnist.training.parallel`, and BLAS has one thread until the last epoch.
-        processes: number of processes; None takes as many as pay (`parallel.process_count`).
+            see `nnmnist.training.parallel`.
+        processes: number of processes; None takes as many as pay (`parallel.process_count`). Where
+            they cannot start, this process computes the same bits alone.
+
+    Until the last epoch, BLAS has one thread, or all where they pay (`parallel.thread_count`).
 
     Raises:
         ConfigError: the class weights do not fit the classes of the examples.
         TrainingError: the cost is no longer finite; the message names epoch, step and learning
-            rate. Or a worker process has ended.
+            rate. Or a worker process has ended, or does not answer.
     """
     network, train, validation = skip_normalization(network, train, validation)
     if optimizer is None:
         optimizer = make_optimizer(network, settings)
     last = settings.epochs if optimizer else 1
-    trainer_context = _trainer(
-        network, train, settings, seed, optimizer, on_progress, cores, processes
-    )
-    with trainer_context as trainer:
+    if processes is None:
+        processes = parallel.process_count(network, train, settings, cores)
+    threads = 1 if processes > 1 else parallel.thread_count(network, train, settings)
+    trainer = _trainer(network, train, settings, seed, optimizer, on_progress, processes)
+    with training(), trainer as trains:
         for number in range(epochs_done + 1, last + 1):
             started = time.perf_counter()
-            result = trainer.epoch(number)
-            trained = time.perf_counter()
-            lower = _lower(result.learning_rate, settings)
-            _require_finite(network, optimizer, train, number, result, lower)
-            evaluation = _validate(network, validation, number, lower)
+            with blas_threads_of(threads):
+                result = trains.epoch(number)
+                trained = time.perf_counter()
+                lower = _lower(result.learning_rate, settings)
+                _require_finite(network, optimizer, train, number, result, lower)
+                evaluation = _validate(network, validation, number, lower)
             yield Epoch(
                 number=number,
                 cost=result.cost,
@@ -118,8 +124,7 @@ def _trainer(
     seed: int,
     optimizer: Optimizer | None,
     on_progress: OnProgress | None,
-    cores: int,
-    processes: int | None,
+    processes: int,
 ) -> AbstractContextManager[Trainer]:
     """A context with what trains one epoch after the other."""
     y = training_targets(network.output, train, settings)
@@ -132,7 +137,7 @@ def _trainer(
     if weights is not None:
         weights = weights.astype(network.dtype)
     descent = Descent(network, optimizer, batches, settings, seed, on_progress, weights)
-    return parallel.on_cores(descent, cores, processes)
+    return parallel.on_cores(descent, processes)
 
 
 def _validate(network: Network, validation: Examples, number: int, lower: str) -> Evaluation | None:

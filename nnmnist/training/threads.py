@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import os
-from contextlib import AbstractContextManager, suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from functools import cache
 from pathlib import Path
+from threading import Condition, current_thread, main_thread
 
 from threadpoolctl import ThreadpoolController
 
@@ -21,8 +23,22 @@ def _blas() -> ThreadpoolController:
 
 
 def blas_threads() -> int:
-    """The number of threads of NumPy's BLAS; 1 if it is not known."""
+    """The number of threads of NumPy's BLAS, outside of trainings; 1 if it is not known."""
+    return _state.own if _state.trainings else _now()
+
+
+def _now() -> int:
     return max((int(pool["num_threads"]) for pool in _blas().info()), default=1)
+
+
+def _set(n: int) -> None:
+    for library in _blas().lib_controllers:
+        # From threadpoolctl 3.8 on, only the first thread that sets the number may set it again; in
+        # other threads nothing happens. But trainings take turns, in any thread.
+        release = getattr(library, "clear_controlling_thread", lambda force: None)
+        release(force=True)
+        library.set_num_threads(n)
+        release(force=True)
 
 
 def blas_kernel() -> str:
@@ -55,11 +71,85 @@ def training_cores() -> int:
 
 
 def limit_blas_threads(n: int) -> None:
-    """Use `n` threads from here to the end of the process."""
-    _blas().limit(limits=n)
+    """Use `n` threads from here to the end of the process, also where fewer would be faster."""
+    with _state.changed:
+        _state.own, _state.is_limited = n, True
+        if not _state.trainings:
+            _set(n)
 
 
-def blas_threads_of(n: int) -> AbstractContextManager[object]:
-    """A context in which BLAS uses `n` threads."""
-    limits: AbstractContextManager[object] = _blas().limit(limits=n)
-    return limits
+def has_thread_limit() -> bool:
+    """Whether `limit_blas_threads` has been called."""
+    return _state.is_limited
+
+
+class _State:
+    """How the trainings of this process, perhaps in several threads, share one BLAS."""
+
+    def __init__(self) -> None:
+        self.changed = Condition()
+        self.trainings = 0
+        self.computing = 0  # trainings that compute now, all with so many BLAS threads:
+        self.threads = 0
+        self.own = 0  # the number before the first training, and after the last one
+        self.is_limited = False
+
+
+_state = _State()
+
+
+def _after_fork() -> None:
+    """The threads that compute are not in the child."""
+    _state.changed, _state.computing = Condition(), 0
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_after_fork)
+
+
+@contextmanager
+def training() -> Iterator[None]:
+    """A context for a whole training. After the last one, BLAS has as many threads as before."""
+    with _state.changed:
+        if not _state.trainings:
+            _state.own = _now()
+        _state.trainings += 1
+    try:
+        yield
+    finally:
+        with _state.changed:
+            _state.trainings -= 1
+            if not _state.trainings:
+                _set(_state.own)
+
+
+@contextmanager
+def blas_threads_of(n: int) -> Iterator[None]:
+    """A context in which BLAS uses `n` threads, for the whole process.
+
+    Waits until no other training computes with another number. The number stays until another one
+    is needed, or the last training ends: BLAS needs time to start its threads.
+    """
+    with training():
+        with _state.changed:
+            _state.changed.wait_for(lambda: not _state.computing or _state.threads == n)
+            if _now() != n:
+                _set(n)
+            _state.threads = n
+            _state.computing += 1
+        try:
+            yield
+        finally:
+            with _state.changed:
+                _state.computing -= 1
+                _state.changed.notify_all()
+
+
+@contextmanager
+def only_training() -> Iterator[bool]:
+    """A context in which no other training starts: whether this is the main thread's only one.
+
+    Only then may the process fork: the child would inherit locks that other threads hold.
+    """
+    with _state.changed:
+        yield current_thread() is main_thread() and _state.computing == 1

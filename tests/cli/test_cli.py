@@ -1,13 +1,17 @@
+import errno
 import os
 import subprocess
 import sys
 from importlib import import_module
+from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
 
+from nnmnist import checkpoint
 from nnmnist._version import __version__
 from nnmnist.cli.app import COMMANDS, cli
+from nnmnist.model.network import Network
 
 HEAVY = ("numpy", "pydantic", "requests", "yaml", "tqdm", "PIL", "threadpoolctl", "matplotlib")
 
@@ -68,3 +72,40 @@ def test_the_public_api():
         assert getattr(nnmnist, name) is not None
     with pytest.raises(AttributeError, match="nonsense"):
         nnmnist.nonsense  # noqa: B018
+
+
+@pytest.mark.parametrize(
+    ("number", "advice"),
+    [
+        (errno.EACCES, "change the permissions"),
+        (errno.EROFS, "make it writable"),
+        (errno.ENOSPC, "free some space"),
+    ],
+)
+def test_an_error_of_the_system_says_what_to_do(tiny_config, monkeypatch, number, advice):
+    def refuse(path, mode=0o777, *_):
+        raise OSError(number, os.strerror(number), str(path))
+
+    monkeypatch.setattr(os, "mkdir", refuse)
+    for output in ([], ["-o", "mine"]):
+        result = CliRunner().invoke(cli, ["train", "-c", str(tiny_config), *output])
+        assert result.exit_code == 1
+        assert result.stderr.startswith(f"Error: {output[1] if output else 'runs'}")
+        assert result.stderr.endswith(
+            f"{os.strerror(number)}; {advice}, or choose another place with --output\n"
+        )
+    checkpoint.save("net.npz", Network((30, 3)), list("abc"), {"image_shape": [6, 5]})
+    result = CliRunner().invoke(cli, ["predict", "net.npz", "x.png", "--save-prepared", "prepared"])
+    assert result.stderr == (
+        f"Error: prepared: {os.strerror(number)}; {advice}, or choose another place\n"
+    )
+
+
+def test_a_file_where_a_folder_is_expected(tiny_config):
+    Path("runs").touch()
+    for arguments in (["-c", str(tiny_config)], ["-c", str(tiny_config), "-o", "runs/mine"]):
+        result = CliRunner().invoke(cli, ["train", *arguments])
+        assert result.exit_code == 1
+        assert "; move the file that is in its way, or choose another place with --output\n" in (
+            result.stderr
+        )

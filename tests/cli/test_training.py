@@ -117,7 +117,7 @@ def test_another_config_is_refused_and_may_be_forced():
     train("--seeds", "0", "-o", "all")
     result = train("--seeds", "0", "-o", "all", "--set", "model.hidden=[9]")
     assert result.exit_code == 2
-    assert "model.hidden: (8,) before, (9,) now" in result.stderr
+    assert "model.hidden: [8] before, [9] now" in result.stderr
     assert train("--seeds", "0", "-o", "all", "--set", "model.hidden=[9]", "--force").exit_code == 0
 
 

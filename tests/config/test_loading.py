@@ -24,6 +24,7 @@ from nnmnist.config.schema import Config, DataConfig, DistortConfig, ModelConfig
 from nnmnist.config.yaml import compose
 from nnmnist.data.sources import SOURCES
 from nnmnist.errors import ConfigError
+from nnmnist.images.preparation import MODES
 from nnmnist.model.activations import ACTIVATIONS
 from nnmnist.model.optimizers import OPTIMIZERS
 from nnmnist.model.outputs import OUTPUTS
@@ -398,6 +399,7 @@ def test_the_schema_is_complete() -> None:
         assert field["default"] == (defaults[section][name] if section else defaults[name])
     tables: dict[str, Mapping[str, object]] = {
         "data.name": SOURCES,
+        "data.prepare": dict.fromkeys(("auto", *MODES)),
         "model.activation": ACTIVATIONS,
         "model.output": OUTPUTS,
         "training.optimizer": {**OPTIMIZERS, **SOLVERS},
@@ -424,7 +426,7 @@ def test_differences() -> None:
     assert differences(a, a) == {}
     assert differences(a, b) == {
         "seed": (0, 1),
-        "data.path": (None, Path("x")),
+        "data.path": (None, "x"),
         "training.epochs": (3, 5),
     }
 

@@ -8,7 +8,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from nnmnist.config import yaml
-from nnmnist.config.yaml import Node, Place, compose, dump_yaml, parse_dumped
+from nnmnist.config.yaml import Node, Place, compose, dump_value, dump_yaml, parse_dumped
 from nnmnist.errors import printable
 
 # No time limits: the machines that run the tests are busy.
@@ -390,3 +390,18 @@ def test_without_removes_one_key() -> None:
 )
 def test_printable_is_one_safe_line(text: str, expected: str) -> None:
     assert printable(text) == expected
+
+
+@pytest.mark.parametrize(
+    ("value", "expected"),
+    [
+        (None, "null"), ("full", "full"), ("null", "'null'"), (0.5, "0.5"), ([64, 32], "[64, 32]"),
+        ([], "[]"), (True, "true"), ({"sharpen": False}, "{sharpen: false}"),
+        ("a\nb\x1b", r'"a\nb\e"'), ("a, b]", "'a, b]'"),
+    ],
+)  # fmt: skip
+def test_a_value_on_one_line(value: object, expected: str) -> None:
+    assert dump_value(value) == expected
+    document = compose(dump_value(value), "my.yaml")
+    assert document.tree is not None
+    assert document.tree.plain() == value

@@ -133,6 +133,25 @@ def test_ctrl_c_ends_the_sweep_and_the_next_time_it_goes_on(shell, tiny_config, 
     assert [state for state, _ in found("grid").values()] == ["done", "done"]
 
 
+@pytest.mark.parametrize(
+    ("script", "hosts"),
+    [
+        ("loop.sh", []),
+        ("xargs.sh", []),
+        pytest.param("parallel.sh", ["1/otto,1/:"], marks=needs_parallel),
+    ],
+)
+def test_names_may_have_quotes_and_spaces(shell, tiny_config, tmp_path, script, hosts):
+    config, folder = "it's tiny.yaml", "it's a $grid"
+    for place in (Path(), tmp_path / "machine"):
+        shutil.copy(tiny_config, place / config)
+    code, _, err = finished(shell(script, *hosts, config, folder))
+    assert code == 0, err
+    assert {name: state for name, (state, _) in found(folder).items()} == dict.fromkeys(
+        GRID, "done"
+    )
+
+
 @needs_parallel
 def test_several_machines_that_share_nothing(shell, tiny_config, tmp_path):
     def sweep():
@@ -154,7 +173,7 @@ def test_several_machines_that_share_nothing(shell, tiny_config, tmp_path):
     first = found("grid")
     assert sorted(state for state, _ in first.values()) == ["done", "done", "failed", "failed"]
     begun = jobs()
-    hosts = {re.search(r"'grid/(\S+)'", command)[1]: host for _, host, command in begun}
+    hosts = {re.search(r"--output grid/(\S+) ", command)[1]: host for _, host, command in begun}
     assert hosts.keys() == first.keys()
     assert set(hosts.values()) == {"otto", ":"}
     there = {path.name for path in (tmp_path / "machine" / "grid").iterdir()}

@@ -1,6 +1,7 @@
 """The exported page in a browser, and what a person does on it."""
 
 import base64
+import zipfile
 
 from playwright.sync_api import expect
 
@@ -28,7 +29,7 @@ READ = """async (files) => {
   for (const file of files) {
     const bytes = Uint8Array.from(atob(file), (character) => character.charCodeAt(0));
     try {
-      const pixels = digitOf(greyOf(await decode(new Blob([bytes]))));
+      const pixels = inputOf(greyOf(await decode(new Blob([bytes]))), model.prepare);
       answers.push([Array.from(pixels), predict(network, pixels)]);
     } catch (error) {
       if (!(error instanceof NoInk)) throw error;
@@ -60,7 +61,8 @@ class Page:
         self.page.on("console", lambda message: self.logged.append(message.text))
         self.page.on("pageerror", lambda error: self.logged.append(str(error)))
         self.page.on("request", lambda request: self.requests.append(request.url))
-        self.page.goto(path.as_uri())
+        self.address = path.as_uri()
+        self.page.goto(self.address)
 
     def run(self, script, argument=None):
         return self.page.evaluate(script, argument)
@@ -73,6 +75,7 @@ class Page:
 
     def draw(self, strokes):
         """By mouse."""
+        self.page.locator("#paper").scroll_into_view_if_needed()
         box = self.page.locator("#paper").bounding_box()
         mouse = self.page.mouse
         for (x, y), *others in strokes:
@@ -86,6 +89,19 @@ class Page:
     def put(self, data, event, name="picture.png"):
         """Paste or drop the bytes of a file; none at all is some text."""
         self.run(ARRIVE, [base64.b64encode(data).decode(), name, event])
+
+    def labels(self):
+        """The classes of the collected drawings, from the first to the last."""
+        return self.page.locator("#drawings .name").all_text_contents()[::-1]
+
+    def download(self):
+        """The files of the zip file that the page saves: path -> bytes; and its name."""
+        with self.page.expect_download() as download:
+            self.page.get_by_role("button", name="Download").click()
+        with zipfile.ZipFile(download.value.path()) as file:
+            assert file.testzip() is None
+            files = {name: file.read(name) for name in file.namelist()}
+        return files, download.value.suggested_filename
 
     def says(self, element, text):
         """Wait until that is its text, or what it matches."""

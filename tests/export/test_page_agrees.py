@@ -161,3 +161,20 @@ def test_a_single_unit_tells_two_classes_apart(digits, opened, tmp_path):
     [[_, p]] = opened(path).read([encoded(digits[0])])
     [second] = two.network.predict(scale(digits[:1].reshape(1, -1)))[0]
     assert p == pytest.approx([1 - second, second], abs=1e-5)
+
+
+@pytest.mark.parametrize("background", [0, 255])
+def test_pictures_that_are_resized(digits, opened, tmp_path, background):
+    """Of every size and shape, smaller and larger: the same pixels to the bit."""
+    facts = {"prepare": {"mode": "resize", "shape": [28, 28], "background": background}}
+    path = tmp_path / "resize.html"
+    path.write_bytes(encode(network_of("relu", "softmax", (784, 10), **facts)))
+    rng = np.random.default_rng(0)
+    sizes = [(28, 28), (28, 20), (40, 40), (41, 39), (1, 1), (300, 3), (3, 300), (27, 29), (13, 7)]
+    sizes += [tuple(rng.integers(1, 400, 2)) for _ in range(12)]
+    pictures = [rng.integers(0, 256, size).astype(np.uint8) for size in sizes]
+    pictures += [digits[0], 255 - digits[0], photo(digits[1], rng)]
+    ours = [
+        prepare.resize(picture, (28, 28), background).reshape(-1).tolist() for picture in pictures
+    ]
+    assert [pixels for pixels, _ in opened(path).read(map(encoded, pictures))] == ours

@@ -7,6 +7,7 @@ from PIL import Image, ImageDraw, ImageOps
 from nnmnist.data import mnist
 from nnmnist.errors import DataError
 from nnmnist.images import reading
+from nnmnist.images.preparation import Preparation
 
 
 @pytest.fixture
@@ -102,7 +103,8 @@ def test_a_blank_picture_of_the_networks_own_size(tmp_path, level):
 def test_pictures_of_another_networks_size_are_taken_as_they_are(tmp_path):
     light = np.full((6, 5), 230, np.uint8)
     Image.fromarray(light).save(tmp_path / "light.png")
-    assert (reading.read(tmp_path / "light.png", "light", (6, 5)) == 230).all()
+    taken = reading.read(tmp_path / "light.png", "light", Preparation("as_is", (6, 5)))
+    assert (taken == 230).all()
 
 
 def test_a_blank_sheet(tmp_path):
@@ -112,9 +114,9 @@ def test_a_blank_sheet(tmp_path):
 
 
 def test_another_size_for_another_network(tmp_path):
-    Image.new("L", (30, 20)).save(tmp_path / "wide.png")
-    with pytest.raises(DataError, match="wide: is 30x20 pixels; the network takes 5x6"):
-        reading.read(tmp_path / "wide.png", "wide", (6, 5))
+    Image.new("L", (30, 20), 200).save(tmp_path / "wide.png")
+    taken = reading.read(tmp_path / "wide.png", "wide", Preparation("as_is", (6, 5)))
+    assert taken.reshape(6, 5).tolist() == [[0] * 5] + [[200] * 5] * 3 + [[0] * 5] * 2
 
 
 @pytest.mark.parametrize(

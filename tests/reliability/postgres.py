@@ -8,7 +8,8 @@ import shutil
 import socket
 import subprocess
 import tempfile
-from contextlib import closing
+import threading
+from contextlib import closing, suppress
 from pathlib import Path
 
 
@@ -80,3 +81,45 @@ class Server:
             stdout=subprocess.DEVNULL,
             stdin=subprocess.DEVNULL,
         )
+
+
+class Proxy:
+    """Forwards connections to a port of 127.0.0.1, until `freeze` loses all that is sent on them.
+
+    As in a network that loses packets, no connection is closed; later ones work.
+    """
+
+    def __init__(self, port):
+        self.port = port
+        self._listener = socket.create_server(("127.0.0.1", 0))
+        self.own_port = self._listener.getsockname()[1]
+        self._frozen = threading.Event()  # of the present connections
+        self._open = []
+        threading.Thread(target=self._accept, daemon=True).start()
+
+    def freeze(self):
+        self._frozen.set()
+        self._frozen = threading.Event()
+
+    def _accept(self):
+        with suppress(OSError):  # closed
+            while True:
+                client, _ = self._listener.accept()
+                there = socket.create_connection(("127.0.0.1", self.port))
+                self._open += [client, there]
+                for pair in ((client, there), (there, client)):
+                    threading.Thread(
+                        target=self._forward, args=(*pair, self._frozen), daemon=True
+                    ).start()
+
+    def _forward(self, source, target, frozen):
+        with suppress(OSError):
+            while data := source.recv(65536):
+                if not frozen.is_set():
+                    target.sendall(data)
+            if not frozen.is_set():
+                target.shutdown(socket.SHUT_WR)
+
+    def close(self):
+        for each in (self._listener, *self._open):
+            each.close()

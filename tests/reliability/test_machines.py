@@ -6,11 +6,18 @@ import json
 import os
 import shutil
 import signal
+from contextlib import closing
 from pathlib import Path
+from threading import Thread
 
 import pytest
+from sqlalchemy import text
 
-from .postgres import Server, programs
+from nnmnist.errors import ConfigError
+from nnmnist.sweep import connection, plan
+from nnmnist.sweep.database import Database, LockLost
+
+from .postgres import Proxy, Server, programs
 from .support import assert_same, finished, linux, nnmnist, spawn
 
 pytestmark = linux
@@ -117,3 +124,114 @@ def test_another_space_of_the_same_name_is_refused(machine, server):
     _, stderr = finished(process)
     assert process.returncode == 2
     assert "another sweep has this name (space seed: [1] before, [2] now)" in stderr
+
+
+SOON = text("SET LOCAL idle_in_transaction_session_timeout = 1000")  # the lock ends, in ms
+
+# A machine whose first worker stops itself in its claim.
+SUSPENDED = f"""
+import os, signal
+from sqlalchemy import text
+from nnmnist.cli.app import main
+from nnmnist.sweep.store import Store
+
+draw = Store._draw
+
+def stop(self, number):
+    trial = draw(self, number)
+    Store._draw = draw
+    self._held.lock.execute(text("{SOON}"))
+    open("claims", "w").write(str(os.getpid()))
+    os.kill(os.getpid(), signal.SIGSTOP)
+    return trial
+
+Store._draw = stop
+main()
+"""
+
+
+def test_a_worker_that_is_suspended_in_a_claim_delays_no_other_machine(machine, server):
+    url = server.database("suspended")
+    one, two = machine("one", seeds="0, 1", epochs=4), machine("two", seeds="0, 1", epochs=4)
+    halted = spawn(
+        "sweep", "tune.yaml", "--storage", url, "--jobs", 1, "--json", cwd=one,
+        program=("-c", SUSPENDED),
+    )  # fmt: skip
+    while not (one / "claims").exists() or not (one / "claims").read_text():
+        assert halted.poll() is None
+    trials = ended(start(two, url))
+    os.kill(int((one / "claims").read_text()), signal.SIGCONT)
+    assert ended(halted) == trials
+    assert {n: trial["state"] for n, trial in trials.items()} == dict.fromkeys(range(4), "done")
+    assert not list(one.glob("runs/tune/trial-*"))
+
+
+@pytest.fixture
+def store(sweep_file, monkeypatch):
+    """Opens the trials of a sweep, each time as another worker with a folder of its own."""
+    # whose thread would keep a connection beyond the test
+    monkeypatch.setattr(Database, "start_heartbeat", lambda self, number: None)
+    opened = []
+
+    def open(url, text="space: {seed: [0, 1, 2]}", name="tune.yaml", folder=None, **settings):
+        sweep = plan.load(sweep_file(text, name))
+        opened.append(Database(sweep, Path(folder or f"out{len(opened)}"), url, **settings))
+        return opened[-1]
+
+    yield open
+    for each in opened:
+        each.storage.engine.dispose()
+
+
+def test_who_has_lost_the_lock_writes_nothing(store, server):
+    url = server.database("lost")
+    one, two = store(url), store(url)
+    with one.claim_lock():
+        one._held.lock.execute(SOON)
+        assert two.claim().number == 0  # once the server has ended the lock
+        with pytest.raises(LockLost):
+            one._create(0)
+    assert [trial.number for trial in two.trials()] == [0]
+    assert one.claim().number == 1
+
+
+def test_sweeps_in_one_database_do_not_wait_for_each_other(store, server):
+    url = server.database("two_sweeps")
+    one, other = store(url), store(url, name="other.yaml")
+    with one.claim_lock():
+        assert other.claim().number == 0
+        assert one.study.user_attrs  # and the lock is still there
+        one._create(0)
+
+
+def test_two_sweeps_in_one_database_do_not_share_a_folder(store, server):
+    url = server.database("one_folder")
+    store(url, folder="runs").claim()
+    with pytest.raises(ConfigError, match=r"^runs: contains .* tune; give the sweep other "):
+        store(url, name="other.yaml", folder="runs")
+
+
+def test_a_connection_that_loses_everything_is_given_up(store, server, monkeypatch):
+    monkeypatch.setattr(connection, "SILENCE", 1.0)
+    url, numbers = server.database("silent"), []
+    with closing(Proxy(server.port)) as proxy:
+        one = store(url.replace(f":{server.port}/", f":{proxy.own_port}/"))
+        assert one.claim().number == 0
+        proxy.freeze()
+        go_on = Thread(target=lambda: numbers.extend(one.claim().number for _ in range(2)))
+        go_on.daemon = True  # it would wait for ever
+        go_on.start()
+        go_on.join(60)
+        assert numbers == [1, 2]
+
+
+def test_a_lock_whose_connection_loses_everything_is_lost(store, server, monkeypatch):
+    monkeypatch.setattr(connection, "SILENCE", 1.0)
+    url = server.database("silent_lock")
+    with closing(Proxy(server.port)) as proxy:
+        one = store(url.replace(f":{server.port}/", f":{proxy.own_port}/"))
+        with one.claim_lock():
+            proxy.freeze()
+            with pytest.raises(LockLost, match="no answer for 1 s"):
+                one._create(0)
+        assert one.trials() == []

@@ -56,7 +56,7 @@ def test_after_early_stopping_with_more_patience(steady):
     assert_same("run", "whole")
 
 
-def test_an_edited_config_is_refused_and_the_error_shows_the_difference(steady):
+def test_an_edited_config_is_refused_and_the_error_shows_the_difference(steady, tiny):
     train("-c", steady, "-o", "run")
     file = Path("run/config.yaml")
     file.write_text(file.read_text().replace("learning_rate: 0.05", "learning_rate: 0.5"))
@@ -64,6 +64,13 @@ def test_an_edited_config_is_refused_and_the_error_shows_the_difference(steady):
     assert result.exit_code == 2
     assert_one_line(result.stderr.splitlines(keepends=True)[-1])
     assert "training.learning_rate: 0.05 before, 0.5 now" in result.stderr
+    shutil.copytree(tiny, "other")
+    changes = ["data={path: other, mirrors: ['http://a']}", "training.batch_size=full"]
+    settings = [word for change in changes for word in ("--set", change)]
+    error = nnmnist("train", "--resume", "run", *settings).stderr
+    assert "; data.mirrors: null before, ['http://a'] now;" in error
+    assert " before, other now;" in error
+    assert "training.batch_size: 16 before, full now" in error
     assert len(curve("run")) == 1 + 4
 
 

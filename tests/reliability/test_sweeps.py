@@ -12,6 +12,7 @@ from contextlib import suppress
 from pathlib import Path
 
 import pytest
+from filelock import FileLock
 
 from .support import assert_same, counts, finished, linux, nnmnist, posix, spawn
 
@@ -136,3 +137,42 @@ def test_a_killed_worker_is_told_while_others_go_on(sweep_file):
     _, stderr = finished(process)
     assert process.returncode == 0, stderr
     assert "a worker was killed (SIGKILL); the other workers continue\n" in stderr
+
+
+@linux
+def test_a_sweep_ends_where_its_parent_ignores_the_end_of_children(sweep_file):
+    process = spawn(
+        "sweep", sweep_file(GRID % 2), "-q",
+        preexec_fn=lambda: signal.signal(signal.SIGCHLD, signal.SIG_IGN),
+    )  # fmt: skip
+    try:
+        process.wait(60)
+    finally:
+        process.kill()
+        _, stderr = finished(process)
+    assert process.returncode == 0, stderr
+
+
+# A sweep that tells after 0.5 s that its journal is locked.
+IMPATIENT = """
+from nnmnist.cli.app import main
+from nnmnist.sweep import store
+
+store.LONG_WAIT = 0.5
+main()
+"""
+
+
+@linux
+def test_a_suspended_process_that_keeps_the_journal_locked_is_named(sweep_file):
+    process = spawn("sweep", sweep_file(GRID % 60), "--jobs", 2, program=("-c", IMPATIENT))
+    in_the_middle(process)
+    with FileLock("runs/tune/journal.lock"):  # as this process would, if it were suspended
+        while "has been locked" not in (line := next(process.stderr)):
+            assert line.startswith("trial")
+    assert line.startswith("runs/tune/journal.lock: has been locked for ")
+    assert line.endswith(
+        f"by process {os.getpid()}; if it is suspended, continue it (kill -CONT) or end it\n"
+    )
+    _, stderr = finished(process)
+    assert process.returncode == 0, stderr

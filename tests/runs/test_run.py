@@ -14,7 +14,7 @@ from nnmnist.evaluation.evaluate import evaluate
 from nnmnist.runs import run as run_module
 from nnmnist.runs.directory import FAILURE, FILES
 from nnmnist.runs.run import create_run, finished_summary, reopen_run
-from nnmnist.training import parallel
+from nnmnist.training import parallel, threads
 from nnmnist.training.setup import load_data
 
 
@@ -217,6 +217,24 @@ def test_a_run_resumed_on_fewer_cores_ends_in_the_same_bits(settings, splits, mo
         for run in (whole, one, again)
     ]
     assert processes == [2, 1, 2]
+
+
+def test_a_small_run_records_its_one_thread_and_a_resumed_one_uses_it(
+    settings, splits, monkeypatch
+):
+    before = threads.blas_threads()
+    monkeypatch.setattr(threads, "_state", threads._State())
+    threads._set(2)  # by default; nobody asked for it
+    run = create_run(settings, "tiny")
+    next(epochs := run.train(splits))
+    epochs.close()
+    assert run.versions["blas_threads"] == 1
+    again = reopen_run(run.directory, settings)
+    again.restore_threads()
+    assert again.changed_versions() == {}
+    list(again.train(splits))
+    assert again.versions["blas_threads"] == threads.blas_threads() == 1
+    threads.limit_blas_threads(before)
 
 
 def test_rows_written_too_early_or_cut_off_are_removed(settings, splits):

@@ -101,6 +101,7 @@ def test_values_that_do_not_go_together_are_named_with_their_lines(sweep_file):
         ("training.epochs: {integer: [1.5, 4]}", "expected two whole numbers"),
         ("training.learning_rate: []", "an empty list"),
         ("training.learning_rate: [0.1, 0.2, 1e-1]", "0.1 occurs twice"),
+        ("training.learning_rate: [1, 0.5, 1.0]", "1.0 occurs twice"),
         ("training.learning_rate: 0.1", "belongs in set"),
         ("training.learning_rate: [{a: 1}]", "expected a value, found a mapping"),
         ("model.hidden: {layers: [1, 2]}", "expected both layers and width"),
@@ -194,3 +195,37 @@ def test_the_same_sweep_in_other_words_is_the_same(sweep_file):
     )
     assert first.identity() == again.identity()
     assert first.identity() != other.identity()
+
+
+@pytest.mark.parametrize(
+    ("text", "trials"),
+    [
+        ("space: {seed: [1, 2], training.momentum: [0, 0.5]}", 4),
+        ("space: {model.hidden: {layers: [0, 2], width: [4, 8]}}", 7),  # [], 2 and 4 lists
+        ("space: {model.hidden: {layers: [1, 1000000000], width: {integer: [1, 1000000]}}}", 50),
+        ("space: {seed: [1], training.momentum: {uniform: [0, 0.5]}}", 50),
+    ],
+)
+def test_there_are_no_more_trials_than_points(sweep_file, text, trials):
+    assert plan.load(sweep_file(f"{text}\nsampler: random\ntrials: 50")).trials == trials
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("seeds: 3\nset: {seed: 4294967295}\nspace: {training.epochs: [1]}",
+         "tune.yaml:2: seeds: 3 from 4294967295 on: "),
+        ("seeds: 2\nspace: {seed: [5, 4294967295]}",
+         "tune.yaml:2: seeds: 2 from 4294967295 on: "),
+    ],
+)  # fmt: skip
+def test_seeds_that_are_too_large_are_refused_before_anything_is_trained(sweep_file, text, message):
+    assert refusal(sweep_file(text)) == (
+        message + "expected a whole number >= 0 and <= 4294967295, found "
+        f"{4294967295 + int(text[7]) - 1}"
+    )
+
+
+def test_the_last_seed_may_be_the_largest(sweep_file):
+    file = sweep_file("seeds: 2\nset: {seed: 4294967294}\nspace: {training.epochs: [1]}")
+    assert plan.load(file).seeds == 2

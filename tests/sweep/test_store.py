@@ -1,21 +1,29 @@
 """The trials of a sweep in a journal: each once, whoever claims and whoever dies."""
 
+import os
+from itertools import count
 from pathlib import Path
 
 import pytest
+from filelock import FileLock
+from optuna.samplers import RandomSampler
+from optuna.storages.journal import JournalFileBackend
 from optuna.trial import TrialState
 
-from nnmnist.errors import ConfigError
-from nnmnist.sweep import plan
+from nnmnist.data.sources import load_source, split
+from nnmnist.errors import ConfigError, DataError
+from nnmnist.sweep import plan, store
+from nnmnist.sweep.samplers import SAMPLERS
 from nnmnist.sweep.store import MOST_DEATHS, Journal, StoreError, assignments
+from nnmnist.sweep.table import trial_record
 
 
 @pytest.fixture
 def journal(sweep_file):
     """Opens the journal of a sweep, each time as another worker."""
 
-    def open(text="space: {seed: [0, 1, 2]}"):
-        return Journal(plan.load(sweep_file(text)), Path("out"))
+    def open(text="space: {seed: [0, 1, 2]}", name="tune.yaml", folder="out", **settings):
+        return Journal(plan.load(sweep_file(text, name)), Path(folder), **settings)
 
     return open
 
@@ -158,11 +166,21 @@ def test_half_a_line_at_the_end_of_the_journal_is_cut_off(journal, left):
     assert states(worker) == [TrialState.COMPLETE, TrialState.RUNNING]
 
 
-def test_a_damaged_journal_is_named(journal):
-    journal()
+@pytest.mark.parametrize(
+    "line",
+    [
+        b"[]]", b"\xff\xfe", b"5", b"null", b"{}", b'{"op_code": 99}',
+        b'{"op_code": 2, "worker_id": "a", "study_id": 0, "user_attr": {"sweep": 5}}',
+        b'{"op_code": 4, "worker_id": "a", "study_id": 0, "datetime_start": 5}',
+        b'{"op_code": 7, "worker_id": "a", "trial_id": 0, "step": "a", "intermediate_value": 1}',
+        b'{"op_code": 8, "worker_id": "a", "trial_id": 0, "user_attr": {"stints": 5}}',
+    ],
+)  # fmt: skip
+def test_a_damaged_journal_is_named(journal, line):
+    journal().claim()
     with Path("out/journal.log").open("ab") as file:
-        file.write(b"[]]\n")
-    with pytest.raises(StoreError, match=r"out/journal.log: damaged"):
+        file.write(line + b"\n")
+    with pytest.raises(StoreError, match=r"^out/journal.log: damaged \(.+\); remove it"):
         journal()
 
 
@@ -220,3 +238,143 @@ def test_nothing_is_left_where_fewer_trials_are_wanted_than_there_are(journal):
     for _ in range(3):
         worker.finish(worker.claim().number, 0.5)
     assert journal(text + "1").left() == 0
+
+
+LISTS = "space: {seed: [0, 1], model.hidden: {layers: [0, 2], width: [4, 8]}}\ntrials: 50\n"
+
+
+def claimed(workers, n):
+    """The values of n trials, which the workers claim in turn and finish."""
+    values = []
+    for number in range(n):
+        worker = workers[number % len(workers)]
+        trial = worker.claim()
+        values.append(worker.sweep.values(trial))
+        worker.finish(trial.number, number % 5 / 10)
+    return values
+
+
+@pytest.mark.parametrize("sampler", ["random", "tpe", "cmaes"])
+def test_a_small_space_is_trained_once_in_the_same_order_by_any_number_of_workers(journal, sampler):
+    text = f"{LISTS}sampler: {sampler}"
+    assert journal(text).left() == 14  # two seeds times 1 + 2 + 4 lists of widths
+    alone = claimed([journal(text)], 14)
+    assert len(set(map(str, alone))) == 14
+    assert (journal(text).claim(), journal(text).left()) == (None, 0)
+    assert claimed([journal(text, folder="three") for _ in range(3)], 14) == alone
+
+
+@pytest.mark.filterwarnings("ignore:The distribution is specified")
+@pytest.mark.parametrize("high", [5, 20_000], ids=["few points", "too many to count"])
+def test_a_sampler_that_repeats_itself_is_asked_again(journal, monkeypatch, high):
+    monkeypatch.setitem(SAMPLERS, "tpe", lambda seed: RandomSampler(3))  # always the same point
+    text = f"space: {{seed: {{integer: [0, {high}]}}}}\nsampler: tpe\ntrials: 6"
+    values = claimed([journal(text)], 6)
+    assert len({each["seed"] for each in values}) == 6
+
+
+def test_a_point_that_another_worker_trains_is_not_drawn_again(journal):
+    text = "space: {seed: {integer: [0, 5]}}\nsampler: random\ntrials: 6"
+    workers = [journal(text) for _ in range(6)]
+    assert {worker.sweep.values(worker.claim())["seed"] for worker in workers} == set(range(6))
+
+
+def test_who_dies_at_any_write_of_a_claim_leaves_the_values_of_an_undisturbed_sweep(
+    journal, monkeypatch
+):
+    text = "space: {seed: {integer: [0, 999]}, training.momentum: {uniform: [0, 0.9]}}\n"
+    text += "sampler: random\ntrials: 2"
+    undisturbed = claimed([journal(text, folder="undisturbed")], 2)
+    append = JournalFileBackend.append_logs
+    for deaths in count():
+        victim, written = journal(text, folder=f"{deaths}"), []
+
+        def write(backend, logs, deaths=deaths, written=written):
+            if len(written) == deaths:
+                raise MemoryError
+            written.append(logs)
+            append(backend, logs)
+
+        with monkeypatch.context() as dying:
+            dying.setattr(JournalFileBackend, "append_logs", write)
+            try:
+                victim.claim()
+            except MemoryError:
+                survived = False
+            else:
+                survived = True
+        dies(victim)
+        values = claimed([journal(text, folder=f"{deaths}")], 2)
+        assert sorted(map(str, values)) == sorted(map(str, undisturbed))
+        if survived:
+            break
+    assert deaths == 1  # a trial with its values is one write
+
+
+def test_who_comes_back_and_finishes_first_is_where_the_run_is(journal):
+    halted, other = journal(ONE), journal(ONE)
+    halted.location, other.location = "one", "two"
+    halted.claim()
+    dies(halted)
+    other.claim()
+    assert trial_record(other.sweep, other.trials()[0])["run"] == "two/trial-0000"
+    halted.finish(0, 0.9)
+    other.finish(0, 0.9)
+    assert trial_record(other.sweep, other.trials()[0])["run"] == "one/trial-0000"
+
+
+def written(folder):
+    return {path: path.read_bytes() for path in Path(folder).rglob("*") if path.is_file()}
+
+
+def test_a_folder_belongs_to_one_sweep(journal):
+    journal().claim()
+    before = written("out")
+    for _ in range(2):
+        with pytest.raises(ConfigError, match=r"^out: contains .* tune; give the sweep b another"):
+            journal(name="b.yaml")
+        Path("out/journal.log").unlink(missing_ok=True)
+    del before[Path("out/journal.log")]
+    assert written("out") == before
+    assert journal().claim().number == 0
+
+
+def test_the_folder_of_an_earlier_version_belongs_to_the_sweep_of_its_journal(journal):
+    journal().claim()
+    Path("out/.sweep").unlink()
+    before = written("out")
+    with pytest.raises(ConfigError, match=r"^out: contains .* tune; give the sweep b another"):
+        journal(name="b.yaml")
+    assert written("out") == before
+    assert journal().trials()
+
+
+def test_another_space_of_the_same_name_is_refused_before_anything_is_written(journal):
+    journal().claim()
+    before = written("out")
+    with pytest.raises(ConfigError, match="another sweep has this name"):
+        journal("space: {seed: [0, 1]}")
+    assert written("out") == before
+
+
+def test_other_data_is_refused_and_both_are_named(journal):
+    two, one = (split(load_source(name), 20) for name in ("two_classes", "three_classes"))
+    worker = journal()
+    worker.require_data(one)
+    journal().require_data(one)
+    with pytest.raises(
+        DataError, match=r"^tune: was started with the data three_classes, .* now two_classes, "
+    ):
+        journal().require_data(two)
+
+
+def test_who_keeps_the_journal_locked_is_named(journal, monkeypatch):
+    monkeypatch.setattr(store, "LONG_WAIT", 0.1)
+    lines, lock = [], FileLock("out/journal.lock")
+    worker = journal(notify=lambda line: (lines.append(line), lock.release()))
+    lock.acquire()
+    assert worker.claim().number == 0
+    [line] = lines
+    assert line.startswith("out/journal.lock: has been locked for")
+    if Path("/proc/locks").exists():
+        assert f"by process {os.getpid()};" in line

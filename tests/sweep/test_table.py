@@ -1,4 +1,5 @@
 import json
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -39,3 +40,11 @@ def test_a_running_trial_has_the_score_of_its_last_epoch(sweep):
     assert (record["validation"], record["epochs"], record["run"]) == (None, 0, None)
     json.dumps(record)
     assert not Path("runs").exists()
+
+
+def test_a_clock_that_is_set_back_gives_no_negative_time(sweep):
+    trial = make_trial(0, TrialState.COMPLETE, 0.9)
+    trial.datetime_complete = trial.datetime_start + timedelta(seconds=5)
+    assert trial_record(sweep, trial)["seconds"] == 5
+    trial.datetime_complete = trial.datetime_start - timedelta(seconds=5)
+    assert trial_record(sweep, trial)["seconds"] is None

@@ -79,6 +79,8 @@ def sweep(
             echo_json(record)
     else:
         echo(table(wanted, records))
+    if wanted.requested > wanted.trials and not store.left():
+        notice(f"the space has {wanted.trials} points; all are trained")
     if left := store.left():
         notice(f"{left} of {wanted.trials} trials are left; run the same command to resume")
         raise faults[-1] if faults else NnmnistError("all workers have stopped early")
@@ -115,8 +117,10 @@ def _train(
         return faults
     try:
         # once, before the workers start
-        worker.load(wanted.base.data, wanted.base.seed, data_dir, progress.notice)
-        with pool.Pool(min(jobs, left), wanted, folder, storage, data_dir) as workers:
+        splits = worker.load(wanted.base.data, wanted.base.seed, data_dir, progress.notice)
+        store.require_data(splits)
+        jobs = min(jobs, left)
+        with pool.Pool(jobs, wanted, folder, storage, data_dir, progress.notice) as workers:
             while workers.wait(REFRESH):
                 progress.show(store.trials())
                 left = store.left()

@@ -64,8 +64,9 @@ SCORE_NAMES = {"accuracy": "accuracy", "r2": "R^2", "cost": "cost"}
     "--threads",
     type=click.IntRange(min=1, max=1024),
     metavar="N",
-    help="Number of threads for matrix products.  [default: one per core]  "
-    "On Linux x86-64 large trainings use one process per core; --threads 1 turns this off.",
+    help="Number of threads for matrix products.  [default: one for small networks, one per core "
+    "for large ones]  On Linux x86-64 large trainings use one process per core; --threads 1 turns "
+    "this off.",
 )
 @click.option("--dry-run", is_flag=True, help="Show config, layers and splits, but do not train.")
 @chart_option

@@ -20,7 +20,7 @@ from typing import Any, BinaryIO
 import numpy as np
 from numpy.typing import NDArray
 
-from nnmnist.errors import DataError
+from nnmnist.errors import DataError, printable
 
 Values = NDArray[np.uint8] | NDArray[np.int32]
 
@@ -139,7 +139,7 @@ def _read_header(
     if len(magic) < 4 or magic[:2] != b"\0\0":
         raise DataError(
             f"{name}: not an IDX file: expected two zero bytes and a type at the start, "
-            f"found {magic!r}"
+            f"found {printable(magic.decode('latin-1')) or 'nothing'}"
         )
     _, type_code, n_dimensions = struct.unpack(">HBB", magic)
     if type_code not in TYPES:

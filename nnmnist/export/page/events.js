@@ -7,6 +7,7 @@ paper.addEventListener("pointerdown", (event) => {
   if (pointer !== null || event.button !== 0) return;
   endStroke();
   pointer = event.pointerId;
+  pointed = true;
   paper.setPointerCapture(pointer);
   stroke = [pointOf(event)];
   refresh();
@@ -32,6 +33,7 @@ const held = new Set(); // two arrows at once go slanting
 
 paper.addEventListener("keydown", (event) => {
   if (event.ctrlKey || event.metaKey || event.altKey) return;
+  pointed &&= !(event.key in ARROWS || event.key === " ");
   if (event.key in ARROWS) {
     held.add(event.key);
     for (const key of held) pen = pen.map((x, axis) => clip(x + STEP * ARROWS[key][axis], 0, 1));
@@ -94,6 +96,8 @@ $("undo").addEventListener("click", undo);
 $("clear").addEventListener("click", clear);
 new ResizeObserver(refresh).observe(paper);
 matchMedia("(prefers-color-scheme: dark)").addEventListener("change", refresh);
+
+if (model.prepare.mode !== "digit") paper.classList.add(BACKGROUND ? "light" : "dark");
 
 for (const name of model.classes) {
   const row = document.createElement("li");

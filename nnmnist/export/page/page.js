@@ -8,13 +8,17 @@ const $ = (id) => document.getElementById(id);
 const model = JSON.parse($("network").textContent);
 const network = readNetwork(model);
 const raster = sheet(RASTER, RASTER);
+// Grey values of the drawing that is prepared. A digit may be dark on light; other pictures are as the network's are.
+const [BACKGROUND, NOTHING_SEEN] = model.prepare.mode === "digit" ? [255, 0] : Array(2).fill(model.prepare.background);
 
-// What is on the paper: strokes, each an array of points [x, y] in [0, 1], or an ImageBitmap. States are never changed.
+// What is on the paper: strokes, each an array of points [x, y] in [0, 1], or an ImageBitmap. After a drawing was
+// labelled, `kept` is its number, so that Undo can take it back. States are never changed.
 const BLANK = { strokes: [], bitmap: null };
 let now = BLANK;
 const past = []; // what Undo goes back to
 let stroke = null; // the points of the stroke that is being drawn
 let pen = [0.5, 0.5]; // where the keys have moved the pen
+let pointed = false; // whether the paper was last used by mouse, pen or finger, which need no such pen
 let notice = ""; // what went wrong with a picture, until the paper changes
 
 function change(state) {
@@ -25,13 +29,18 @@ function change(state) {
 
 function undo() {
   if (stroke) stroke = null;
-  else now = past.pop() ?? now;
+  else if (past.length) {
+    if (now.kept) takeBack(now.kept);
+    now = past.pop();
+  }
   settle();
 }
 
+const isBlank = ({ strokes, bitmap }) => !strokes.length && !bitmap;
+
 function clear() {
   stroke = null;
-  if (now === BLANK) settle();
+  if (isBlank(now)) settle();
   else change(BLANK);
 }
 
@@ -78,10 +87,13 @@ function pointOf(event) {
   return [(event.clientX - left) / width, (event.clientY - top) / height];
 }
 
+const greyColour = (value) => `rgb(${value}, ${value}, ${value})`;
+
 // What the network is given: the picture { rows, columns, pixels } that is on the paper.
 function marks() {
   if (now.bitmap && !stroke) return greyOf(now.bitmap);
-  raster.fillStyle = "#fff";
+  raster.fillStyle = greyColour(BACKGROUND);
+  raster.strokeStyle = greyColour(255 - BACKGROUND);
   raster.fillRect(0, 0, RASTER, RASTER);
   trace(raster, RASTER);
   return { rows: RASTER, columns: RASTER, pixels: grey(raster.getImageData(0, 0, RASTER, RASTER).data) };
@@ -91,7 +103,7 @@ function marks() {
 function read() {
   if (!strokes().length && !now.bitmap) return { message: "" };
   try {
-    const pixels = digitOf(marks());
+    const pixels = inputOf(marks(), model.prepare);
     return { pixels, p: predict(network, pixels), message: "" };
   } catch (error) {
     if (error instanceof NoInk) return { message: error.message };
@@ -115,12 +127,13 @@ function refresh() {
 function show() {
   const { pixels, p, message } = read();
   showPaper();
-  showSeen(pixels);
+  showPixels($("seen"), pixels);
   showAnswer(p);
   $("message").textContent = notice || message;
   $("hint").hidden = Boolean(strokes().length || now.bitmap);
   $("undo").disabled = !past.length && !stroke;
-  $("clear").disabled = now === BLANK && !stroke;
+  $("clear").disabled = isBlank(now) && !stroke;
+  showChoices(p);
   if (aloud) $("spoken").textContent = notice || message || (p ? sentence(p) : "The paper is empty");
   aloud = false;
 }
@@ -141,7 +154,7 @@ function showPaper() {
   }
   context.strokeStyle = getComputedStyle(paper).color;
   trace(context, side);
-  if (paper.matches(":focus-visible")) showPen(context, side);
+  if (paper.matches(":focus-visible") && !pointed) showPen(context, side);
 }
 
 function showPen(context, side) {
@@ -152,10 +165,11 @@ function showPen(context, side) {
   context.stroke();
 }
 
-function showSeen(pixels) {
-  const context = $("seen").getContext("2d", { willReadFrequently: true }); // its pixels are set by hand
+// Shows (784,) bytes, if there are any, on a canvas of 28x28.
+function showPixels(canvas, pixels) {
+  const context = canvas.getContext("2d", { willReadFrequently: true }); // its pixels are set by hand
   const image = context.createImageData(SIDE, SIDE);
-  for (let i = 0; i < SIDE * SIDE; i++) image.data.set([...Array(3).fill(pixels?.[i] ?? 0), 255], 4 * i);
+  for (let i = 0; i < SIDE * SIDE; i++) image.data.set([...Array(3).fill(pixels?.[i] ?? NOTHING_SEEN), 255], 4 * i);
   context.putImageData(image, 0, 0);
 }
 
@@ -164,7 +178,9 @@ const bestOf = (p) => p.indexOf(Math.max(...p));
 
 function showAnswer(p) {
   const best = p ? bestOf(p) : -1;
-  $("answer").textContent = p ? model.classes[best] : "";
+  const answer = p ? model.classes[best] : "";
+  $("answer").textContent = answer;
+  $("answer").classList.toggle("word", answer.length > 2);
   $("certainty").textContent = p ? weight(p[best]) : "";
   [...$("classes").children].forEach((row, k) => {
     row.className = k === best ? "best-one" : "";

@@ -52,8 +52,9 @@ function isDark(colours) {
 }
 
 // (784,) bytes as the network takes them; a picture of its own kind is taken as it is. Throws NoInk.
-function digitOf(picture) {
+function inputOf(picture, { mode, background }) {
   const { rows, columns, pixels } = picture;
+  if (mode !== "digit") return fitted(picture, background);
   return rows === SIDE && columns === SIDE && isLightOnDark(picture) ? pixels : prepare(picture);
 }
 

@@ -256,6 +256,14 @@ function laid({ rows, columns, pixels }, large, top, left) {
   return large;
 }
 
+// (784,) bytes: `resize` of prepare.py, a whole picture in the middle of a 28x28 image of the grey value `background`.
+function fitted(picture, background) {
+  const small = scaled(picture, Math.min(SIDE / picture.rows, SIDE / picture.columns));
+  const image = blank(SIDE, SIDE);
+  image.pixels.fill(background);
+  return laid(small, image, (SIDE - small.rows) >> 1, (SIDE - small.columns) >> 1).pixels;
+}
+
 // A picture at `scale`, each pixel the mean of what it covers, or interpolated where it grows.
 function scaled(picture, scale) {
   const size = (n) => Math.max(1, rint(n * scale));

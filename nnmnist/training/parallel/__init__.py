@@ -20,10 +20,12 @@ from contextlib import AbstractContextManager, nullcontext
 
 from nnmnist.config.schema import TrainingConfig
 from nnmnist.data.examples import Examples
+from nnmnist.errors import TrainingError
 from nnmnist.model.network import Network
 from nnmnist.model.solvers import SOLVERS
 from nnmnist.training.descent import Descent
 from nnmnist.training.parallel.workers import Workers
+from nnmnist.training.threads import available_cores, blas_threads, has_thread_limit
 
 # Processes that wait for each other watch counters in shared memory. Other cores must see stores in
 # the order in which they were made, as on x86.
@@ -32,22 +34,25 @@ AVAILABLE = sys.platform == "linux" and platform.machine() == "x86_64"
 # an epoch, and units of the first hidden layer per worker. The number of epochs does not count, so
 # that a run that is resumed has as many workers as before.
 STEP, EPOCH, UNITS = 500_000, 2_000_000_000, 32
+# One process uses BLAS's threads if the largest product has so many multiplications, about 2 ms of
+# one core: an epoch then takes 0.5 to 0.75 of the time. With smaller products it may take 1.6 times
+# as long, and many times as long beside another program. benchmarks/README.md has the numbers.
+PRODUCT = 100_000_000
 
 
-def on_cores(
-    descent: Descent, cores: int, processes: int | None = None
-) -> AbstractContextManager[Descent | Workers]:
-    """A context with what trains one epoch after the other.
+def on_cores(descent: Descent, processes: int) -> AbstractContextManager[Descent | Workers]:
+    """A context with what trains one epoch after the other, with the bits of so many processes.
 
-    Args:
-        descent: the training of the whole network.
-        cores: number of cores to use.
-        processes: number of processes; None takes as many as pay.
+    Raises TrainingError if the network has fewer hidden units than that.
     """
-    batches = descent.batches
-    if processes is None:
-        processes = worker_count(descent.network, batches.size, len(batches.examples), cores)
-    return Workers(descent, processes) if processes > 1 else nullcontext(descent)
+    network = descent.network
+    if not 1 <= processes <= (network.sizes[1] if len(network.W) > 1 else 1):
+        raise TrainingError(
+            f"{processes} processes cannot train a network of sizes {network.sizes}"
+        )
+    if processes == 1:
+        return nullcontext(descent)
+    return Workers(descent, processes, can_fork=AVAILABLE and processes <= available_cores())
 
 
 def process_count(network: Network, train: Examples, settings: TrainingConfig, cores: int) -> int:
@@ -63,9 +68,30 @@ def process_count(network: Network, train: Examples, settings: TrainingConfig, c
     """
     if settings.optimizer in SOLVERS:
         return 1
+    return worker_count(network, _batch_size(train, settings), len(train), cores)
+
+
+def thread_count(network: Network, train: Examples, settings: TrainingConfig) -> int:
+    """The number of BLAS threads with which `fit` trains in one process.
+
+    One for small networks, else that of BLAS; after `limit_blas_threads` always that of BLAS. The
+    last bits of a result depend on it.
+
+    Args:
+        network: the network to train.
+        train: the examples to learn from.
+        settings: the section `training` of a config.
+    """
+    threads = blas_threads()
+    if settings.optimizer in SOLVERS or has_thread_limit():
+        return threads
+    largest = max(W.size for W in network.W) * _batch_size(train, settings)
+    return threads if largest >= PRODUCT else 1
+
+
+def _batch_size(train: Examples, settings: TrainingConfig) -> int:
     n = len(train)
-    size = n if settings.batch_size == "full" else min(settings.batch_size, n)
-    return worker_count(network, size, n, cores)
+    return n if settings.batch_size == "full" else min(settings.batch_size, n)
 
 
 def worker_count(network: Network, batch_size: int, n_examples: int, cores: int) -> int:

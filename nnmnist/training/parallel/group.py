@@ -15,9 +15,10 @@ from nnmnist.types import Array, Order
 
 LINE = 16  # numbers of 8 bytes between two counters: two cores never write to one cache line
 # A process that waits looks at a counter some 10 million times per second. After so many looks it
-# lets other processes have the core, and after many more it sleeps between two looks.
+# lets other processes have the core, and after many more it sleeps between two looks: for a tenth
+# of the time that it has slept so far, within these bounds.
 YIELD_AFTER, SLEEP_AFTER = 10_000, 100_000
-SLEEP = 0.001  # seconds
+SLEEP, MAX_SLEEP = 0.001, 0.02  # seconds
 
 
 def shards(n: int, world_size: int) -> list[slice]:
@@ -37,7 +38,9 @@ class ProcessGroup:
 
     def __init__(self, world_size: int) -> None:
         self.rank, self.world_size = 0, world_size
-        self.check_alive: Callable[[], None] = lambda: None  # raises where a process has ended
+        # Raises if the process of this rank, for which this one has slept so many seconds, will
+        # never arrive.
+        self.check_alive: Callable[[int, float], None] = lambda rank, slept: None
         self.barriers = 0  # that this process has reached
         self._reached = memoryview(mmap.mmap(-1, world_size * LINE * 8)).cast("q")
         self._memory: dict[str, Array] = {}
@@ -63,15 +66,16 @@ class ProcessGroup:
         self.barriers += 1
         self._reached[self.rank * LINE] = self.barriers
         for rank in range(self.world_size):
-            looks = 0
+            looks, slept = 0, 0.0
             while self._reached[rank * LINE] < self.barriers:
                 looks += 1
                 if looks > SLEEP_AFTER:
-                    time.sleep(SLEEP)
-                    self.check_alive()
+                    time.sleep(pause := min(max(SLEEP, slept / 10), MAX_SLEEP))
+                    slept += pause
+                    self.check_alive(rank, slept)
                 elif looks % YIELD_AFTER == 0:
                     os.sched_yield()
-                    self.check_alive()
+                    self.check_alive(rank, slept)
 
 
 class PartialSums:

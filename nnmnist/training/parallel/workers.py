@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes
 import os
 import re
 import signal
@@ -23,13 +24,17 @@ from nnmnist.training.parallel.batches import ParallelBatches
 from nnmnist.training.parallel.group import ProcessGroup
 from nnmnist.training.parallel.layers import ShardedNetwork
 from nnmnist.training.parallel.split import SplitNetwork
-from nnmnist.training.threads import blas_threads_of
+from nnmnist.training.threads import blas_threads_of, only_training
 from nnmnist.types import Array
 
 PROC_STAT = Path("/proc/stat")
 # Looks at the machine's load before each epoch, and the time between two. The least counts, so that
 # a process that runs for a moment does not.
 LOADS, LOAD_SECONDS = 3, 0.0005
+PR_SET_PDEATHSIG = 1  # of prctl(2): the signal that a process gets when its parent ends
+# Seconds that this process sleeps between its looks while a child computes nothing: while both are
+# suspended, or the machine sleeps, none pass.
+PATIENCE = 10.0
 STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
 
@@ -108,21 +113,25 @@ class Shard:
 
 
 class Workers:
-    """The parent process, of rank 0, and forked ones of ranks 1, 2, ...: a training context.
+    """A context in which several processes train a network: this one and its children.
+
+    Without children, this process computes the same numbers alone.
 
     Args:
         descent: the training of the whole network.
         count: number of processes, at least 2.
+        can_fork: whether the system allows children, and has a core for each process.
     """
 
-    def __init__(self, descent: Descent, count: int) -> None:
-        self.descent = descent
+    def __init__(self, descent: Descent, count: int, can_fork: bool = True) -> None:
+        self.descent, self.can_fork = descent, can_fork
         self.group = ProcessGroup(count)
         self.group.check_alive = self._check_children
         self._pids: list[int] = []
         self._pipes: list[int] = []  # each tells a child the number of the next epoch
         self._parent = os.getpid()
         self._split: SplitNetwork | None = None
+        self._seen = 0.0, 0.0  # time that a child has computed, and how long this process had slept
 
     def epoch(self, number: int) -> EpochResult:
         """Train one epoch in all processes, or in this one while the machine is busy.
@@ -130,9 +139,9 @@ class Workers:
         Both give the same bits.
 
         Raises:
-            TrainingError: a process has ended.
+            TrainingError: a process has ended, or does not answer.
         """
-        if is_busy(self.group.world_size):
+        if not self._pids or is_busy(self.group.world_size):
             return self._epoch_in_one_process(number)
         self.shard.state.publish()
         for pipe in self._pipes:
@@ -152,32 +161,36 @@ class Workers:
 
     def __enter__(self) -> Workers:
         # BLAS threads without work spin for a while before they sleep: they would take the cores.
-        self._blas = blas_threads_of(1)
-        try:
-            self.shard = Shard(self.descent, self.group)  # allocates the memory that all share
-            # Signals wait until it is clear which process gets them.
-            mask = signal.pthread_sigmask(signal.SIG_BLOCK, STOP_SIGNALS)
-            try:
-                for rank in range(1, self.group.world_size):
-                    self._fork(rank, mask)
-            finally:
-                signal.pthread_sigmask(signal.SIG_SETMASK, mask)
-            self.group.barrier()  # a child that still starts would make the machine look busy
-        except BaseException:
-            self.__exit__()
-            raise
+        with blas_threads_of(1), only_training() as may_fork:
+            if may_fork and self.can_fork:
+                try:
+                    self._start()
+                except BaseException:
+                    self.__exit__()
+                    raise
         return self
 
-    def __exit__(self, *error: object) -> None:
+    def _start(self) -> None:
+        """Start the children and wait until they are ready."""
+        self.shard = Shard(self.descent, self.group)  # allocates the memory that all share
+        # Signals wait until it is clear which process gets them.
+        mask = signal.pthread_sigmask(signal.SIG_BLOCK, STOP_SIGNALS)
         try:
-            for pipe in self._pipes:
-                os.close(pipe)
-            for pid in self._pids:  # nobody needs what they were doing
-                os.kill(pid, signal.SIGKILL)
-            for pid in self._pids:
-                os.waitpid(pid, 0)
+            for rank in range(1, self.group.world_size):
+                self._fork(rank, mask)
         finally:
-            self._blas.__exit__(None, None, None)
+            signal.pthread_sigmask(signal.SIG_SETMASK, mask)
+        self.group.barrier()  # a child that still starts would make the machine look busy
+
+    def __exit__(self, *error: object) -> None:
+        for pipe in self._pipes:
+            os.close(pipe)
+        running = [pid for pid in self._pids if not has_ended(pid)]
+        for pid in running:  # nobody needs what they were doing
+            os.kill(pid, signal.SIGKILL)
+        for pid in running:
+            with suppress(ChildProcessError):
+                os.waitpid(pid, 0)
 
     def _fork(self, rank: int, mask: set[int | signal.Signals]) -> None:
         read, write = os.pipe()
@@ -200,6 +213,9 @@ class Workers:
             signal.signal(signal.SIGTERM, signal.SIG_DFL)
             signal.pthread_sigmask(signal.SIG_SETMASK, mask)
             _close_files(keep=pipe)
+            # The parent may be killed at any moment, also during a long product.
+            ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+            self._check_parent()
             self.group.check_alive = self._check_parent
             self.group.start(rank)
             shard = Shard(self.descent, self.group)
@@ -212,20 +228,48 @@ class Workers:
         finally:
             os._exit(status)
 
-    def _check_parent(self) -> None:
+    def _check_parent(self, rank: int = 0, slept: float = 0.0) -> None:
         """End with the parent."""
         if os.getppid() != self._parent:
             os._exit(1)
 
-    def _check_children(self) -> None:
-        """Raise TrainingError where a child has ended."""
+    def _check_children(self, rank: int, slept: float) -> None:
+        """Raise TrainingError where a child has ended, or the one of this rank does nothing."""
         for pid in self._pids:
-            if os.waitpid(pid, os.WNOHANG)[0]:
-                self._pids.remove(pid)
+            if has_ended(pid):
                 raise TrainingError(
                     f"a worker process, {pid}, has ended before its work was done: killed, or out "
                     "of memory; train in one process with --threads 1"
                 )
+        pid = self._pids[rank - 1]
+        computed, (before, since) = cpu_seconds(pid), self._seen
+        if computed is None or computed != before or slept < since:
+            self._seen = computed or 0.0, slept
+        elif slept - since > PATIENCE:
+            raise TrainingError(
+                f"a worker process, {pid}, does not answer: it was suspended, or hangs; the run "
+                "can be resumed; --threads 1 trains in one process"
+            )
+
+
+def has_ended(pid: int) -> bool:
+    """Whether a child has ended."""
+    try:
+        return os.waitpid(pid, os.WNOHANG)[0] == pid
+    except ChildProcessError:
+        # Another part of the program has waited for all children, or ignores SIGCHLD; then the
+        # system forgets a child when it ends.
+        return True
+
+
+def cpu_seconds(pid: int) -> float | None:
+    """The time that a process has computed so far; None if it is not known."""
+    try:
+        # the name of the program, in brackets, may contain spaces
+        fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+        return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+    except (OSError, ValueError, IndexError):
+        return None
 
 
 def is_busy(cores: int) -> bool:

@@ -66,6 +66,7 @@ def test_info_shows_identity_counts_and_digits(folder):
     assert f"sha256    {TRAIN_LABELS}  {idx.sha256(ARRAYS[TRAIN_LABELS])}" in lines
     assert lines[6:] == [
         "images    4 x 6 pixels",
+        "prepare   digit",
         "",
         "class     train      test",
         "    0         1         1",
@@ -83,7 +84,7 @@ def test_info_shows_identity_counts_and_digits(folder):
 )
 def test_as_many_digits_are_drawn_as_fit_into_the_terminal(folder, columns, lines):
     result = run("info", "--data", folder, COLUMNS=columns)
-    assert result.stdout.splitlines()[13:] == lines
+    assert result.stdout.splitlines()[14:] == lines
 
 
 def test_info_as_json_is_one_object(folder):
@@ -96,6 +97,7 @@ def test_info_as_json_is_one_object(folder):
             "sha256": {name: idx.sha256(array) for name, array in ARRAYS.items()},
         },
         "image_shape": [4, 6],
+        "prepare": {"mode": "as_is", "shape": [4, 6], "background": 0},
         "classes": ["0", "1"],
         "train": {"n": 3, "counts": {"0": 1, "1": 2}},
         "test": {"n": 2, "counts": {"0": 1, "1": 1}},
@@ -112,7 +114,8 @@ def test_info_downloads_nothing(monkeypatch):
 
 def test_info_of_unknown_data_lists_what_is_known():
     with pytest.raises(
-        DataError, match=r"--data emnist: neither a folder nor one of curve, .*mnist, .*synthetic"
+        DataError,
+        match=r"--data emnist: .*emnist does not exist, and the sources are curve, .*synthetic",
     ):
         run("info", "--data", "emnist")
 

@@ -59,7 +59,7 @@ def test_an_existing_file_is_overwritten_only_with_force(trained):
             1,
             "run/best.npz: a page needs images of 28x28, but this network reads 5x6",
         ),
-        (["run/best.npz", "-o", "nowhere/x.onnx"], 1, "nowhere/x.onnx: No such file or directory"),
+        (["run/best.npz", "-o", "nowhere/x.onnx"], 1, "directory; create the folder first, or"),
         (["run/best.npz", "-o", "run"], 2, "'run' is a directory"),
         (["run/best.npz"], 2, "Missing option '-o'"),
         (["none.npz", "-o", "x.onnx"], 1, "none.npz: does not exist"),

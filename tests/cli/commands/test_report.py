@@ -68,7 +68,8 @@ def test_bad_input(run, arguments, code, message):
 def test_missing_data(run):
     found = checkpoint.load(run / "best.npz")
     checkpoint.save(run / "best.npz", found.network, found.classes,
-                    {**found.document, "config": {"data": {"path": "gone"}}})  # fmt: skip
+                    {**found.document, "config": {"data": {"path": "gone"}},
+                     "data": {"name": "gone", "folder": "gone too"}})  # fmt: skip
     result = nnmnist("report", run)
     assert result.exit_code == 1
     assert "gone" in result.stderr

@@ -1,4 +1,5 @@
 import json
+import shutil
 import sys
 from pathlib import Path
 
@@ -9,6 +10,7 @@ from nnmnist import checkpoint
 from nnmnist.cli.app import cli
 from nnmnist.runs.directory import FILES
 from nnmnist.runs.run import stored_config
+from nnmnist.sweep import worker
 
 GRID = "space: {training.learning_rate: [0.01, 0.02, 0.05, 0.1], model.hidden: [[4], [8], [8, 4]]}"
 
@@ -251,3 +253,51 @@ def test_another_space_of_the_same_name_is_refused(sweep_file):
     assert result.exit_code == 2
     assert "space seed: [1] before, [2] now" in result.stderr
     assert nnmnist("sweep", sweep_file("space: {seed: [2]}"), "-o", "other").exit_code == 0
+
+
+@pytest.mark.parametrize("sampler", ["random", "tpe"])
+def test_a_sweep_ends_when_its_space_is_exhausted(sweep_file, sampler):
+    file = sweep_file(
+        "space: {training.learning_rate: [0.01, 0.05], model.hidden: [[4], [8]]}\n"
+        f"sampler: {sampler}\ntrials: 10"
+    )
+    for _ in range(2):
+        result = nnmnist("sweep", file, "--json", "--jobs", 3)
+        trials = [json.loads(line) for line in result.stdout.splitlines()]
+        assert result.exit_code == 0
+        assert result.stderr.splitlines()[-1] == "the space has 4 points; all are trained"
+        assert len({json.dumps(trial["values"]) for trial in trials}) == 4
+        assert sorted(trial["trial"] for trial in trials) == list(range(4))
+        assert {trial["state"] for trial in trials} == {"done"}
+
+
+def test_two_sweeps_do_not_share_a_folder(sweep_file):
+    assert nnmnist("sweep", sweep_file("space: {seed: [1]}"), "-o", "runs").exit_code == 0
+    before = {path: path.stat().st_mtime_ns for path in Path("runs").rglob("*")}
+    result = nnmnist("sweep", sweep_file("space: {seed: [2]}", "other.yaml"), "-o", "runs")
+    assert result.exit_code == 2
+    assert result.stderr == (
+        "Error: runs: contains the runs of the sweep tune; "
+        "give the sweep other another folder with --output\n"
+    )
+    assert {path: path.stat().st_mtime_ns for path in Path("runs").rglob("*")} == before
+
+
+def test_a_sweep_is_not_continued_with_other_data(sweep_file, tiny, tmp_path, monkeypatch):
+    data = tmp_path / "data"
+    shutil.copytree(tiny, data)
+    text = (
+        f"space: {{training.momentum: {{uniform: [0, 0.5]}}}}\nset: {{data.path: {data}}}\n"
+        "sampler: random\ntrials: "
+    )
+    assert nnmnist("sweep", sweep_file(f"{text}1")).exit_code == 0
+    images = data / "train-images-idx3-ubyte"
+    images.write_bytes(images.read_bytes()[:-1] + b"\1")
+    monkeypatch.setattr(worker, "_kept", None)  # as in a new process
+    result = nnmnist("sweep", sweep_file(f"{text}2"))
+    assert result.exit_code == 1
+    assert result.stderr == (
+        "Error: tune: was started with the data data, but the data is now data, with other "
+        "examples; use the same data, or start a new sweep\n"
+    )
+    assert not Path("runs/tune/trial-0001").exists()

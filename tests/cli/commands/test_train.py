@@ -241,7 +241,7 @@ def test_resume_with_another_config_is_refused(tiny_config):
     train("-c", tiny_config, "-o", "run")
     result = train("--resume", "run", "--set", "model.hidden=[9]")
     assert result.exit_code == 2
-    assert "model.hidden: (8,) before, (9,) now" in result.stderr
+    assert "model.hidden: [8] before, [9] now" in result.stderr
 
 
 @pytest.mark.skipif(os.name != "posix", reason="Windows sends no SIGTERM or SIGINT to a child")

@@ -52,7 +52,7 @@ def test_several_gzip_members_are_one_file():
 
 DAMAGES = {
     "empty": (b"", "not an IDX file"),
-    "a web page": (b"<!DOCTYPE html>", r"not an IDX file: .* found b'<!DO'"),
+    "a web page": (b"<!DOCTYPE html>", r"not an IDX file: .* found <!DO$"),
     "wrong magic": (b"\1" + CONTENT[1:], "not an IDX file"),
     "only zeros": (bytes(40), r"expected unsigned bytes .*, found an unknown type \(0x00\)"),
     "floats": (

@@ -1,6 +1,14 @@
 import os
+import select
 import signal
+import subprocess
+import sys
+import time
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass
+from pathlib import Path
+from threading import Event
 from types import SimpleNamespace
 
 import numpy as np
@@ -22,7 +30,7 @@ from nnmnist.training.parallel.group import ProcessGroup
 from nnmnist.training.parallel.layers import ShardedNetwork
 from nnmnist.training.parallel.workers import STOP_SIGNALS, Shard, Workers, is_busy
 from nnmnist.training.setup import make_optimizer
-from nnmnist.training.threads import blas_threads
+from nnmnist.training.threads import blas_threads, blas_threads_of
 
 pytestmark = pytest.mark.skipif(not parallel.AVAILABLE, reason="needs Linux on x86-64")
 
@@ -46,6 +54,7 @@ def small_trainings_are_parallel(monkeypatch):
     monkeypatch.setattr(parallel, "STEP", 0)
     monkeypatch.setattr(parallel, "EPOCH", 0)
     monkeypatch.setattr(parallel, "UNITS", 1)
+    monkeypatch.setattr(parallel, "available_cores", lambda: 64)
     monkeypatch.setattr(workers_module, "is_busy", lambda cores: False)
 
 
@@ -259,6 +268,100 @@ def test_a_worker_that_is_killed_between_two_epochs_is_reported():
             workers.epoch(2)
 
 
+@pytest.fixture(params=["ignored", "collected"])
+def other_parent(request):
+    """The program ignores the end of its children, or collects all of them itself."""
+
+    def collect(*_):
+        with suppress(ChildProcessError):
+            while os.waitpid(-1, os.WNOHANG)[0]:
+                pass
+
+    before = signal.signal(
+        signal.SIGCHLD, signal.SIG_IGN if request.param == "ignored" else collect
+    )
+    yield
+    signal.signal(signal.SIGCHLD, before)
+
+
+def test_a_program_may_collect_or_ignore_its_children(other_parent):
+    workers = Workers(descent(), 2)
+    with workers:
+        workers.epoch(1)
+    assert_ended(workers._pids)
+
+
+def test_a_program_that_ignores_its_children_is_told_that_one_was_killed(other_parent):
+    with Workers(descent(), 2) as workers:
+        [worker] = workers._pids
+        os.kill(worker, signal.SIGKILL)
+        with pytest.raises(TrainingError, match=rf"^a worker process, {worker}, has ended"):
+            workers.epoch(1)
+    assert_ended([worker])
+
+
+def test_a_suspended_worker_is_reported(monkeypatch):
+    monkeypatch.setattr(workers_module, "PATIENCE", 0.3)
+
+    def epoch(group):
+        if group.rank == 1:
+            os.kill(os.getpid(), signal.SIGSTOP)
+
+    replace_epoch(monkeypatch, epoch)
+    with Workers(descent(), 2) as workers:
+        [worker] = workers._pids
+        with pytest.raises(
+            TrainingError, match=rf"^a worker process, {worker}, does not answer: it was suspended"
+        ):
+            workers.epoch(1)
+    assert_ended([worker])
+
+
+def test_a_slow_worker_is_waited_for(monkeypatch):
+    monkeypatch.setattr(workers_module, "PATIENCE", 0.3)
+
+    def epoch(group):
+        if group.rank == 1:
+            end = time.process_time() + 1
+            while time.process_time() < end:
+                pass
+
+    replace_epoch(monkeypatch, epoch)
+    with Workers(descent(), 2) as workers:
+        workers.epoch(1)
+
+
+def test_while_all_processes_are_suspended_no_time_passes(monkeypatch):
+    """Ctrl-Z, and later fg."""
+    monkeypatch.setattr(workers_module, "PATIENCE", 1.0)
+    (go, tell), (read, write) = os.pipe(), os.pipe()
+
+    def epoch(group):
+        if group.rank == 1:
+            os.write(write, b"x")
+            os.read(go, 1)
+
+    monkeypatch.setattr(workers_module, "_close_files", lambda keep: None)
+    replace_epoch(monkeypatch, epoch)
+    pid = os.fork()
+    if not pid:
+        os.setpgid(0, 0)
+        with Workers(descent(), 2) as workers:
+            workers.epoch(1)
+        os._exit(0)
+    assert os.read(read, 1) == b"x"
+    time.sleep(0.1)  # the first process waits for the other one
+    os.killpg(pid, signal.SIGSTOP)
+    assert os.WIFSTOPPED(os.waitpid(pid, os.WUNTRACED)[1])
+    time.sleep(1.2)
+    os.killpg(pid, signal.SIGCONT)
+    time.sleep(0.1)  # it looks again before the other one goes on
+    os.write(tell, b"x")
+    assert os.waitpid(pid, 0)[1] == 0
+    for end in (go, tell, read, write):
+        os.close(end)
+
+
 def test_a_start_that_fails_leaves_nothing_behind(monkeypatch):
     before = blas_threads()
     restore = signal.pthread_sigmask
@@ -297,15 +400,28 @@ def test_the_parameters_are_the_same_arrays_as_before():
     assert theta.any()
 
 
-def test_a_worker_ends_with_its_parent(monkeypatch):
-    """The parent ends while its worker waits for it at a barrier."""
+def at_a_barrier(group):
+    if group.rank == 0:
+        os.kill(os.getpid(), signal.SIGKILL)
+
+
+def in_a_long_product(group):
+    if group.rank == 0:
+        os.kill(os.getpid(), signal.SIGKILL)
+    time.sleep(60)  # returns to Python no sooner than a product
+
+
+def before_an_epoch(group):
+    """The worker waits for its number; the parent computes alone, or saves the epoch before."""
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+@pytest.mark.parametrize("moment", [at_a_barrier, in_a_long_product, before_an_epoch])
+def test_a_worker_ends_with_its_parent(monkeypatch, moment):
     read, write = os.pipe()
-
-    def epoch(group):
-        if group.rank == 0:
-            os.kill(os.getpid(), signal.SIGKILL)
-
-    replace_epoch(monkeypatch, epoch)
+    replace_epoch(monkeypatch, moment)
+    monkeypatch.setattr(workers_module, "is_busy", lambda cores: moment is before_an_epoch)
+    monkeypatch.setattr(Workers, "_epoch_in_one_process", lambda workers, _: moment(workers.group))
     pid = os.fork()
     if not pid:
         os.close(read)
@@ -316,9 +432,125 @@ def test_a_worker_ends_with_its_parent(monkeypatch):
             workers.epoch(1)
         os._exit(0)
     os.close(write)
-    assert os.read(read, 1) == b""
     assert os.waitpid(pid, 0)[1] == signal.SIGKILL
+    ended, *_ = select.select([read], [], [], 20)
+    assert ended, "the worker still runs"
+    assert os.read(read, 1) == b""
     os.close(read)
+
+
+def forks(monkeypatch):
+    """A list of the processes that are forked from now on."""
+    forked, fork = [], os.fork
+    monkeypatch.setattr(os, "fork", lambda: forked.append(fork()) or forked[-1])
+    return forked
+
+
+def theta(cores=2, processes=None, epochs=2):
+    """What a training gives, as bytes."""
+    network, data = Network((30, 40, 4)), examples()
+    network.initialize(np.random.default_rng(1))
+    list(fit(network, data, data, Settings(epochs=epochs), cores=cores, processes=processes))
+    return network.theta.tobytes()
+
+
+def test_with_too_few_cores_one_process_gives_the_same_bits(monkeypatch):
+    expected = theta(processes=3)
+    monkeypatch.setattr(parallel, "available_cores", lambda: 2)
+    forked = forks(monkeypatch)
+    assert theta(processes=3) == expected
+    assert forked == []
+
+
+def test_where_no_process_can_start_one_gives_the_same_bits(monkeypatch):
+    """macOS, Windows and ARM."""
+    expected = theta(processes=2)
+    monkeypatch.setattr(parallel, "AVAILABLE", False)
+    forked = forks(monkeypatch)
+    assert theta(processes=2) == expected
+    assert forked == []
+
+
+@pytest.mark.parametrize(("sizes", "processes"), [((30, 4), 2), ((30, 5, 4), 6), ((30, 5, 4), 0)])
+def test_more_processes_than_units_are_refused(sizes, processes):
+    network, data = Network(sizes), examples()
+    message = rf"^{processes} processes cannot train a network of sizes \(30, "
+    with pytest.raises(TrainingError, match=message):
+        list(fit(network, data, data, Settings(), processes=processes))
+
+
+def test_trainings_in_other_threads_have_the_same_bits(monkeypatch):
+    """Two at once; they do not fork, because other threads may hold locks."""
+    expected, before = theta(epochs=10), blas_threads()
+    forked = forks(monkeypatch)
+    with ThreadPoolExecutor(2) as threads:
+        both = [threads.submit(theta, epochs=10) for _ in range(2)]
+        assert [each.result() for each in both] == [expected, expected]
+    assert forked == []
+    assert blas_threads() == before
+
+
+def test_beside_a_training_that_computes_no_process_is_forked(monkeypatch):
+    expected = theta()
+    computes, may_end = Event(), Event()
+
+    def other():
+        with blas_threads_of(1):
+            computes.set()
+            assert may_end.wait(30)
+
+    forked = forks(monkeypatch)
+    with ThreadPoolExecutor(1) as threads:
+        training = threads.submit(other)
+        assert computes.wait(30)
+        assert theta() == expected
+        may_end.set()
+        training.result()
+    assert forked == []
+    assert theta() == expected
+    assert len(forked) == 1
+
+
+POOL = """
+import sys
+from multiprocessing import get_context
+
+import numpy as np
+
+from nnmnist.data.examples import Examples
+from nnmnist.config.schema import TrainingConfig
+from nnmnist.model.network import Network
+from nnmnist.training import parallel
+from nnmnist.training.fit import fit
+
+
+def theta(_):
+    parallel.STEP = parallel.EPOCH = 0
+    network = Network((30, 64, 4))
+    network.initialize(np.random.default_rng(1))
+    inputs = np.random.default_rng(0).random((200, 30), np.float32)
+    data = Examples(inputs, np.arange(200, dtype=np.uint8) % 4, np.arange(200), 4)
+    settings = TrainingConfig(epochs=3, batch_size=32)
+    list(fit(network, data, data, settings, cores=2))
+    return network.theta.tobytes()
+
+
+if __name__ == "__main__":
+    with get_context(sys.argv[1]).Pool(2) as pool:
+        found = pool.map(theta, range(4), chunksize=1)
+    print(len(set(found)), found[0] == theta(0))
+"""
+
+
+@pytest.mark.parametrize("method", ["fork", "spawn"])
+def test_trainings_in_a_pool_of_processes_have_the_same_bits(method):
+    Path("pool.py").write_text(POOL)
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
+    ended = subprocess.run(
+        [sys.executable, "pool.py", method],
+        env=environment, capture_output=True, text=True, timeout=60,
+    )  # fmt: skip
+    assert (ended.stdout, ended.stderr) == ("1 True\n", "")
 
 
 def test_divergence_is_reported_as_by_one_process():
@@ -333,8 +565,7 @@ def test_divergence_is_reported_as_by_one_process():
 
 def test_no_process_is_left_when_training_stops_early(monkeypatch):
     data = examples()
-    forked, fork = [], os.fork
-    monkeypatch.setattr(os, "fork", lambda: forked.append(fork()) or forked[-1])
+    forked = forks(monkeypatch)
     epochs = fit(Network((30, 8, 4)), data, data, Settings(epochs=5), cores=2)
     next(epochs)
     epochs.close()
@@ -361,8 +592,7 @@ def test_there_are_as_many_workers_as_pay(monkeypatch, sizes, batch, examples, c
 @pytest.mark.parametrize(("batch_size", "count"), [(64, 2), ("full", 2), (1, 1)])
 def test_the_number_of_processes_is_known_before(monkeypatch, batch_size, count):
     monkeypatch.setattr(parallel, "STEP", 1000)
-    forked, fork = [], os.fork
-    monkeypatch.setattr(os, "fork", lambda: forked.append(fork()) or forked[-1])
+    forked = forks(monkeypatch)
     network, data, settings = Network((30, 8, 4)), examples(), Settings(batch_size=batch_size)
     list(fit(network, data, data, settings, cores=2))
     assert parallel.process_count(network, data, settings, 2) == 1 + len(forked) == count
@@ -375,13 +605,6 @@ def test_a_solver_needs_one_process():
 
 def test_a_given_number_of_processes_gives_its_bits(monkeypatch):
     """Although another number would be chosen."""
-
-    def theta(cores, processes=None):
-        network, data = Network((30, 40, 4)), examples()
-        network.initialize(np.random.default_rng(1))
-        list(fit(network, data, data, Settings(), cores=cores, processes=processes))
-        return network.theta.tobytes()
-
     one, two, three = (theta(cores) for cores in (1, 2, 3))
     assert len({one, two, three}) == 3
     assert theta(3, processes=1) == one
