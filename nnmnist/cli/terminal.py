@@ -17,6 +17,7 @@ import click
 import numpy as np
 
 from nnmnist.errors import printable, printable_lines
+from nnmnist.text import number_text
 from nnmnist.types import Array
 
 if TYPE_CHECKING:
@@ -143,8 +144,8 @@ def chart(history: History, encoding: str | None = None) -> str:
         row = np.rint((high - y) / ((high - low) or 1) * (CHART_HEIGHT - 1)).astype(int)
         canvas[row, inside] = marks[split]
     lines = [f"{'':9} |{''.join(row)}".rstrip() for row in canvas]
-    lines[0] = f"{high:9.4f}{lines[0][9:]}"
-    lines[-1] = f"{low:9.4f}{lines[-1][9:]}"
+    lines[0] = f"{number_text(high, 9):>9}{lines[0][9:]}"
+    lines[-1] = f"{number_text(low, 9):>9}{lines[-1][9:]}"
     legend = "   ".join(f"{marks[split]} {split}" for split in history.splits)
     title = f"cost of {history.name}:   {legend}"
     axis = f"{'':9} +{'-' * CHART_WIDTH}"
@@ -165,20 +166,20 @@ def epoch_line(epoch: Epoch) -> str:
     validation = epoch.validation
     extra = f"  {_score(epoch.extra):>6}" if epoch.extra else ""
     return (
-        f"{epoch.number:5}  {_cost(epoch.cost):>10}  {_score(epoch):>8}"
-        f"  {_cost(validation.cost if validation else None):>11}  {_score(validation):>8}{extra}"
+        f"{epoch.number:5}  {_cost(epoch, 10):>10}  {_score(epoch):>8}"
+        f"  {_cost(validation, 11):>11}  {_score(validation):>8}{extra}"
         f"  {epoch.learning_rate:7.2g}  {epoch.seconds:7.2f}  {epoch.examples_per_second:10,.0f}"
     )
 
 
-def _cost(value: float | None) -> str:
-    return "-" if value is None else f"{value:.4f}"
+def _cost(result: Epoch | Evaluation | None, width: int) -> str:
+    return "-" if result is None else number_text(result.cost, width)
 
 
 def _score(result: Epoch | Evaluation | None) -> str:
-    if result is None:
-        return "-"
-    return _cost(result.r2) if result.accuracy is None else f"{result.accuracy:.2%}"
+    if result is not None and result.accuracy is not None:
+        return f"{result.accuracy:.2%}"
+    return "-" if result is None or result.r2 is None else number_text(result.r2, 8)
 
 
 class TrainingProgress:
@@ -211,7 +212,7 @@ class TrainingProgress:
             self.bar.reset(total=steps)
         if step - self.bar.n >= STEPS_PER_UPDATE or step == steps:
             score = "" if accuracy is None else f", accuracy {accuracy:.2%}"
-            self.bar.set_postfix_str(f"cost {cost:.4f}{score}", refresh=False)
+            self.bar.set_postfix_str(f"cost {number_text(cost)}{score}", refresh=False)
             self.bar.update(step - self.bar.n)
 
     def _start(self, number: int) -> None:

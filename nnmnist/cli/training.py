@@ -15,13 +15,13 @@ from nnmnist import checkpoint
 from nnmnist.cli.options import parse_ranges
 from nnmnist.cli.terminal import TrainingProgress, notice, program_name
 from nnmnist.config.loading import DEFAULT_RECIPE, Override, find_config, load_config
-from nnmnist.config.schema import Config
+from nnmnist.config.schema import Config, DataConfig
 from nnmnist.data.examples import Splits
 from nnmnist.data.own import Interface
 from nnmnist.runs.directory import is_unstarted, new_directory
 from nnmnist.runs.run import Run, create_run, finished_summary, reopen_run
 from nnmnist.runs.seeds import report_seeds, require_same_data
-from nnmnist.training.setup import load_data
+from nnmnist.training.setup import class_weights, load_data
 from nnmnist.training.start import interface_of, with_model_of
 
 MAX_SEEDS = 1000  # in one range
@@ -60,6 +60,7 @@ def train_and_report(
         show_progress=not options.quiet,
         start=interface,
     )
+    class_weights(wanted.training, splits.train)  # a ConfigError comes before a run directory
     existing = directory or output
     if existing and not options.force and (summary := finished_summary(existing, wanted, splits)):
         if not options.quiet:
@@ -78,7 +79,20 @@ def train_and_report(
         notice(f"{key} changed from {then} to {now}: results may differ in the last bits")
     with _hint_when_stopped(lambda: _resume_hint(run, options)):
         _train(run, splits, options.quiet)
-        return run.finish(splits), splits
+        summary = run.finish(splits)
+    if summary["chance"] and not options.quiet:
+        notice(_chance_notice(wanted.data, splits))
+    return summary, splits
+
+
+def _chance_notice(settings: DataConfig, splits: Splits) -> str:
+    """What to try after a training that was of no use."""
+    command = "show" if splits.image_shape else "info"
+    words = [program_name(), "data", command, str(settings.path or splits.name)]
+    return (
+        "no better than a guess of the largest class: change training.learning_rate, raise "
+        f"training.epochs, or look at the data with: {shlex.join(words)}"
+    )
 
 
 def _start(wanted: Config, directory: Path | None) -> tuple[Config, Interface | None]:

@@ -44,6 +44,9 @@ Url = Annotated[
 Positive = Annotated[int, Field(ge=1)]
 # Not strict: YAML writes a tuple as a list and a path as text.
 Widths = Annotated[tuple[Annotated[int, Field(ge=1, le=1_000_000)], ...], Field(strict=False)]
+ClassWeights = Annotated[
+    tuple[Annotated[float, Field(gt=0, le=1_000_000)], ...], Field(strict=False)
+]
 Urls = Annotated[tuple[Url, ...], Field(strict=False)]
 DataPath = Annotated[Path, Field(strict=False), BeforeValidator(_not_empty)]
 Paths = Annotated[tuple[DataPath, ...], Field(strict=False)]
@@ -258,6 +261,11 @@ class TrainingConfig(Section):
         description="Part of each target's probability that is spread evenly over all classes in "
         "training.",
     )
+    class_weights: Literal["balanced"] | ClassWeights | None = Field(
+        default=None,
+        description="Weight of an example of each class in the training cost: one number per "
+        "class, in the order of the classes; balanced gives each class the same total weight.",
+    )
     adversarial: float = Field(
         default=0.0,
         ge=0,
@@ -339,6 +347,9 @@ def _training_conflicts(config: Config) -> Iterator[tuple[str, str]]:
     if training.label_smoothing and model.output != "softmax":
         problem = f"needs model.output: softmax, not {model.output}"
         yield "training.label_smoothing", f"{problem}; remove it"
+    if training.class_weights is not None and data.path is None and toy.has_values(data.name):
+        problem = f"needs classes, but data.name: {data.name} has values as targets"
+        yield "training.class_weights", f"{problem}; remove it"
     if training.optimizer == "adam" and training.momentum != TrainingConfig().momentum:
         problem = "is not used by training.optimizer: adam"
         yield "training.momentum", f"{problem}; remove it, or choose sgd"
@@ -350,6 +361,7 @@ def _training_conflicts(config: Config) -> Iterator[tuple[str, str]]:
             ("data.distort", data.distort),
             ("model.input_dropout", model.input_dropout),
             ("training.weight_decay", training.weight_decay),
+            ("training.class_weights", training.class_weights is not None),
             ("training.adversarial", training.adversarial),
         ):
             if used:

@@ -31,7 +31,7 @@ from nnmnist.config.loading import dump_config, load_config
 from nnmnist.config.schema import Config
 from nnmnist.data.examples import Splits
 from nnmnist.errors import CheckpointError, ConfigError, DataError
-from nnmnist.evaluation.evaluate import evaluate
+from nnmnist.evaluation.evaluate import evaluate, is_chance
 from nnmnist.files import read_regular, write_atomic
 from nnmnist.model.network import Network
 from nnmnist.model.optimizers import Optimizer
@@ -51,7 +51,7 @@ from nnmnist.runs.resume import Best, RunProgress, own_best, read_progress, requ
 from nnmnist.training.descent import OnProgress
 from nnmnist.training.fit import Epoch, fit
 from nnmnist.training.parallel import process_count, thread_count
-from nnmnist.training.setup import build_network, make_optimizer
+from nnmnist.training.setup import build_network, class_weights, make_optimizer
 from nnmnist.training.start import copy_layers
 from nnmnist.training.threads import available_cores, limit_blas_threads, training_cores
 from nnmnist.types import Array
@@ -291,10 +291,24 @@ class Run(RunDirectory):
                 "validation": best.document["metrics"]["validation"],
                 "test": scores(evaluate(best.network, splits.test)),
                 "extra": scores(evaluate(best.network, splits.extra)) if splits.extra else None,
+                "chance": self._is_chance(best.network, splits),
             }
             write_atomic(self.path(summary.FILE), (json.dumps(result, indent=2) + "\n").encode())
         self.lock.release()
         return result
+
+    def _is_chance(self, network: Network, splits: Splits) -> bool | None:
+        """Whether a network is no better than a guess on the validation examples; see `is_chance`.
+
+        Without validation, the training examples decide. Class weights count as in the cost. For
+        regression, the answer is None.
+        """
+        examples = splits.validation if len(splits.validation) else splits.train
+        confusion = evaluate(network, examples).confusion
+        if confusion is None:
+            return None
+        weights = class_weights(self.config.training, splits.train)
+        return is_chance(confusion if weights is None else weights[:, None] * confusion)
 
     def stop_reason(self) -> str | None:
         """The key of the config by which training stops before its last epoch; None if it goes on.

@@ -34,8 +34,8 @@ class Divergence(NamedTuple):
 class EpochResult(NamedTuple):
     """What the steps of one epoch gave."""
 
-    cost: float  # mean over all examples, each before the step it is used in
-    accuracy: float | None  # the same; None for regression
+    cost: float  # mean of w_i L_i over all examples, each before the step it is used in
+    accuracy: float | None  # the same, without weights; None for regression
     learning_rate: float  # of the last step
     divergence: Divergence | None = None
 
@@ -50,6 +50,7 @@ class Descent:
     settings: TrainingConfig
     seed: int  # seeds the order of the examples and the dropped units, for each epoch anew
     on_progress: OnProgress | None = None
+    class_weights: Array | None = None  # (n_classes,) w of an example of each class; None for 1
 
     def epoch(self, number: int) -> EpochResult:
         """All steps of epoch `number` = 1, 2, ..., as long as the cost is finite."""
@@ -63,7 +64,8 @@ class Descent:
                 rate = self._learning_rate((number - 1) * steps + step)
                 if settings.adversarial:
                     x = adversarial_examples(network, x, y, settings.adversarial)
-                costs, p = network.gradient(x, y, settings.weight_decay, dropout)
+                w = 1.0 if self.class_weights is None else self.class_weights[labels]
+                costs, p = network.gradient(x, y, settings.weight_decay, dropout, w)
                 total += float(np.add.reduce(costs))
                 seen += len(x)
                 if not math.isfinite(total):

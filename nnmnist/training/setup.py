@@ -10,16 +10,18 @@ from numpy.typing import DTypeLike
 
 from nnmnist.config.schema import Config, DataConfig, TrainingConfig
 from nnmnist.data import synthetic
-from nnmnist.data.examples import Source, Splits
+from nnmnist.data.examples import Examples, Source, Splits
 from nnmnist.data.sources import Notify, load_source, silent, split
+from nnmnist.errors import ConfigError
 from nnmnist.evaluation.evaluate import targets
 from nnmnist.evaluation.predictor import NormalizedNetwork, skip_normalization
 from nnmnist.model import gradcheck
 from nnmnist.model.network import Network
 from nnmnist.model.optimizers import OPTIMIZERS, Optimizer
-from nnmnist.model.outputs import OUTPUTS
+from nnmnist.model.outputs import OUTPUTS, Output
 from nnmnist.model.solvers import SOLVERS
 from nnmnist.randomness import generator
+from nnmnist.types import Array
 
 if TYPE_CHECKING:
     from nnmnist.data.own import Interface
@@ -129,6 +131,49 @@ def make_optimizer(network: Network, settings: TrainingConfig) -> Optimizer | No
     return OPTIMIZERS[settings.optimizer](network.theta.size, settings.momentum, network.dtype)
 
 
+def training_targets(output: Output, train: Examples, settings: TrainingConfig) -> Array | None:
+    """(M, n_classes): column k is the target of class k in training; None for regression."""
+    y = targets(output, train)
+    if y is not None and settings.label_smoothing:
+        y += settings.label_smoothing * (1 / len(y) - y)
+    return y
+
+
+def class_weights(settings: TrainingConfig, train: Examples) -> Array | None:
+    """The weight of an example of each class, (n_classes,) float32; None if all weights are 1.
+
+    The cost of a training is the weighted mean of the costs L_i of its n examples,
+
+        J = sum_i v_i L_i / sum_i v_i = 1/n sum_i w_i L_i    with  w_i = n v_i / sum_j v_j,
+
+    where v_i is the weight that the config gives to the class of example i. The w_i have the mean
+    1, so that a learning rate has the same effect as without class weights. "balanced" gives each
+    class the same total weight: v = n / (n_classes n_k) for a class of n_k examples, as in
+    scikit-learn. If each class has an example, these v have the mean 1 already.
+
+    Args:
+        settings: the section `training` of a config.
+        train: the training examples.
+
+    Raises:
+        ConfigError: the targets are values, or the number of weights is not that of the classes.
+    """
+    given, n_classes = settings.class_weights, train.n_classes
+    if given is None:
+        return None
+    if not n_classes:
+        raise ConfigError("training.class_weights: needs classes, but the data has values")
+    if given != "balanced" and len(given) != n_classes:
+        raise ConfigError(
+            f"training.class_weights: has length {len(given)}, but the data has {n_classes} "
+            "classes; give one number per class"
+        )
+    counts = np.bincount(train.y, minlength=n_classes)
+    # A class without training examples has no weight.
+    v = 1 / np.maximum(counts, 1) if given == "balanced" else np.array(given)
+    return np.asarray(len(train) * v / (v @ counts), np.float32)
+
+
 def check_gradient(settings: Config) -> list[gradcheck.Check]:
     """Check the gradient of a config's network in float64, at a random point, on a few examples.
 
@@ -143,7 +188,8 @@ def check_gradient(settings: Config) -> list[gradcheck.Check]:
         b[:] = rng.standard_normal(b.shape)
     network, train, _ = skip_normalization(network, splits.train, splits.validation)
     x, y = train.x[:CHECK_EXAMPLES].astype(np.float64), train.y[:CHECK_EXAMPLES]
-    one_hot = targets(network.output, train)
+    one_hot = training_targets(network.output, train, settings.training)
+    weights = class_weights(settings.training, train)
     has_dropout = settings.model.dropout or settings.model.input_dropout
     return gradcheck.check(
         network,
@@ -152,6 +198,7 @@ def check_gradient(settings: Config) -> list[gradcheck.Check]:
         settings.training.weight_decay,
         dropout_seed=settings.seed if has_dropout else None,
         most=max(2, min(CHECK_PARAMETERS, CHECK_PRODUCTS // network.theta.size)),
+        example_weights=1.0 if weights is None else weights[y].astype(np.float64),
     )
 
 

@@ -13,10 +13,14 @@ from nnmnist.cli.terminal import (
     MARKS,
     align,
     chart,
+    epoch_header,
+    epoch_line,
     program_name,
     render,
 )
+from nnmnist.evaluation.evaluate import Evaluation
 from nnmnist.runs.history import History, Series
+from nnmnist.training.fit import Epoch
 
 
 def nnmnist(*arguments):
@@ -115,6 +119,18 @@ def test_the_program_name_can_be_typed(monkeypatch, called, found, expected):
     monkeypatch.setattr("sys.argv", [called])
     monkeypatch.setattr("shutil.which", lambda name: found)
     assert program_name() == expected
+
+
+@pytest.mark.parametrize("cost", [0.5, 99999.5, 12345678901.2, 1e300, float("inf")])
+@pytest.mark.parametrize("r2", [None, 0.99, -12345678901.2])
+def test_the_table_of_epochs_is_aligned_for_every_cost(cost, r2):
+    accuracy = 0.5 if r2 is None else None
+    confusion = np.eye(2, dtype=int) if r2 is None else None
+    validation = Evaluation(2, cost, confusion, r2)
+    epochs = [Epoch(7, cost, accuracy, r2, each, 0.1, 0.5, 1234.5) for each in (validation, None)]
+    header, *lines = epoch_header(epochs[0]), *map(epoch_line, epochs)
+    assert {len(line) for line in lines} == {len(header)}
+    assert not any("inf" in word for line in lines for word in line.split())
 
 
 def test_columns_are_aligned():

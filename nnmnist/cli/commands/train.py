@@ -35,7 +35,8 @@ from nnmnist.runs.data import config_of
 from nnmnist.runs.directory import is_unstarted
 from nnmnist.runs.facts import data_title
 from nnmnist.runs.run import stored_config
-from nnmnist.training.setup import layer_sizes, load_data
+from nnmnist.text import number_text
+from nnmnist.training.setup import class_weights, layer_sizes, load_data
 from nnmnist.training.threads import limit_blas_threads
 
 FOLDER = click.Path(file_okay=False, path_type=Path)
@@ -200,7 +201,9 @@ def _dry_run(wanted: Config, data_dir: Path | None, as_json: bool) -> None:
     """Show what would be trained."""
     if as_json:
         raise click.UsageError("--dry-run prints text for people; remove --json")
-    echo(describe(wanted, load_data(wanted.data, wanted.seed, data_dir, notice)))
+    splits = load_data(wanted.data, wanted.seed, data_dir, notice)
+    class_weights(wanted.training, splits.train)  # raises ConfigError
+    echo(describe(wanted, splits))
 
 
 def _suggest_commands(path: str, splits: Splits) -> None:
@@ -219,12 +222,12 @@ def summary_as_text(summary: dict[str, Any]) -> str:
         if not scores:
             continue
         if "r2" in scores:
-            text = f"R^2 {scores['r2']:.4f}, mean squared error"
+            text = f"R^2 {number_text(scores['r2'])}, mean squared error"
         elif scores["accuracy"] is None:
             text = "cost"
         else:
             text = f"accuracy {scores['accuracy']:.2%}, cost"
-        lines.append(f"{split:<12} {text} {scores['cost']:.4f}")
+        lines.append(f"{split:<12} {text} {number_text(scores['cost'])}")
     # Summaries of older versions lack some keys.
     data = data_title(summary["data"], summary.get("replaced_data"))
     stopped = summary.get("stopped_by")
@@ -261,7 +264,7 @@ def _score_as_text(name: str, value: float) -> str:
 
 
 def _number(name: str, value: float) -> str:
-    return f"{value:.2%}" if name == "accuracy" else f"{value:.4f}"
+    return f"{value:.2%}" if name == "accuracy" else number_text(value)
 
 
 def describe(settings: Config, splits: Splits) -> str:

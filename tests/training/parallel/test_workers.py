@@ -45,6 +45,7 @@ class Settings:
     schedule: str = "constant"
     weight_decay: float = 0.0
     label_smoothing: float = 0.0
+    class_weights: str | tuple[float, ...] | None = None
     adversarial: float = 0.0
 
 
@@ -180,6 +181,21 @@ def test_one_process_gives_the_same_bits_on_a_busy_machine(
         trained(count, sizes, settings, np.float32, **dropout)[0].theta.tobytes()
         == expected.tobytes()
     )
+
+
+@pytest.mark.parametrize("output", ["softmax", "logistic", "linear"])
+@pytest.mark.parametrize("class_weights", ["balanced", (1.0, 2.0, 3.0, 4.0)])
+def test_class_weights_are_those_of_one_process(monkeypatch, class_weights, output):
+    settings = Settings(class_weights=class_weights, learning_rate=0.01)
+    sizes, unweighted = (30, 40, 20, 4), Settings(learning_rate=0.01)
+    one = trained(1, sizes, settings, output=output)[0].theta
+    several = trained(2, sizes, settings, output=output)[0].theta
+    np.testing.assert_allclose(several, one, rtol=1e-8, atol=1e-11)
+    assert not np.allclose(one, trained(1, sizes, unweighted, output=output)[0].theta, rtol=1e-3)
+    expected = trained(2, sizes, settings, np.float32, output=output)[0].theta
+    monkeypatch.setattr(workers_module, "is_busy", lambda cores: True)
+    alone = trained(2, sizes, settings, np.float32, output=output)[0].theta
+    assert alone.tobytes() == expected.tobytes()
 
 
 @pytest.mark.parametrize(
