@@ -145,7 +145,8 @@ def as_table(rows: Sequence[Row], changed: Sequence[str], titles: Mapping[str, s
     heads = ["data"] if with_data else []
     lines = [["run", *heads, *_heads(keys), "epochs", "validation", "test", "seconds", "state"]]
     for row in rows:
-        state = f"{row.state}: {row.reason}" if row.reason else row.state
+        note = row.reason or ("no better than a guess" if row.is_chance else "")
+        state = f"{row.state}: {note}" if note else row.state
         data = [titles[row.data.id] if row.data else "-"] if with_data else []
         lines.append(
             [
