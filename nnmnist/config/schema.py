@@ -251,6 +251,18 @@ class TrainingConfig(Section):
     schedule: Annotated[str, one_of(SCHEDULES)] = Field(
         default="constant", description="How the learning rate changes during the training."
     )
+    warmup: float = Field(
+        default=0.3,
+        gt=0,
+        lt=1,
+        description="Fraction of the training in which the schedule one_cycle raises the learning "
+        "rate.",
+    )
+    centre_inputs: bool = Field(
+        default=False,
+        description="Subtract the mean of the training inputs in training steps. The weights fit "
+        "inputs without this.",
+    )
     weight_decay: float = Field(
         default=0.0, ge=0, description="L2 penalty on the weights; biases have none."
     )

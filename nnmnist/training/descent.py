@@ -53,7 +53,22 @@ class Descent:
     class_weights: Array | None = None  # (n_classes,) w of an example of each class; None for 1
 
     def epoch(self, number: int) -> EpochResult:
-        """All steps of epoch `number` = 1, 2, ..., as long as the cost is finite."""
+        """All steps of epoch `number` = 1, 2, ..., as long as the cost is finite.
+
+        Centred inputs x - mean make the steps larger in the directions in which the inputs differ
+        (LeCun, Bottou, Orr, Müller 1998, "Efficient BackProp", section 4.3). Between the epochs, b1
+        is that of the inputs as they are: W1 (x - mean) + b1 = W1 x + (b1 - W1 mean).
+        """
+        if self.batches.mean is None:
+            return self._steps(number)
+        b = self.network.dense[0].b
+        b += self._shift()
+        try:
+            return self._steps(number)
+        finally:
+            b -= self._shift()
+
+    def _steps(self, number: int) -> EpochResult:
         network, settings, steps = self.network, self.settings, len(self.batches)
         dropout = generator(self.seed, "dropout", number)
         order = generator(self.seed, "order", number)
@@ -81,7 +96,12 @@ class Descent:
     def _learning_rate(self, steps_done: int) -> float:
         all_steps = self.settings.epochs * len(self.batches)
         schedule = SCHEDULES[self.settings.schedule]
-        return self.settings.learning_rate * schedule((steps_done + 0.5) / all_steps)
+        progress = (steps_done + 0.5) / all_steps
+        return self.settings.learning_rate * schedule(progress, self.settings.warmup)
+
+    def _shift(self) -> Array:
+        """W1 mean (n,): by how much b1 of centred inputs exceeds b1 of the inputs as they are."""
+        return np.add.reduce(self.network.dense[0].W * self.batches.mean, axis=1)
 
 
 @dataclass

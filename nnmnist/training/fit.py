@@ -137,7 +137,7 @@ def _trainer(
         solver = SOLVERS[settings.optimizer]
         return nullcontext(ClosedForm(network, solver, Batches(train, len(train), y)))
     size = len(train) if settings.batch_size == "full" else settings.batch_size
-    batches = Batches(train, size, y)
+    batches = Batches(train, size, y, train.mean if settings.centre_inputs else None)
     weights = class_weights(settings, train)
     if weights is not None:
         weights = weights.astype(network.dtype)

@@ -20,8 +20,8 @@ WEIGHTS = f"balanced or a list (each item {WEIGHT}) or null"
 SWITCH = "true or false or a mapping of keys to values or null"
 DIGITS = "; write decimal digits, such as"
 TRAINING_KEYS = (
-    "epochs, batch_size, optimizer, learning_rate, momentum, schedule, weight_decay, "
-    "label_smoothing, class_weights, adversarial, patience, tolerance"
+    "epochs, batch_size, optimizer, learning_rate, momentum, schedule, warmup, centre_inputs, "
+    "weight_decay, label_smoothing, class_weights, adversarial, start_from, patience, tolerance"
 )
 
 

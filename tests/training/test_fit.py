@@ -1,8 +1,7 @@
-from types import SimpleNamespace
-
 import numpy as np
 import pytest
 
+from nnmnist.config.schema import TrainingConfig
 from nnmnist.data import synthetic
 from nnmnist.data.examples import Examples
 from nnmnist.errors import TrainingError
@@ -15,12 +14,8 @@ from nnmnist.training.setup import make_optimizer
 
 
 def settings(**changes):
-    defaults = {
-        "epochs": 3, "batch_size": 16, "optimizer": "sgd", "learning_rate": 0.1,
-        "momentum": 0.9, "schedule": "constant", "weight_decay": 0.0, "label_smoothing": 0.0,
-        "class_weights": None, "adversarial": 0.0,
-    }  # fmt: skip
-    return SimpleNamespace(**{**defaults, **changes})
+    defaults = {"epochs": 3, "batch_size": 16, "learning_rate": 0.1}
+    return TrainingConfig(**{**defaults, **changes})
 
 
 def clusters(n=200, seed=0):

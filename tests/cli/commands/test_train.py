@@ -51,7 +51,7 @@ def test_json_is_one_object_and_nothing_else(tiny_config):
     record = json.loads(result.stdout)
     assert record.keys() == {
         "run", "checkpoint", "data", "data_id", "replaced_data", "epochs", "planned_epochs",
-        "stopped_by", "seconds", "validation", "test", "extra", "chance", "chance",
+        "stopped_by", "seconds", "validation", "test", "extra", "chance",
     }  # fmt: skip
     assert record["validation"].keys() == record["test"].keys() == {"cost", "accuracy"}
     assert result.stderr == ""
