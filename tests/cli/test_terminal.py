@@ -140,3 +140,11 @@ def test_columns_are_aligned():
         "a         10  done",
         "long       5",
     ]
+
+
+def test_the_chart_has_room_for_a_large_cost():
+    steps, none = np.array([1.0, 2.0]), np.full(2, np.nan)
+    series = Series(steps, np.array([12345678901.2, 1.5]), none)
+    _, *rows = chart(History("mine", {"training": series}), "ascii").splitlines()
+    assert rows[0].startswith("1.235e+10 |")
+    assert rows[CHART_HEIGHT - 1].startswith("   1.5000 |")

@@ -18,6 +18,7 @@ from .support import assert_complete, assert_one_line, nnmnist, weights
 class Settings:
     epochs, batch_size, optimizer, learning_rate = 3, 16, "sgd", 0.1
     momentum, schedule, weight_decay, label_smoothing, adversarial = 0.9, "constant", 0.0, 0.0, 0.0
+    class_weights = None
 
 
 def examples(n=64):
