@@ -127,7 +127,9 @@ def test_the_table_of_epochs_is_aligned_for_every_cost(cost, r2):
     accuracy = 0.5 if r2 is None else None
     confusion = np.eye(2, dtype=int) if r2 is None else None
     validation = Evaluation(2, cost, confusion, r2)
-    epochs = [Epoch(7, cost, accuracy, r2, each, 0.1, 0.5, 1234.5) for each in (validation, None)]
+    epochs = [
+        Epoch(7, cost, accuracy, r2, each, None, 0.1, 0.5, 1234.5) for each in (validation, None)
+    ]
     header, *lines = epoch_header(epochs[0]), *map(epoch_line, epochs)
     assert {len(line) for line in lines} == {len(header)}
     assert not any("inf" in word for line in lines for word in line.split())
@@ -140,3 +142,11 @@ def test_columns_are_aligned():
         "a         10  done",
         "long       5",
     ]
+
+
+def test_the_chart_has_room_for_a_large_cost():
+    steps, none = np.array([1.0, 2.0]), np.full(2, np.nan)
+    series = Series(steps, np.array([12345678901.2, 1.5]), none)
+    _, *rows = chart(History("mine", {"training": series}), "ascii").splitlines()
+    assert rows[0].startswith("1.235e+10 |")
+    assert rows[CHART_HEIGHT - 1].startswith("   1.5000 |")

@@ -5,7 +5,7 @@ from nnmnist.model.schedules import SCHEDULES, constant, cosine, one_cycle
 
 
 def test_constant():
-    assert {constant(t) for t in np.linspace(0, 1, 11)} == {1.0}
+    assert {constant(t, 0.3) for t in np.linspace(0, 1, 11)} == {1.0}
 
 
 def test_cosine():
