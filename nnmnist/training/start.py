@@ -63,13 +63,16 @@ def copy_layers(start: Checkpoint, path: Path, network: Network, classes: tuple[
         classes: what it is to tell apart.
 
     Raises:
-        CheckpointError: the network has other inputs.
+        CheckpointError: the network has other inputs or hidden layers.
     """
-    if start.network.sizes[:-1] != network.sizes[:-1]:
+    known, wanted = start.network.sizes, network.sizes
+    if known[0] != wanted[0]:
+        raise CheckpointError(f"{path}: takes {known[0]} inputs, but the data has {wanted[0]}")
+    if known[1:-1] != wanted[1:-1]:
         raise CheckpointError(
-            f"{path}: takes {start.network.sizes[0]} inputs, but the data has {network.sizes[0]}"
+            f"{path}: has hidden layers {list(known[1:-1])}, but model.hidden is {list(wanted[1:-1])}"
         )
-    same = start.classes == classes and start.network.sizes == network.sizes
+    same = start.classes == classes and known == wanted
     layers = zip(network.W, network.b, start.network.W, start.network.b, strict=True)
     for W, b, known_W, known_b in list(layers)[: None if same else -1]:
         W[:], b[:] = known_W, known_b
