@@ -69,9 +69,8 @@ def copy_layers(start: Checkpoint, path: Path, network: Network, classes: tuple[
     if known[0] != wanted[0]:
         raise CheckpointError(f"{path}: takes {known[0]} inputs, but the data has {wanted[0]}")
     if known[1:-1] != wanted[1:-1]:
-        raise CheckpointError(
-            f"{path}: has hidden layers {list(known[1:-1])}, but model.hidden is {list(wanted[1:-1])}"
-        )
+        has, asked = list(known[1:-1]), list(wanted[1:-1])
+        raise CheckpointError(f"{path}: has hidden layers {has}, but model.hidden is {asked}")
     same = start.classes == classes and known == wanted
     layers = zip(network.W, network.b, start.network.W, start.network.b, strict=True)
     for W, b, known_W, known_b in list(layers)[: None if same else -1]:
