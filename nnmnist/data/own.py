@@ -24,7 +24,6 @@ from nnmnist.images import preparation, reading
 from nnmnist.images.preparation import DIGIT, Preparation
 from nnmnist.images.prepare import NoInk
 from nnmnist.randomness import generator
-from nnmnist.training.threads import available_cores
 from nnmnist.types import Array
 
 # Each module has FORM, recognises(path) and read(path). The first that recognises a path reads it.
@@ -35,6 +34,7 @@ SAMPLE = 1000  # pictures that show what the others are like
 SAMPLE_ENCODED = 100  # the same of pictures that must be decoded
 # From so many pictures on, several processes prepare them, in chunks.
 PARALLEL_FROM, CHUNK = 500, 64
+AHEAD = 32  # chunks that are read ahead
 SHOWN = 3  # pictures that an error names
 
 
@@ -367,17 +367,17 @@ def prepare_all(pictures: Pictures, chosen: Preparation) -> Iterator[Array | str
     Several processes share many pictures. Only some chunks are read ahead, so that the encoded
     pictures need little memory.
     """
-    loaded, cores = map(_loaded, pictures), available_cores()
+    loaded = map(_loaded, pictures)
     work = partial(_prepare_chunk, chosen=chosen)
-    if len(pictures) < PARALLEL_FROM or cores == 1 or chosen.mode == "as_is":
+    if len(pictures) < PARALLEL_FROM or chosen.mode == "as_is":
         for picture in loaded:
             yield from work([picture])
         return
     # Forked processes would inherit the locks of threads.
     context = multiprocessing.get_context("spawn")
-    with concurrent.futures.ProcessPoolExecutor(cores, context) as executor:
+    with concurrent.futures.ProcessPoolExecutor(mp_context=context) as executor:
         try:
-            while ahead := [c for _ in range(4 * cores) if (c := list(islice(loaded, CHUNK)))]:
+            while ahead := [c for _ in range(AHEAD) if (c := list(islice(loaded, CHUNK)))]:
                 for results in executor.map(work, ahead):
                     yield from results
         finally:
