@@ -17,7 +17,7 @@ import click
 import numpy as np
 
 from nnmnist.errors import printable, printable_lines
-from nnmnist.text import number_text
+from nnmnist.evaluation.text import number_text
 from nnmnist.types import Array
 
 if TYPE_CHECKING:

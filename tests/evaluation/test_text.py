@@ -1,6 +1,6 @@
 import pytest
 
-from nnmnist.text import number_text
+from nnmnist.evaluation.text import number_text
 
 
 @pytest.mark.parametrize(
