@@ -7,7 +7,7 @@ import sys
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from pathlib import Path
-from typing import BinaryIO, TypeVar
+from typing import BinaryIO, NoReturn, TypeVar
 
 from nnmnist.checkpoint import Checkpoint
 from nnmnist.cli.terminal import notice
@@ -132,23 +132,24 @@ def _read(
         return error
 
 
+def _refuse_folder(error: OSError) -> NoReturn:
+    name = printable(str(error.filename), 1000)
+    raise DataError(f"{name}: cannot be read: {error.strerror}") from None
+
+
 def _images_in(folder: str) -> list[Path]:
     """The images of a folder and its subfolders, in natural order; others are named in a notice.
 
     Files that a system has put there are ignored. Raises DataError if there are no images.
     """
     name, images, others = printable(folder, 1000), list[Path](), list[str]()
-    try:
-        for file in Path(folder).rglob("*"):
-            parts = file.relative_to(folder).parts
-            if any(map(is_hidden, parts)) or not file.is_file():
-                continue
+    for root, folders, files in os.walk(folder, onerror=_refuse_folder):
+        folders[:] = [each for each in folders if not is_hidden(each)]
+        for file in (Path(root, each) for each in files if not is_hidden(each)):
             if file.suffix.lower() in reading.SUFFIXES:
                 images.append(file)
             else:
-                others.append("/".join(parts))
-    except OSError as error:
-        raise DataError(f"{name}: cannot be read: {error.strerror}") from None
+                others.append(file.relative_to(folder).as_posix())
     if not images:
         suffixes = ", ".join(sorted(reading.SUFFIXES))
         raise DataError(f"{name}: no image in this folder ({suffixes})")

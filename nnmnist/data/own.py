@@ -208,7 +208,11 @@ def images_in(path: Path) -> Pictures | None:
         MissingLibrary: a library for this form is not installed.
     """
     for reader in (pickles, npz, parquet, tables):
-        if path.is_file() and reader.recognises(path):
+        try:
+            recognised = path.is_file() and reader.recognises(path)
+        except OSError:
+            return None  # a name that no file can have, for example
+        if recognised:
             images: Pictures = reader.read_images(path)
             return images
     return None
