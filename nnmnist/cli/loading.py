@@ -7,15 +7,17 @@ import sys
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from pathlib import Path
-from typing import BinaryIO, NoReturn, TypeVar
+from typing import BinaryIO, TypeVar
 
 from nnmnist.checkpoint import Checkpoint
 from nnmnist.cli.terminal import notice
 from nnmnist.config.schema import DataConfig
 from nnmnist.data.examples import Examples, Splits
-from nnmnist.data.own import images_in, prepare_all
+from nnmnist.data.inputs import prepare_all
+from nnmnist.data.own import images_in
 from nnmnist.data.readers import idx_files
-from nnmnist.data.readers.found import is_hidden, natural_key
+from nnmnist.data.readers.folders import files_below
+from nnmnist.data.readers.found import natural_key
 from nnmnist.data.sources import SOURCES
 from nnmnist.errors import DataError, printable
 from nnmnist.images import reading
@@ -132,24 +134,22 @@ def _read(
         return error
 
 
-def _refuse_folder(error: OSError) -> NoReturn:
-    name = printable(str(error.filename), 1000)
-    raise DataError(f"{name}: cannot be read: {error.strerror}") from None
-
-
 def _images_in(folder: str) -> list[Path]:
     """The images of a folder and its subfolders, in natural order; others are named in a notice.
 
     Files that a system has put there are ignored. Raises DataError if there are no images.
     """
     name, images, others = printable(folder, 1000), list[Path](), list[str]()
-    for root, folders, files in os.walk(folder, onerror=_refuse_folder):
-        folders[:] = [each for each in folders if not is_hidden(each)]
-        for file in (Path(root, each) for each in files if not is_hidden(each)):
-            if file.suffix.lower() in reading.SUFFIXES:
-                images.append(file)
+    try:
+        for names, file in files_below(folder):
+            if not os.path.isfile(file):
+                continue
+            if os.path.splitext(file)[1].lower() in reading.SUFFIXES:
+                images.append(Path(file))
             else:
-                others.append(file.relative_to(folder).as_posix())
+                others.append("/".join(names))
+    except OSError as error:
+        raise DataError(f"{name}: cannot be read: {error.strerror}") from None
     if not images:
         suffixes = ", ".join(sorted(reading.SUFFIXES))
         raise DataError(f"{name}: no image in this folder ({suffixes})")
