@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from nnmnist.cli.layout import columns, fit
 from nnmnist.cli.options import data_dir_option, json_option, quiet_option
 from nnmnist.cli.terminal import LiveText, align, echo, echo_json, notice
 from nnmnist.data import toy
@@ -78,7 +79,7 @@ def sweep(
         for record in records:
             echo_json(record)
     else:
-        echo(table(wanted, records))
+        echo(table(wanted, records, columns()))
     if wanted.requested > wanted.trials and not store.left():
         notice(f"the space has {wanted.trials} points; all are trained")
     if left := store.left():
@@ -178,7 +179,8 @@ class SweepProgress:
         best = [each for each in records if each["state"] in ("done", "pruned")][:TOP]
         running = [each for each in records if each["state"] == "running"]
         title = f"{n_ended} of {self.sweep.trials} trials ended"
-        self._live.show(f"{title}\n{table(self.sweep, best + running)}")
+        width = (columns(err=True) or 80) - 1
+        self._live.show(f"{title}\n{table(self.sweep, best + running, width)}")
 
     def notice(self, line: str) -> None:
         """Print a line above the table."""
@@ -190,8 +192,8 @@ class SweepProgress:
         self._live.clear()
 
 
-def table(sweep: Sweep, records: Sequence[dict[str, Any]]) -> str:
-    """A table with one row per trial."""
+def table(sweep: Sweep, records: Sequence[dict[str, Any]], width: int | None = None) -> str:
+    """A table with one row per trial; with a `width`, the part of it that fits there."""
     heads = [key.rpartition(".")[2] for key in sweep.space]
     rows = [["trial", "state", "validation", "epochs", "seconds", *heads, "run"]]
     for each in records:
@@ -207,6 +209,8 @@ def table(sweep: Sweep, records: Sequence[dict[str, Any]]) -> str:
                 each["reason"] or each["run"] or "-",
             ]
         )
+    if width:
+        rows, _ = fit(rows, width, ["seconds", "epochs", *reversed(heads)])
     return align(rows, left=(-1,))
 
 
