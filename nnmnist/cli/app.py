@@ -12,6 +12,7 @@ from typing import Any, NoReturn
 import click
 
 from nnmnist._version import __version__
+from nnmnist.cli.waiting import waiting_for
 from nnmnist.errors import (
     ConfigError,
     DataUnavailable,
@@ -36,6 +37,8 @@ COMMANDS = {
     "train": "Train a network from one YAML file.",
 }
 
+COMPLETING = "_NNMNIST_COMPLETE" in os.environ  # a shell asks for completions
+
 # What to do about errors of the system.
 ADVICE = {
     errno.EACCES: "change the permissions",
@@ -58,9 +61,9 @@ class Commands(click.Group):
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         if cmd_name not in COMMANDS:
             return None
-        command: click.Command = getattr(
-            import_module(f"nnmnist.cli.commands.{cmd_name}"), cmd_name
-        )
+        with waiting_for("starting", quiet=COMPLETING):
+            module = import_module(f"nnmnist.cli.commands.{cmd_name}")
+        command: click.Command = getattr(module, cmd_name)
         # Until now, a Ctrl-C has ended the process at once.
         if signal.getsignal(signal.SIGINT) is not signal.SIG_IGN:
             signal.signal(signal.SIGINT, signal.default_int_handler)

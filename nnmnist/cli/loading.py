@@ -11,6 +11,7 @@ from typing import BinaryIO, TypeVar
 
 from nnmnist.checkpoint import Checkpoint
 from nnmnist.cli.terminal import notice
+from nnmnist.cli.waiting import waiting_for
 from nnmnist.config.schema import DataConfig
 from nnmnist.data.examples import Examples, Splits
 from nnmnist.data.own import images_in, prepare_all
@@ -62,7 +63,8 @@ def load_examples(
         CheckpointError, ConfigError, DataError: see `nnmnist.runs.data`.
     """
     wanted = None if other is None else data_named(other)
-    splits = load_splits(path, checkpoint, data_dir, wanted, notice)
+    with waiting_for("loading data"):
+        splits = load_splits(path, checkpoint, data_dir, wanted, notice)
     return splits, examples_of(splits, split, path, other)
 
 

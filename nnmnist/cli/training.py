@@ -13,6 +13,7 @@ import click
 
 from nnmnist.cli.options import parse_ranges
 from nnmnist.cli.terminal import TrainingProgress, notice, program_name
+from nnmnist.cli.waiting import waiting_for
 from nnmnist.config.loading import DEFAULT_RECIPE, Override, find_config, load_config
 from nnmnist.config.schema import Config
 from nnmnist.data.examples import Splits
@@ -48,7 +49,7 @@ def train_and_report(
     Returns:
         The summary of the run, and its data; None instead of data if the run was already finished.
     """
-    splits = load_data(wanted.data, wanted.seed, options.data_dir, notice)
+    splits = _load(wanted, options)
     existing = directory or output
     if existing and not options.force and (summary := finished_summary(existing, wanted, splits)):
         if not options.quiet:
@@ -67,7 +68,15 @@ def train_and_report(
         notice(f"{key} changed from {then} to {now}: results may differ in the last bits")
     with _hint_when_stopped(lambda: _resume_hint(run, options)):
         _train(run, splits, options.quiet)
-        return run.finish(splits), splits
+        with waiting_for("evaluating on the test examples", options.quiet):
+            return run.finish(splits), splits
+
+
+def _load(wanted: Config, options: RunOptions) -> Splits:
+    """The data of a config."""
+    with waiting_for("loading data", options.quiet):
+        shown = not options.quiet
+        return load_data(wanted.data, wanted.seed, options.data_dir, notice, show_progress=shown)
 
 
 def _train(run: Run, splits: Splits, quiet: bool) -> None:
@@ -166,5 +175,7 @@ def train_seeds(
             folder.rmdir()
     require_same_data(folder, summaries)
     first = next(iter(configs.values()))
-    splits = load_data(first.data, first.seed, options.data_dir, notice)
-    return {"seeds": list(configs), **report_seeds(summaries, splits), "runs": summaries}
+    splits = _load(first, options)
+    with waiting_for("evaluating the ensemble", options.quiet):
+        found = report_seeds(summaries, splits)
+    return {"seeds": list(configs), **found, "runs": summaries}

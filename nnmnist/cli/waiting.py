@@ -13,7 +13,7 @@ from threading import Event, RLock, Thread
 
 from nnmnist.cli.layout import columns
 
-FIRST = 1.0  # seconds until the line appears, and between two updates
+FIRST, EVERY = 0.7, 1.0  # seconds until the line appears, and between two updates
 
 _writing = RLock()
 _shown = ""
@@ -43,11 +43,17 @@ def no_temporary_line() -> Iterator[None]:
 
 
 @contextmanager
-def waiting_for(reason: str) -> Iterator[None]:
-    """A context that says after a second what the user waits for, and how long already."""
+def waiting_for(reason: str, quiet: bool = False) -> Iterator[None]:
+    """A context that says soon what the user waits for, and how long already.
+
+    It says nothing if it is `quiet`, or if stderr is no terminal.
+    """
+    if quiet or not sys.stderr.isatty():
+        yield
+        return
     _reasons.append(reason)
     try:
-        if len(_reasons) > 1 or not sys.stderr.isatty():
+        if len(_reasons) > 1:
             yield
             return
         ended = Event()
@@ -64,7 +70,9 @@ def waiting_for(reason: str) -> Iterator[None]:
 
 def _tick(ended: Event) -> None:
     started = time.monotonic()
-    while not ended.wait(FIRST):
+    delay = FIRST
+    while not ended.wait(delay):
+        delay = EVERY
         reason, seconds = _reasons[-1], round(time.monotonic() - started)
         text = f"{reason} ... {seconds} s"[: (columns(err=True) or 80) - 1]
         show_temporarily("" if _has_bar() else text)

@@ -8,6 +8,7 @@ import click
 
 from nnmnist.cli.options import config_option, set_option
 from nnmnist.cli.terminal import echo
+from nnmnist.cli.waiting import waiting_for
 from nnmnist.config.loading import find_config, load_config
 from nnmnist.model.gradcheck import Check
 from nnmnist.training.setup import check_gradient
@@ -25,7 +26,8 @@ def check(file: str | None, settings: tuple[str, ...]) -> None:
     is 1 if a relative error is above 1e-6.
     """
     path = find_config(file) if file is not None else None
-    checks = check_gradient(load_config(path, settings))
+    with waiting_for("checking the gradient"):
+        checks = check_gradient(load_config(path, settings))
     echo(as_text(checks))
     sys.exit(0 if all(each.error <= TOLERANCE for each in checks) else 1)
 

@@ -10,6 +10,7 @@ from nnmnist import checkpoint
 from nnmnist.cli.loading import data_named, load_examples
 from nnmnist.cli.options import data_dir_option, json_option, other_data_option, split_option
 from nnmnist.cli.terminal import echo, echo_json, notice
+from nnmnist.cli.waiting import waiting_for
 from nnmnist.evaluation.comparison import Comparison
 from nnmnist.evaluation.comparison import compare as compare_predictions
 from nnmnist.evaluation.evaluate import probabilities
@@ -35,10 +36,11 @@ def compare(
     paths, checkpoints = (a, b), (checkpoint.load(a), checkpoint.load(b))
     require_comparable(paths, checkpoints)
     splits, examples = load_examples(a, checkpoints[0], split, other, data_dir)
-    if split != "test":
-        wanted = None if other is None else data_named(other)
-        require_fair_split(paths, checkpoints, splits, split, data_dir, wanted, notice)
-    predictions = [probabilities(each.network, examples).argmax(axis=1) for each in checkpoints]
+    with waiting_for("comparing"):
+        if split != "test":
+            wanted = None if other is None else data_named(other)
+            require_fair_split(paths, checkpoints, splits, split, data_dir, wanted, notice)
+        predictions = [probabilities(each.network, examples).argmax(axis=1) for each in checkpoints]
     found = compare_predictions(predictions[0], predictions[1], examples.y)
     if as_json:
         echo_json(as_record(found, paths, split))

@@ -14,6 +14,7 @@ from nnmnist.cli.loading import data_named
 from nnmnist.cli.options import data_dir_option, json_option, require_output, set_option
 from nnmnist.cli.pictures import save_png, sheet
 from nnmnist.cli.terminal import echo, echo_json, echo_path, notice, render
+from nnmnist.cli.waiting import waiting_for
 from nnmnist.config.loading import Override, load_config
 from nnmnist.data.examples import Source
 from nnmnist.data.mnist import FILES, find, load
@@ -52,7 +53,8 @@ def download(data_dir: Path | None) -> None:
 
     Files that exist are not downloaded again. The command prints the folder of the files.
     """
-    source = load(data_dir, notify=notice)
+    with waiting_for("loading data"):
+        source = load(data_dir, notify=notice)
     echo(
         f"{source.identity['folder']}: {len(source.train[0]):,} training and "
         f"{len(source.test[0]):,} test images, verified"
@@ -137,8 +139,9 @@ def convert(path: Path, output: Path, settings: tuple[str, ...]) -> None:
     if output.exists() and any(output.iterdir()):
         raise click.UsageError(f"{output}: is not empty; name a new folder")
     wanted = load_config(overrides=[*settings, Override("data.path", str(path), "PATH")])
-    source = load_configured(wanted.data, wanted.seed, notify=notice, show_progress=True)
-    idx_files.write(source, output)
+    with waiting_for("loading data"):
+        source = load_configured(wanted.data, wanted.seed, notify=notice, show_progress=True)
+        idx_files.write(source, output)
     echo_path(output)
 
 
@@ -146,7 +149,9 @@ def load_named(wanted: str, data_dir: Path | None) -> Source:
     """The data that `--data` names, without any download."""
     if wanted == "mnist" and len(find(data_dir)) < len(FILES):
         raise DataError("MNIST is not on this machine; `nnmnist data download` downloads it")
-    return load_configured(data_named(wanted), data_dir=data_dir, notify=notice, show_progress=True)
+    chosen = data_named(wanted)
+    with waiting_for("loading data"):
+        return load_configured(chosen, data_dir=data_dir, notify=notice, show_progress=True)
 
 
 def as_record(source: Source) -> dict[str, Any]:

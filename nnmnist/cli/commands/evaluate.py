@@ -17,6 +17,7 @@ from nnmnist.cli.options import (
     split_option,
 )
 from nnmnist.cli.terminal import chart, echo, echo_json, format_probability, notice, render
+from nnmnist.cli.waiting import waiting_for
 from nnmnist.data.examples import Splits
 from nnmnist.errors import CheckpointError
 from nnmnist.evaluation.evaluate import Evaluation
@@ -64,10 +65,11 @@ def evaluate(
     if split == "validation" and other is None:
         require_same_validation(paths, members)
     networks = [member.network for member in members]
-    result = evaluate_networks(networks, examples)
     mistakes = None
-    if n_mistakes:
-        mistakes = mistake_records(networks, examples, splits.classes, n_mistakes)
+    with waiting_for("evaluating"):
+        result = evaluate_networks(networks, examples)
+        if n_mistakes:
+            mistakes = mistake_records(networks, examples, splits.classes, n_mistakes)
     for curve in curves:
         notice(curve)
     if as_json:

@@ -9,6 +9,7 @@ import click
 from nnmnist import checkpoint
 from nnmnist.cli.options import require_output
 from nnmnist.cli.terminal import echo_path
+from nnmnist.cli.waiting import waiting_for
 from nnmnist.errors import ExportError
 from nnmnist.export import FORMATS
 from nnmnist.files import write_atomic
@@ -33,7 +34,8 @@ def export(path: Path, output: Path, force: bool) -> None:
     """
     require_output(output, FORMATS, force)
     try:
-        data = FORMATS[output.suffix.lower()](checkpoint.load(path))
+        with waiting_for(f"writing {output}"):
+            data = FORMATS[output.suffix.lower()](checkpoint.load(path))
     except ExportError as error:
         raise ExportError(f"{path}: {error}") from None
     write_atomic(output, data)

@@ -8,6 +8,7 @@ import click
 
 from nnmnist.cli.options import data_dir_option, require_output
 from nnmnist.cli.terminal import echo_path, notice
+from nnmnist.cli.waiting import waiting_for
 from nnmnist.plots.kinds import KINDS, draw, make_subjects
 from nnmnist.plots.style import FORMATS, save
 
@@ -60,7 +61,8 @@ def plot(
         require_output(output, FORMATS, force=True)
         kind = kind or "curves"
     suffix = f"-{len(runs)}-runs" if len(runs) > 1 else ""
-    for name, figure in draw(make_subjects(runs, data_dir, keys, notice), kind):
-        path = output or runs[0] / f"{name}{suffix}.png"
-        save(figure, path)
-        echo_path(path)
+    with waiting_for("drawing"):
+        for name, figure in draw(make_subjects(runs, data_dir, keys, notice), kind):
+            path = output or runs[0] / f"{name}{suffix}.png"
+            save(figure, path)
+            echo_path(path)

@@ -34,6 +34,7 @@ from nnmnist.cli.terminal import (
     notice,
     render,
 )
+from nnmnist.cli.waiting import waiting_for
 from nnmnist.errors import CheckpointError, DataError, printable
 from nnmnist.evaluation.predictor import NormalizedNetwork
 from nnmnist.evaluation.records import class_label, prediction_record
@@ -140,10 +141,11 @@ def predict(
     reader = Reader(model, preparation_of(path, model), top, min_probability)
     prepared = PreparedImages(folder, force) if folder else None
     output = Output(as_json, show, prepared, annotated, [] if table else None)
-    if many:
-        ok = predict_pages(path, images, reader, output)
-    else:
-        ok = predict_digits(path, images, indices, data_dir, reader, output)
+    with waiting_for("predicting"):
+        if many:
+            ok = predict_pages(path, images, reader, output)
+        else:
+            ok = predict_digits(path, images, indices, data_dir, reader, output)
     if table:
         write_atomic(table, submission(output.rows or []))
         if not as_json:

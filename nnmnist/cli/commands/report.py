@@ -10,6 +10,7 @@ from nnmnist import checkpoint
 from nnmnist.cli.loading import load_examples
 from nnmnist.cli.options import data_dir_option, require_output, split_option
 from nnmnist.cli.terminal import echo_path
+from nnmnist.cli.waiting import waiting_for
 from nnmnist.files import write_atomic
 from nnmnist.report.page import page
 from nnmnist.report.subject import Subject
@@ -40,6 +41,7 @@ def report(run: Path, output: Path | None, split: str, force: bool, data_dir: Pa
     best, last = run / "best.npz", run / "last.npz"
     trained, progress = checkpoint.load(best), read_progress(checkpoint.load(last), last)
     splits, _ = load_examples(best, trained, split, None, data_dir)
-    html = page(Subject(curves.name, trained, progress, curves, splits, split))
-    write_atomic(output, html.encode("utf-8", "backslashreplace"))
+    with waiting_for(f"writing {output}"):
+        html = page(Subject(curves.name, trained, progress, curves, splits, split))
+        write_atomic(output, html.encode("utf-8", "backslashreplace"))
     echo_path(output)

@@ -15,6 +15,7 @@ import click
 from nnmnist.cli.layout import columns, fit, shorten
 from nnmnist.cli.options import json_option
 from nnmnist.cli.terminal import align, csv_text, echo, echo_json, echo_path, notice
+from nnmnist.cli.waiting import waiting_for
 from nnmnist.errors import DataError, printable
 from nnmnist.runs import table
 from nnmnist.runs.entry import Entry, read_all
@@ -97,7 +98,8 @@ def _parse_words(words: Sequence[str]) -> tuple[bool, Path]:
 
 def _read(folder: Path) -> list[Entry]:
     """The runs of a folder, with a notice for each damaged one. Raises DataError without runs."""
-    entries, problems = read_all(folder)
+    with waiting_for(f"reading {folder}"):
+        entries, problems = read_all(folder)
     for problem in problems:
         notice(f"skipped a damaged run: {problem}")
     if not entries:

@@ -12,6 +12,7 @@ import click
 from nnmnist.cli.layout import columns, fit
 from nnmnist.cli.options import data_dir_option, json_option, quiet_option
 from nnmnist.cli.terminal import LiveText, align, echo, echo_json, notice
+from nnmnist.cli.waiting import waiting_for
 from nnmnist.data import toy
 from nnmnist.errors import MissingLibrary, NnmnistError
 from nnmnist.sweep.space import text_of
@@ -65,14 +66,16 @@ def sweep(
     To resume a sweep that was stopped, run the same command again.
     """
     _require_optuna()
-    from nnmnist.sweep import plan, pool
-    from nnmnist.sweep.table import ranked_records
+    with waiting_for("starting", quiet):
+        from nnmnist.sweep import plan, pool
+        from nnmnist.sweep.table import ranked_records
 
-    wanted = plan.load(file)
-    folder = output or Path("runs") / wanted.name
-    progress = SweepProgress(wanted, quiet)
-    store = pool.open_store(wanted, folder, storage, progress.notice)
-    progress.show(store.trials())
+        wanted = plan.load(file)
+        folder = output or Path("runs") / wanted.name
+        progress = SweepProgress(wanted, quiet)
+        store = pool.open_store(wanted, folder, storage, progress.notice)
+        trials = store.trials()
+    progress.show(trials)
     faults = _train(wanted, store, folder, storage, data_dir, jobs or available_cores(), progress)
     records = ranked_records(wanted, store.trials())
     if as_json:
@@ -118,7 +121,8 @@ def _train(
         return faults
     try:
         # once, before the workers start
-        splits = worker.load(wanted.base.data, wanted.base.seed, data_dir, progress.notice)
+        with waiting_for("loading data", progress.quiet):
+            splits = worker.load(wanted.base.data, wanted.base.seed, data_dir, progress.notice)
         store.require_data(splits)
         jobs = min(jobs, left)
         with pool.Pool(jobs, wanted, folder, storage, data_dir, progress.notice) as workers:

@@ -19,6 +19,7 @@ from nnmnist.cli.options import (
 )
 from nnmnist.cli.terminal import chart, echo, echo_json, notice, program_name
 from nnmnist.cli.training import RunOptions, train_and_report, train_seeds
+from nnmnist.cli.waiting import waiting_for
 from nnmnist.config.loading import DEFAULT_RECIPE, Override, dump_config, find_config, load_config
 from nnmnist.config.schema import Config
 from nnmnist.data.examples import Splits
@@ -175,7 +176,9 @@ def _dry_run(wanted: Config, data_dir: Path | None, as_json: bool) -> None:
     """Show what would be trained."""
     if as_json:
         raise click.UsageError("--dry-run prints text for people; remove --json")
-    echo(describe(wanted, load_data(wanted.data, wanted.seed, data_dir, notice)))
+    with waiting_for("loading data"):
+        splits = load_data(wanted.data, wanted.seed, data_dir, notice, show_progress=True)
+    echo(describe(wanted, splits))
 
 
 def _suggest_commands(path: str, splits: Splits) -> None:
