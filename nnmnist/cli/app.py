@@ -6,12 +6,14 @@ import errno
 import os
 import signal
 import sys
+from difflib import get_close_matches
 from importlib import import_module
 from typing import Any, NoReturn
 
 import click
 
 from nnmnist._version import __version__
+from nnmnist.cli.options import with_examples
 from nnmnist.cli.waiting import waiting_for
 from nnmnist.errors import (
     ConfigError,
@@ -25,7 +27,7 @@ from nnmnist.errors import (
 COMMANDS = {
     "check": "Compare the gradient with central differences.",
     "compare": "Test whether one trained network is better than another.",
-    "config": "Describe what a config file may contain.",
+    "config": "List, show and copy recipes; describe the keys of a config.",
     "data": "Download MNIST; describe, draw or convert data.",
     "evaluate": "Evaluate a trained network.",
     "export": "Export a trained network as a web page, ONNX or safetensors.",
@@ -60,6 +62,8 @@ class Commands(click.Group):
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         if cmd_name not in COMMANDS:
+            if near := get_close_matches(cmd_name, COMMANDS, n=1):
+                ctx.fail(f"No such command '{cmd_name}'; did you mean {near[0]}?")
             return None
         with waiting_for("starting", quiet=COMPLETING):
             module = import_module(f"nnmnist.cli.commands.{cmd_name}")
@@ -146,7 +150,13 @@ def _advice(error: OSError, ctx: click.Context) -> str:
     return f"; {ADVICE[error.errno]}, or {other}"
 
 
-@click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"]})
+@click.group(
+    cls=Commands,
+    epilog=with_examples(
+        "nnmnist train", 'nnmnist evaluate "$(nnmnist runs best)"', environment=True
+    ),
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
 @click.version_option(__version__)
 @click.option("--debug", is_flag=True, help="Show the traceback of errors.")
 def cli(debug: bool) -> None:
@@ -156,6 +166,8 @@ def cli(debug: bool) -> None:
 def main() -> None:
     """Run the command of the command line."""
     _prepare_streams()
+    if COMPLETING:
+        from nnmnist.cli import completion  # noqa: F401 - registers what bash needs
     cli(prog_name="nnmnist")
 
 

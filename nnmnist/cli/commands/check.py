@@ -6,7 +6,7 @@ import sys
 
 import click
 
-from nnmnist.cli.options import config_option, set_option
+from nnmnist.cli.options import config_option, set_option, with_examples
 from nnmnist.cli.terminal import echo
 from nnmnist.cli.waiting import waiting_for
 from nnmnist.config.loading import find_config, load_config
@@ -16,7 +16,12 @@ from nnmnist.training.setup import check_gradient
 TOLERANCE = 1e-6  # largest relative error of a gradient that is correct
 
 
-@click.command()
+@click.command(
+    epilog=with_examples(
+        "nnmnist check",
+        "nnmnist check -c deep --set model.activation=tanh",
+    )
+)
 @config_option
 @set_option
 def check(file: str | None, settings: tuple[str, ...]) -> None:

@@ -8,7 +8,14 @@ import click
 
 from nnmnist import checkpoint
 from nnmnist.cli.loading import data_named, load_examples
-from nnmnist.cli.options import data_dir_option, json_option, other_data_option, split_option
+from nnmnist.cli.options import (
+    checkpoint_argument,
+    data_dir_option,
+    json_option,
+    other_data_option,
+    split_option,
+    with_examples,
+)
 from nnmnist.cli.terminal import echo, echo_json, notice
 from nnmnist.cli.waiting import waiting_for
 from nnmnist.evaluation.comparison import Comparison
@@ -17,9 +24,15 @@ from nnmnist.evaluation.evaluate import probabilities
 from nnmnist.runs.data import require_comparable, require_fair_split
 
 
-@click.command()
-@click.argument("a", type=click.Path(path_type=Path), metavar="A")
-@click.argument("b", type=click.Path(path_type=Path), metavar="B")
+@click.command(
+    epilog=with_examples(
+        "nnmnist compare runs/a runs/b",
+        "nnmnist compare runs/a/best.npz runs/b/last.npz --split validation",
+        environment=True,
+    )
+)
+@checkpoint_argument("a", "A")
+@checkpoint_argument("b", "B")
 @split_option
 @other_data_option
 @data_dir_option
@@ -29,9 +42,9 @@ def compare(
 ) -> None:
     """Test whether one trained network is better than another.
 
-    The checkpoints A and B classify the same examples: those of A's data, unless --data names
-    other data. McNemar's exact test gives the probability that two equally good networks differ
-    at least as much.
+    The checkpoints or runs A and B classify the same examples: those of A's data, unless --data
+    names other data. McNemar's exact test gives the probability that two equally good networks
+    differ at least as much.
     """
     paths, checkpoints = (a, b), (checkpoint.load(a), checkpoint.load(b))
     require_comparable(paths, checkpoints)

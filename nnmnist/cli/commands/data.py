@@ -11,7 +11,14 @@ import click
 import numpy as np
 
 from nnmnist.cli.loading import data_named
-from nnmnist.cli.options import data_dir_option, json_option, require_output, set_option
+from nnmnist.cli.options import (
+    complete_data,
+    data_dir_option,
+    json_option,
+    require_output,
+    set_option,
+    with_examples,
+)
 from nnmnist.cli.pictures import save_png, sheet
 from nnmnist.cli.terminal import echo, echo_json, echo_path, notice, render
 from nnmnist.cli.waiting import waiting_for
@@ -26,16 +33,24 @@ from nnmnist.types import Array
 GAP = 2  # columns between two digits
 
 
-@click.group()
+@click.group(
+    epilog=with_examples("nnmnist data download", "nnmnist data info my_digits/", environment=True)
+)
 def data() -> None:
     """Download MNIST; describe, draw or convert data."""
 
 
 def data_argument(command: Callable[..., Any]) -> Callable[..., Any]:
     """The argument, or the option `--data`, that says which data."""
-    argument = click.argument("named", required=False, metavar="[NAME|PATH]")
+    argument = click.argument(
+        "named", required=False, metavar="[NAME|PATH]", shell_complete=complete_data
+    )
     option = click.option(
-        "--data", "option", metavar="NAME|PATH", help="Same as the argument.  [default: mnist]"
+        "--data",
+        "option",
+        metavar="NAME|PATH",
+        shell_complete=complete_data,
+        help="Same as the argument.  [default: mnist]",
     )
     return argument(option(command))
 
@@ -46,7 +61,11 @@ def _wanted(named: str | None, option: str | None) -> str:
     return named or option or "mnist"
 
 
-@data.command()
+@data.command(
+    epilog=with_examples(
+        "nnmnist data download", "nnmnist data download --data-dir data", environment=True
+    )
+)
 @data_dir_option
 def download(data_dir: Path | None) -> None:
     """Download and verify MNIST.
@@ -61,7 +80,11 @@ def download(data_dir: Path | None) -> None:
     )
 
 
-@data.command()
+@data.command(
+    epilog=with_examples(
+        "nnmnist data info", "nnmnist data info my_digits/ --json", environment=True
+    )
+)
 @data_argument
 @data_dir_option
 @json_option
@@ -81,7 +104,11 @@ def info(named: str | None, option: str | None, data_dir: Path | None, as_json: 
         echo("\n" + render(some_digits(source, shutil.get_terminal_size().columns)))
 
 
-@data.command()
+@data.command(
+    epilog=with_examples(
+        "nnmnist data show --distort", "nnmnist data show my_digits/ -o mine.png", environment=True
+    )
+)
 @data_argument
 @click.option(
     "--distort",
@@ -118,7 +145,12 @@ def show(
     echo_path(output)
 
 
-@data.command()
+@data.command(
+    epilog=with_examples(
+        "nnmnist data convert my_digits/ -o my_idx",
+        "nnmnist data convert my.csv -o my_idx --set data.prepare=resize",
+    )
+)
 @click.argument("path", type=click.Path(path_type=Path, exists=True), metavar="PATH")
 @click.option(
     "-o",

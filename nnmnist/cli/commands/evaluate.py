@@ -11,10 +11,12 @@ from nnmnist import checkpoint
 from nnmnist.cli.loading import load_examples
 from nnmnist.cli.options import (
     chart_option,
+    checkpoint_argument,
     data_dir_option,
     json_option,
     other_data_option,
     split_option,
+    with_examples,
 )
 from nnmnist.cli.terminal import chart, echo, echo_json, format_probability, notice, render
 from nnmnist.cli.waiting import waiting_for
@@ -27,10 +29,14 @@ from nnmnist.runs import history
 from nnmnist.runs.data import require_ensemble, require_same_validation
 
 
-@click.command()
-@click.argument(
-    "paths", nargs=-1, required=True, type=click.Path(path_type=Path), metavar="CHECKPOINT..."
+@click.command(
+    epilog=with_examples(
+        'nnmnist evaluate "$(nnmnist runs best)"',
+        "nnmnist evaluate runs/a runs/b --errors 10 --data mnist",
+        environment=True,
+    )
 )
+@checkpoint_argument("paths", "CHECKPOINT...", nargs=-1, required=True)
 @split_option
 @other_data_option
 @click.option(
@@ -54,7 +60,8 @@ def evaluate(
 ) -> None:
     """Evaluate a trained network.
 
-    Several checkpoints form an ensemble: their predictions are averaged.
+    CHECKPOINT is an .npz file or a run directory. Several checkpoints form an ensemble: their
+    predictions are averaged.
     """
     curves = [chart(history.read(path.parent)) for path in paths] if with_chart else []
     members = [checkpoint.load(path) for path in paths]

@@ -18,11 +18,14 @@ from nnmnist import checkpoint
 from nnmnist.checkpoint import Checkpoint
 from nnmnist.cli.loading import read_images, read_single_images
 from nnmnist.cli.options import (
+    checkpoint_argument,
+    complete_files,
     data_dir_option,
     force_option,
     json_option,
     parse_ranges,
     require_output,
+    with_examples,
 )
 from nnmnist.cli.pictures import PreparedImages, annotate, save_png
 from nnmnist.cli.terminal import (
@@ -50,9 +53,15 @@ if TYPE_CHECKING:
     from PIL.Image import Image
 
 
-@click.command()
-@click.argument("path", type=click.Path(path_type=Path), metavar="CHECKPOINT")
-@click.argument("images", nargs=-1, metavar="IMAGE...")
+@click.command(
+    epilog=with_examples(
+        "nnmnist predict runs/a seven.jpg photos/ --show",
+        "nnmnist predict runs/a --test 0-9",
+        environment=True,
+    )
+)
+@checkpoint_argument("path", "CHECKPOINT")
+@click.argument("images", nargs=-1, metavar="IMAGE...", shell_complete=complete_files)
 @click.option(
     "--test",
     "indices",
@@ -121,9 +130,10 @@ def predict(
 ) -> None:
     """Predict the digits in images with a trained network.
 
-    An IMAGE is a file, a folder of files, or - for standard input; or a .csv, .npz or Parquet file
-    of many images. Photos and scans may have any size, and be dark on light or light on dark: they
-    are prepared as the training images were (data.prepare).
+    CHECKPOINT is an .npz file or a run directory. An IMAGE is a file, a folder of files, or - for
+    standard input; or a .csv, .npz or Parquet file of many images. Photos and scans may have any
+    size, and be dark on light or light on dark: they are prepared as the training images were
+    (data.prepare).
     """
     _require_options(images, indices, many, annotated)
     if many and table:

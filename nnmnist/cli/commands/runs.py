@@ -13,7 +13,7 @@ from typing import Any
 import click
 
 from nnmnist.cli.layout import columns, fit, shorten
-from nnmnist.cli.options import json_option
+from nnmnist.cli.options import complete_files, json_option, with_examples
 from nnmnist.cli.terminal import align, csv_text, echo, echo_json, echo_path, notice
 from nnmnist.cli.waiting import waiting_for
 from nnmnist.errors import DataError, printable
@@ -23,8 +23,13 @@ from nnmnist.runs.summary import Scores, score
 from nnmnist.runs.table import Row
 
 
-@click.command()
-@click.argument("words", nargs=-1, metavar="[best] [DIR]")
+@click.command(
+    epilog=with_examples(
+        "nnmnist runs --sort test --filter hidden=[64]",
+        'nnmnist evaluate "$(nnmnist runs best)"',
+    )
+)
+@click.argument("words", nargs=-1, metavar="[best] [DIR]", shell_complete=complete_files)
 @click.option(
     "--sort",
     "by",

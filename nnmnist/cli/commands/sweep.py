@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from nnmnist.cli.layout import columns, fit
-from nnmnist.cli.options import data_dir_option, json_option, quiet_option
+from nnmnist.cli.options import data_dir_option, json_option, quiet_option, with_examples
 from nnmnist.cli.terminal import LiveText, align, echo, echo_json, notice
 from nnmnist.cli.waiting import waiting_for
 from nnmnist.data import toy
@@ -28,7 +28,13 @@ REFRESH = 0.5  # seconds between two updates of the progress
 TOP = 10  # finished trials in the live table
 
 
-@click.command()
+@click.command(
+    epilog=with_examples(
+        "nnmnist sweep search.yaml",
+        "nnmnist sweep search.yaml --jobs 4 -o runs/search",
+        environment=True,
+    )
+)
 @click.argument("file", type=click.Path(path_type=Path), metavar="SWEEP.yaml")
 @click.option(
     "-j",

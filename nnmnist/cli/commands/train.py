@@ -11,11 +11,13 @@ import click
 
 from nnmnist.cli.options import (
     chart_option,
+    complete_runs,
     config_option,
     data_dir_option,
     json_option,
     quiet_option,
     set_option,
+    with_examples,
 )
 from nnmnist.cli.terminal import chart, echo, echo_json, notice, program_name
 from nnmnist.cli.training import RunOptions, train_and_report, train_seeds
@@ -35,7 +37,14 @@ IN_OUTPUT = Path("<output>")  # the value of --resume without a directory
 SCORE_NAMES = {"accuracy": "accuracy", "r2": "R^2", "cost": "cost"}
 
 
-@click.command()
+@click.command(
+    epilog=with_examples(
+        "nnmnist train softmax --epochs 2",
+        "nnmnist train my.yaml --set training.learning_rate=0.05 -o runs/mine",
+        "nnmnist train --resume runs/mine",
+        environment=True,
+    )
+)
 @config_option
 @set_option
 @click.option(
@@ -47,6 +56,7 @@ SCORE_NAMES = {"accuracy": "accuracy", "r2": "R^2", "cost": "cost"}
     flag_value=IN_OUTPUT,
     type=FOLDER,
     metavar="[DIR]",
+    shell_complete=complete_runs,
     help="Resume the run in DIR. Without DIR: resume the run in --output, or start it there.",
 )
 @click.option("--force", is_flag=True, help="Overwrite the run in --output.")
@@ -243,7 +253,10 @@ def _number(name: str, value: float) -> str:
 
 
 def describe(settings: Config, splits: Splits) -> str:
-    """The resolved config, the layers with their parameters, and the sizes of the splits."""
+    """The resolved config, and as comments the layers with their parameters and the splits.
+
+    All of it is a config file.
+    """
     # sizes only: the network may be larger than the memory
     layers = list(pairwise(layer_sizes(settings, splits)))
     rows = [("layer", "inputs", "outputs", "function", "parameters")]
@@ -251,9 +264,9 @@ def describe(settings: Config, splits: Splits) -> str:
         function = settings.model.activation if l < len(layers) else settings.model.output
         rows.append((str(l), str(n_in), str(n_out), function, f"{(n_in + 1) * n_out:,}"))
     rows.append(("all", "", "", "", f"{sum((n_in + 1) * n_out for n_in, n_out in layers):,}"))
-    table = "\n".join(f"{a:<6}{b:>8}{c:>9}  {d:<9}{e:>12}" for a, b, c, d, e in rows)
+    table = "\n".join(f"# {a:<6}{b:>8}{c:>9}  {d:<9}{e:>12}" for a, b, c, d, e in rows)
     sizes = f"{len(splits.train):,} training, {len(splits.validation):,} validation"
     return (
-        f"{dump_config(settings)}\n{table}\n\n"
-        f"{splits.name}: {sizes}, {len(splits.test):,} test examples"
+        f"{dump_config(settings)}\n{table}\n#\n"
+        f"# {splits.name}: {sizes}, {len(splits.test):,} test examples"
     )
