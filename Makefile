@@ -8,7 +8,7 @@ train: .venv/installed
 	$(BIN)/nnmnist train --config configs/mnist.yaml
 
 test: lint
-	$(BIN)/pytest --cov --cov-report=term-missing:skip-covered --cov-fail-under=90
+	$(BIN)/pytest --numprocesses auto --dist worksteal --cov --cov-report=term-missing:skip-covered --cov-fail-under=90
 
 # The long versions of the tests in tests/reliability, and a comparison with PyTorch; less than 15
 # minutes on two cores.

@@ -21,6 +21,7 @@ from nnmnist.data import mnist, synthetic
 from nnmnist.data.distort import BLOCK, Distortion
 from nnmnist.data.examples import Examples
 from nnmnist.evaluation.calibration import calibration
+from nnmnist.evaluation.classes import class_scores
 from nnmnist.evaluation.comparison import compare
 from nnmnist.evaluation.evaluate import evaluate, probabilities, wilson_interval
 from nnmnist.model import optimizers
@@ -240,7 +241,7 @@ def test_softmax_and_its_cost_are_those_of_scipy():
         costs, p, delta = OUTPUTS["softmax"].cost(z.copy(), y)
         expected = special.softmax(z, axis=0)
         np.testing.assert_allclose(p, expected, rtol=1e-12)
-        np.testing.assert_allclose(delta * z.shape[1], expected - y, rtol=1e-12, atol=1e-15)
+        np.testing.assert_allclose(delta, expected - y, rtol=1e-12, atol=1e-15)
         np.testing.assert_allclose(
             costs, -special.log_softmax(z, axis=0)[k], rtol=1e-12, atol=1e-15
         )
@@ -296,19 +297,16 @@ def test_accuracy_and_confusion_are_those_of_scikit_learn(classified):
 
 
 def test_precision_recall_and_f1_of_the_confusion_are_those_of_scikit_learn(classified):
-    """The project shows the confusion matrix alone. Its rows must be the true classes."""
     result, labels, _, predicted = classified
-    with np.errstate(invalid="ignore"):
-        right = result.confusion.diagonal()
-        precision = np.nan_to_num(right / result.confusion.sum(axis=0))
-        recall = np.nan_to_num(right / result.confusion.sum(axis=1))
-        f1 = np.nan_to_num(2 * precision * recall / (precision + recall))
-    found = (precision, recall, f1, result.confusion.sum(axis=1))
-    expected = metrics.precision_recall_fscore_support(
-        labels, predicted, labels=range(4), zero_division=0
-    )
+    found = class_scores(result.confusion)
+    settings = {"labels": range(4), "zero_division": 0}
+    expected = metrics.precision_recall_fscore_support(labels, predicted, **settings)
     np.testing.assert_allclose(found, expected, rtol=1e-12)
     assert expected[0][2] == expected[1][2] == expected[1][3] == 0
+    report = metrics.classification_report(labels, predicted, output_dict=True, **settings)
+    for name, means in (("macro avg", found.macro), ("weighted avg", found.weighted)):
+        expected = [report[name][score] for score in ("precision", "recall", "f1-score")]
+        np.testing.assert_allclose(list(means.values()), expected, rtol=1e-12)
 
 
 def test_the_cost_is_the_log_loss_of_scikit_learn(classified):

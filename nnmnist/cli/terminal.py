@@ -20,6 +20,7 @@ import numpy as np
 from nnmnist.cli.layout import columns
 from nnmnist.cli.waiting import no_temporary_line, show_temporarily
 from nnmnist.errors import printable, printable_lines
+from nnmnist.text import number_text
 from nnmnist.types import Array
 
 if TYPE_CHECKING:
@@ -151,8 +152,8 @@ def chart(history: History, encoding: str | None = None) -> str:
         row = np.rint((high - y) / ((high - low) or 1) * (CHART_HEIGHT - 1)).astype(int)
         canvas[row, inside] = marks[split]
     lines = [f"{'':9} |{''.join(row)}".rstrip() for row in canvas]
-    lines[0] = f"{high:9.4f}{lines[0][9:]}"
-    lines[-1] = f"{low:9.4f}{lines[-1][9:]}"
+    lines[0] = f"{number_text(high, 9):>9}{lines[0][9:]}"
+    lines[-1] = f"{number_text(low, 9):>9}{lines[-1][9:]}"
     legend = "   ".join(f"{marks[split]} {split}" for split in history.splits)
     title = f"cost of {history.name}:   {legend}"
     axis = f"{'':9} +{'-' * CHART_WIDTH}"
@@ -163,27 +164,30 @@ def chart(history: History, encoding: str | None = None) -> str:
 def epoch_header(epoch: Epoch) -> str:
     """The heads of the columns of `epoch_line`."""
     score = "accuracy" if epoch.r2 is None else "R^2"
-    return f"epoch  train cost  {score:>8}  valid. cost  {score:>8}     rate  seconds  examples/s"
+    extra = "   extra" if epoch.extra else ""
+    heads = f"epoch  train cost  {score:>8}  valid. cost  {score:>8}{extra}"
+    return f"{heads}     rate  seconds  examples/s"
 
 
 def epoch_line(epoch: Epoch) -> str:
     """The results of one epoch, aligned with `epoch_header`."""
     validation = epoch.validation
+    extra = f"  {_score(epoch.extra):>6}" if epoch.extra else ""
     return (
-        f"{epoch.number:5}  {_cost(epoch.cost):>10}  {_score(epoch):>8}"
-        f"  {_cost(validation.cost if validation else None):>11}  {_score(validation):>8}"
+        f"{epoch.number:5}  {_cost(epoch, 10):>10}  {_score(epoch):>8}"
+        f"  {_cost(validation, 11):>11}  {_score(validation):>8}{extra}"
         f"  {epoch.learning_rate:7.2g}  {epoch.seconds:7.2f}  {epoch.examples_per_second:10,.0f}"
     )
 
 
-def _cost(value: float | None) -> str:
-    return "-" if value is None else f"{value:.4f}"
+def _cost(result: Epoch | Evaluation | None, width: int) -> str:
+    return "-" if result is None else number_text(result.cost, width)
 
 
 def _score(result: Epoch | Evaluation | None) -> str:
-    if result is None:
-        return "-"
-    return _cost(result.r2) if result.accuracy is None else f"{result.accuracy:.2%}"
+    if result is not None and result.accuracy is not None:
+        return f"{result.accuracy:.2%}"
+    return "-" if result is None or result.r2 is None else number_text(result.r2, 8)
 
 
 def progress_line(title: str, part: float, result: str, left: str, width: int) -> str:
@@ -233,7 +237,7 @@ class TrainingProgress:
         seconds = now - self.started
         left = f"{seconds * (steps - step) / step:.0f} s left" if seconds > 1 else ""
         score = "" if accuracy is None else f", accuracy {accuracy:.2%}"
-        self._draw(step / steps, f"cost {cost:.4f}{score}", left)
+        self._draw(step / steps, f"cost {number_text(cost)}{score}", left)
 
     def _start(self, number: int) -> None:
         """Show an empty bar for the next epoch."""

@@ -11,16 +11,19 @@ from typing import Any, NamedTuple
 
 import click
 
+from nnmnist import checkpoint
 from nnmnist.cli.options import parse_ranges
 from nnmnist.cli.terminal import TrainingProgress, notice, program_name
 from nnmnist.cli.waiting import waiting_for
 from nnmnist.config.loading import DEFAULT_RECIPE, Override, find_config, load_config
-from nnmnist.config.schema import Config
+from nnmnist.config.schema import Config, DataConfig
 from nnmnist.data.examples import Splits
+from nnmnist.data.own import Interface
 from nnmnist.runs.directory import is_unstarted, new_directory
 from nnmnist.runs.run import Run, create_run, finished_summary, reopen_run
 from nnmnist.runs.seeds import report_seeds, require_same_data
-from nnmnist.training.setup import load_data
+from nnmnist.training.setup import class_weights, load_data
+from nnmnist.training.start import interface_of, with_model_of
 
 MAX_SEEDS = 1000  # in one range
 
@@ -49,7 +52,9 @@ def train_and_report(
     Returns:
         The summary of the run, and its data; None instead of data if the run was already finished.
     """
-    splits = _load(wanted, options)
+    wanted, interface = _start(wanted, directory)
+    splits = _load(wanted, options, interface)
+    class_weights(wanted.training, splits.train)  # a ConfigError comes before a run directory
     existing = directory or output
     if existing and not options.force and (summary := finished_summary(existing, wanted, splits)):
         if not options.quiet:
@@ -69,14 +74,45 @@ def train_and_report(
     with _hint_when_stopped(lambda: _resume_hint(run, options)):
         _train(run, splits, options.quiet)
         with waiting_for("evaluating on the test examples", options.quiet):
-            return run.finish(splits), splits
+            summary = run.finish(splits)
+    if summary["chance"] and not options.quiet:
+        notice(_chance_notice(wanted.data, splits))
+    return summary, splits
 
 
-def _load(wanted: Config, options: RunOptions) -> Splits:
-    """The data of a config."""
+def _load(wanted: Config, options: RunOptions, start: Interface | None = None) -> Splits:
+    """The data of a config, as a network to start from reads it."""
     with waiting_for("loading data", options.quiet):
         shown = not options.quiet
-        return load_data(wanted.data, wanted.seed, options.data_dir, notice, show_progress=shown)
+        return load_data(
+            wanted.data, wanted.seed, options.data_dir, notice, show_progress=shown, start=start
+        )
+
+
+def _chance_notice(settings: DataConfig, splits: Splits) -> str:
+    """What to try after a training that was of no use."""
+    command = "show" if splits.image_shape else "info"
+    words = [program_name(), "data", command, str(settings.path or splits.name)]
+    return (
+        "no better than a guess of the largest class: change training.learning_rate, raise "
+        f"training.epochs, or look at the data with: {shlex.join(words)}"
+    )
+
+
+def _start(wanted: Config, directory: Path | None) -> tuple[Config, Interface | None]:
+    """The config with the model of its starting point, and how that reads pictures, if it has one.
+
+    A run that is resumed reads pictures as its last checkpoint states.
+    """
+    path = wanted.training.start_from
+    resumed = directory and directory / "last.npz"
+    if path and (path.exists() or not (resumed and resumed.exists())):
+        start = checkpoint.load(path)
+        return with_model_of(wanted, start), interface_of(start)
+    if resumed and resumed.exists():
+        last = checkpoint.load(resumed)
+        return wanted, interface_of(last) if last.document.get("prepare") else None
+    return wanted, None
 
 
 def _train(run: Run, splits: Splits, quiet: bool) -> None:

@@ -31,6 +31,8 @@ from nnmnist.config.yaml import (
 from nnmnist.errors import ConfigError, printable
 
 DEFAULT_RECIPE = "mnist"
+# The keys whose values are paths: section and key.
+PATHS = (("data", "path"), ("data", "extra"), ("training", "start_from"))
 
 
 class Override(NamedTuple):
@@ -68,9 +70,10 @@ def load_config(
     return _combine([file, *changes])
 
 
-def change_config(settings: Config, overrides: Iterable[Override]) -> Config:
+def change_config(settings: Config, overrides: Iterable[str | Override]) -> Config:
     """A config with some keys changed. Raises ConfigError as `load_config` does."""
-    return _combine([compose(dump_config(settings), "config"), *map(_override, overrides)])
+    changes = [_with_absolute_paths(_override(each), Path()) for each in overrides]
+    return _combine([compose(dump_config(settings), "config"), *changes])
 
 
 def faults_of(override: Override) -> list[Fault]:
@@ -197,17 +200,24 @@ def _override(override: str | Override) -> Document:
 
 
 def _with_absolute_paths(document: Document, folder: Path) -> Document:
-    """The document with `data.path` absolute; a relative one is relative to `folder`."""
+    """The document with the paths of PATHS absolute; relative ones are relative to `folder`."""
     tree = document.tree
-    data = tree.value.get("data") if tree and isinstance(tree.value, dict) else None
-    node = data.value.get("path") if data and isinstance(data.value, dict) else None
-    if tree is None or data is None or node is None or not isinstance(node.value, str):
-        return document
-    if not node.value or "\0" in node.value:
-        return document  # the schema refuses it
-    path = os.path.abspath(folder / os.path.expanduser(node.value))
-    changed = Node({"path": replace(node, value=path)}, data.place)
-    return document._replace(tree=tree.merged(Node({"data": changed}, tree.place)))
+    for section, key in PATHS:
+        part = tree.value.get(section) if tree and isinstance(tree.value, dict) else None
+        node = part.value.get(key) if part and isinstance(part.value, dict) else None
+        if tree and part and node:
+            changed = Node({key: _absolute(node, folder)}, part.place)
+            tree = tree.merged(Node({section: changed}, tree.place))
+    return document._replace(tree=tree)
+
+
+def _absolute(node: Node, folder: Path) -> Node:
+    """A path, or a list of paths, made absolute; other values are left to the schema."""
+    if isinstance(node.value, list):
+        return replace(node, value=[_absolute(item, folder) for item in node.value])
+    if not isinstance(node.value, str) or not node.value or "\0" in node.value:
+        return node
+    return replace(node, value=os.path.abspath(folder / os.path.expanduser(node.value)))
 
 
 def _combine(documents: Sequence[Document]) -> Config:

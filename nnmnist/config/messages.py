@@ -28,7 +28,9 @@ _TYPES = {
 _FORMATS = {"path": "a folder", "uri": "a URL that starts with http:// or https://"}
 _BOUNDS = {"minimum": ">=", "exclusiveMinimum": ">", "maximum": "<=", "exclusiveMaximum": "<"}
 _EXAMPLES = {"integer": "1000", "number": "0.5 or 1e-3"}
-_ITEMS = {"integer": int, "string": str}
+_ITEMS: Mapping[str, tuple[type, ...]] = {
+    "integer": (int,), "number": (int, float), "string": (str,)
+}  # fmt: skip
 
 
 class Conflict(ValueError):
@@ -60,8 +62,14 @@ def explain(error: ErrorDetails, tree: Node, schema: Schema) -> Iterator[Fault]:
     elif "ctx" in error and isinstance(conflict := error["ctx"].get("error"), Conflict):
         for path, problem in conflict.faults:
             yield Fault(_follow(tree, path.split(".")).place, problem, path)
-    else:
+    elif not _has_better_message(error):
         yield _invalid_value(error["loc"], tree, schema)
+
+
+def _has_better_message(error: ErrorDetails) -> bool:
+    """Whether a union's member "list" says more about a list than this member, which is a name."""
+    is_list = error["type"] == "literal_error" and isinstance(error["input"], list)
+    return is_list and str(error["loc"][-1]).startswith("literal[")
 
 
 def words(schema: Schema) -> str:
@@ -166,7 +174,7 @@ def _value_hint(node: Node, allowed: Schema) -> str:
 def _is_item(value: Any, branches: Iterable[Schema]) -> bool:
     """Whether a list of this value is allowed where the value itself is not."""
     lists = [branch for branch in branches if "items" in branch]
-    return any(type(value) is _ITEMS[branch["items"]["type"]] for branch in lists)
+    return any(type(value) in _ITEMS[branch["items"]["type"]] for branch in lists)
 
 
 def _branches(schema: Schema) -> Sequence[Schema]:

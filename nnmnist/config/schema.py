@@ -44,8 +44,12 @@ Url = Annotated[
 Positive = Annotated[int, Field(ge=1)]
 # Not strict: YAML writes a tuple as a list and a path as text.
 Widths = Annotated[tuple[Annotated[int, Field(ge=1, le=1_000_000)], ...], Field(strict=False)]
+ClassWeights = Annotated[
+    tuple[Annotated[float, Field(gt=0, le=1_000_000)], ...], Field(strict=False)
+]
 Urls = Annotated[tuple[Url, ...], Field(strict=False)]
 DataPath = Annotated[Path, Field(strict=False), BeforeValidator(_not_empty)]
+Paths = Annotated[tuple[DataPath, ...], Field(strict=False)]
 Names = Annotated[tuple[Annotated[str, Field(min_length=1)], ...], Field(strict=False)]
 
 
@@ -150,6 +154,18 @@ class DataConfig(Section):
         description="Leave out pictures of data.path that cannot be read; otherwise they are an "
         "error.",
     )
+    extra: Paths = Field(
+        default=(),
+        description="Your own examples to add to the training data, in any form of data.path; "
+        "their classes are those of the data.",
+    )
+    extra_share: float = Field(
+        default=0.1,
+        gt=0,
+        lt=1,
+        description="Fraction of the examples of each epoch that comes from data.extra, repeated "
+        "as often as needed.",
+    )
     validation: int = Field(
         default=5000,
         ge=0,
@@ -235,6 +251,18 @@ class TrainingConfig(Section):
     schedule: Annotated[str, one_of(SCHEDULES)] = Field(
         default="constant", description="How the learning rate changes during the training."
     )
+    warmup: float = Field(
+        default=0.3,
+        gt=0,
+        lt=1,
+        description="Fraction of the training in which the schedule one_cycle raises the learning "
+        "rate.",
+    )
+    centre_inputs: bool = Field(
+        default=False,
+        description="Subtract the mean of the training inputs in training steps. The weights fit "
+        "inputs without this.",
+    )
     weight_decay: float = Field(
         default=0.0, ge=0, description="L2 penalty on the weights; biases have none."
     )
@@ -245,11 +273,21 @@ class TrainingConfig(Section):
         description="Part of each target's probability that is spread evenly over all classes in "
         "training.",
     )
+    class_weights: Literal["balanced"] | ClassWeights | None = Field(
+        default=None,
+        description="Weight of an example of each class in the training cost: one number per "
+        "class, in the order of the classes; balanced gives each class the same total weight.",
+    )
     adversarial: float = Field(
         default=0.0,
         ge=0,
         le=1000,
         description="L2 size of the adversarial perturbation of each input in a training step.",
+    )
+    start_from: DataPath | None = Field(
+        default=None,
+        description="Checkpoint whose network the training starts from; its keys of model need not "
+        "be repeated.",
     )
     patience: Positive | None = Field(
         default=None,
@@ -321,6 +359,9 @@ def _training_conflicts(config: Config) -> Iterator[tuple[str, str]]:
     if training.label_smoothing and model.output != "softmax":
         problem = f"needs model.output: softmax, not {model.output}"
         yield "training.label_smoothing", f"{problem}; remove it"
+    if training.class_weights is not None and data.path is None and toy.has_values(data.name):
+        problem = f"needs classes, but data.name: {data.name} has values as targets"
+        yield "training.class_weights", f"{problem}; remove it"
     if training.optimizer == "adam" and training.momentum != TrainingConfig().momentum:
         problem = "is not used by training.optimizer: adam"
         yield "training.momentum", f"{problem}; remove it, or choose sgd"
@@ -332,6 +373,7 @@ def _training_conflicts(config: Config) -> Iterator[tuple[str, str]]:
             ("data.distort", data.distort),
             ("model.input_dropout", model.input_dropout),
             ("training.weight_decay", training.weight_decay),
+            ("training.class_weights", training.class_weights is not None),
             ("training.adversarial", training.adversarial),
         ):
             if used:

@@ -31,10 +31,17 @@ class Batches:
         examples: at least one.
         size: number of examples in a batch; None takes all at once.
         one_hot: (M, n_classes), column k is the target of class k; None where targets are values.
+        mean: (n_inputs,) float32, subtracted from all inputs; None subtracts nothing.
     """
 
-    def __init__(self, examples: Examples, size: int | None, one_hot: Array | None) -> None:
-        self.examples, self.one_hot = examples, one_hot
+    def __init__(
+        self,
+        examples: Examples,
+        size: int | None,
+        one_hot: Array | None,
+        mean: Array | None = None,
+    ) -> None:
+        self.examples, self.one_hot, self.mean = examples, one_hot, mean
         self.size = min(size or len(examples), len(examples))
         self.distortion: Distortion | None = None
         if examples.distort and examples.image_shape:
@@ -82,6 +89,12 @@ class Batches:
         assert self.distortion is not None
         maps = self.distortion.sample(self.examples.targets[rows], rng)
         self.distortion.warp(self._gather_pixels(rows), maps, x)
+        self.centre(x)
+
+    def centre(self, x: Array) -> None:
+        """Subtract the mean from inputs (batch, n_inputs)."""
+        if self.mean is not None:
+            x -= self.mean
 
     def _batch(self, rows: Array, rng: np.random.Generator | None) -> Batch:
         x, y = next(self._buffers)
@@ -89,10 +102,12 @@ class Batches:
         if self.examples.inputs.dtype != np.uint8:
             # mode="clip" lets `take` write straight into `out`, three times faster than without
             np.take(self.examples.inputs, rows, axis=0, out=x, mode="clip")
+            self.centre(x)
         elif rng:
             self.distort(rows, rng, x)
         else:
             np.multiply(self._gather_pixels(rows), PIXEL, out=x)
+            self.centre(x)
         targets = self.examples.targets[rows]
         if self.one_hot is None:
             return Batch(x, targets.T, None, rows)

@@ -14,6 +14,7 @@ from nnmnist.types import Array
 
 # A pixel, 0..255, times this is a number in [0, 1].
 PIXEL = np.float32(1 / 255)
+CHUNK = 10_000  # examples that a pass over all of them takes at once
 
 
 @dataclass(frozen=True)
@@ -66,6 +67,16 @@ class Examples:
     def y(self) -> Array:
         """All targets: labels (n,) or values (n, n_outputs)."""
         return self.targets[self.rows]
+
+    @property
+    def mean(self) -> Array:
+        """The mean (n_inputs,) float32 of the inputs, as `x` has them."""
+        total = np.zeros(self.inputs.shape[1])
+        for start in range(0, len(self), CHUNK):
+            rows = self.rows[start : start + CHUNK]
+            total += np.add.reduce(self.inputs[rows], axis=0, dtype=np.float64)
+        factor = float(PIXEL) if self.inputs.dtype == np.uint8 else 1.0
+        return (factor * total / len(self)).astype(np.float32)
 
     @property
     def variance(self) -> float:
@@ -124,3 +135,4 @@ class Splits:
     name: str
     identity: dict[str, Any]
     preparation: Preparation | None = None
+    extra: Examples | None = None  # of `data.extra`, to evaluate apart from the others

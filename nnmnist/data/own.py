@@ -7,6 +7,7 @@ import hashlib
 import multiprocessing
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
+from dataclasses import replace
 from functools import partial
 from itertools import chain, islice
 from pathlib import Path
@@ -15,7 +16,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from nnmnist.data.examples import Source
+from nnmnist.data.examples import Source, Splits
 from nnmnist.data.readers import folders, idx_files, npz, parquet, pickles, tables
 from nnmnist.data.readers.found import EncodedPicture, Found, Part, Pictures, listing
 from nnmnist.errors import ConfigError, DataError
@@ -48,6 +49,7 @@ def load(
     notify: reading.Notify = lambda line: None,
     show_progress: bool = False,
     network: Interface | None = None,
+    start: Interface | None = None,
 ) -> Source:
     """Load the data at a path, in any form of READERS.
 
@@ -64,6 +66,8 @@ def load(
         show_progress: whether to show a bar on a terminal while pictures are read.
         network: a network that is to be tested on the data: its preparation and classes are used,
             and without a test part, all examples are for the test.
+        start: a network that training starts from: its preparation is used if `prepare` is auto,
+            and the order of its classes if the data has the same.
 
     Raises:
         ConfigError: `classes` does not fit the data.
@@ -74,8 +78,13 @@ def load(
     if network:
         found, chosen = _with_classes_of(path, found, network.classes), network.preparation
     else:
+        if start and classes is None and set(start.classes) == set(found.classes):
+            classes = start.classes
         found = _with_classes(path, found, classes)
-        chosen = _choose(path, prepare, list(found.parts.values()))
+        if start and prepare == "auto":
+            chosen = start.preparation
+        else:
+            chosen = _choose(path, prepare, list(found.parts.values()))
     prepared, n_skipped = {}, 0
     for name, part in found.parts.items():
         inputs, labels, errors = _prepare(path, part, chosen, f"{name} pictures", show_progress)
@@ -121,6 +130,53 @@ class Interface(NamedTuple):
 
     preparation: Preparation
     classes: tuple[str, ...]
+
+
+def add_extra(
+    splits: Splits,
+    paths: Sequence[Path],
+    share: float,
+    seed: int = 0,
+    notify: reading.Notify = lambda line: None,
+) -> Splits:
+    """The splits with a user's own examples added to the training part.
+
+    The training part draws them in random order, each as often as the others, until they are the
+    fraction `share` of it. They are evaluated apart: their test parts, or all of them if they have
+    none.
+
+    Args:
+        splits: the main data, which are images.
+        paths: the examples, in any form of READERS.
+        share: the fraction of the training part that the extra examples make up.
+        seed: chooses the order of the draws.
+        notify: receives notices for the user, one line each.
+
+    Raises:
+        DataError: the examples cannot be read, or have a class that the main data lacks.
+    """
+    if splits.preparation is None or not splits.classes:
+        raise DataError(f"data.extra: {splits.name} has no classes of images to add examples to")
+    interface = Interface(splits.preparation, splits.classes)
+    sources = [load(path, network=interface, notify=notify) for path in paths]
+    train, labels = (np.concatenate([source.train[i] for source in sources]) for i in (0, 1))
+    main, rng = splits.train, generator(seed, "extra")
+    n_draws = max(len(labels), round(share / (1 - share) * len(main)))
+    rounds = [rng.permutation(len(labels)) for _ in range(-(-n_draws // len(labels)))]
+    drawn = len(main.inputs) + np.concatenate(rounds)[:n_draws]
+    test, test_labels = (np.concatenate([source.test[i] for source in sources]) for i in (0, 1))
+    hashes = [source.identity["sha256"] for source in sources]
+    return replace(
+        splits,
+        train=replace(
+            main,
+            inputs=np.concatenate([main.inputs, train]),
+            targets=np.concatenate([main.targets, labels]),
+            rows=np.concatenate([main.rows, drawn]),
+        ),
+        extra=replace(splits.test, inputs=test, targets=test_labels, rows=np.arange(len(test))),
+        identity={**splits.identity, "extra": hashes},
+    )
 
 
 def read(path: Path) -> Found:

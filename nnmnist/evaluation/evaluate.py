@@ -70,6 +70,22 @@ def wilson_interval(correct: int, n: int, z: float = 1.959964) -> tuple[float, f
     return max(0.0, (centre - half) / scale), min(1.0, (centre + half) / scale)
 
 
+def is_chance(confusion: Array) -> bool:
+    """Whether a network is no better than a guess, which always takes the largest class.
+
+    A guess is right in a share s of the examples, which is that of the largest class. Its standard
+    error is sqrt(s (1 - s) / n): the accuracy of a better network is at least two of these higher.
+    A network without a mistake is always better.
+
+    Args:
+        confusion: (n_classes, n_classes) counts of n examples, at least one; perhaps multiplied by
+            the weights of their classes.
+    """
+    n = float(confusion.sum())
+    accuracy, s = float(confusion.trace()) / n, float(confusion.sum(axis=1).max()) / n
+    return accuracy < min(1.0, s + 2 * (s * (1 - s) / n) ** 0.5)
+
+
 def targets(output: Output, examples: Examples) -> Array | None:
     """(M, n_classes): column k is the target vector of class k; None for regression."""
     return output.one_hot(examples.n_classes) if examples.n_classes else None

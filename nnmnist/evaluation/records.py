@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
 from nnmnist.data.examples import Examples, scale
+from nnmnist.evaluation.classes import class_scores
 from nnmnist.evaluation.evaluate import Evaluation, most_confident_mistakes, probabilities
 from nnmnist.model.network import Network
 from nnmnist.types import Array
@@ -20,16 +22,36 @@ def class_label(name: str) -> int | str:
     return int(name) if name.isdecimal() and len(name) <= MAX_DIGITS else name
 
 
-def evaluation_record(result: Evaluation) -> dict[str, Any]:
-    """The figures of an evaluation; `r2` only for values."""
-    return {
+def evaluation_record(result: Evaluation, classes: Sequence[str]) -> dict[str, Any]:
+    """The figures of an evaluation; `r2` only for values.
+
+    A cost or R^2 that is not finite is None: JSON has no such numbers.
+    """
+    record: dict[str, Any] = {
         "n": result.n,
-        "cost": result.cost,
+        "cost": _finite(result.cost),
         "accuracy": result.accuracy,
-        **({} if result.r2 is None else {"r2": result.r2}),
+        **({} if result.r2 is None else {"r2": _finite(result.r2)}),
         "interval": result.interval,
-        "confusion": None if result.confusion is None else result.confusion.tolist(),
+        "confusion": None,
+        "classes": None,
+        "macro": None,
+        "weighted": None,
     }
+    if result.confusion is not None:
+        scores = class_scores(result.confusion)
+        figures = scores._asdict()
+        record["confusion"] = result.confusion.tolist()
+        record["classes"] = [
+            {"class": class_label(name), **{key: each[k].item() for key, each in figures.items()}}
+            for k, name in enumerate(classes)
+        ]
+        record["macro"], record["weighted"] = scores.macro, scores.weighted
+    return record
+
+
+def _finite(value: float) -> float | None:
+    return value if math.isfinite(value) else None
 
 
 def mistake_records(

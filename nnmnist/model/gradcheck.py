@@ -10,14 +10,13 @@ import numpy as np
 from nnmnist.model.network import Network
 from nnmnist.types import Array
 
+Cost = Callable[[], float]
+
 # Length of a random direction: shorter ones drown in rounding, longer ones cross relu's kinks.
 LENGTH = 3.0
 STEP = 1e-5
 TINY = 1e-12  # a gradient below it is zero
 VISIBLE = 1e-7  # the relative error that rounding alone may cause
-
-
-Cost = Callable[[], float]
 
 
 class Check(NamedTuple):
@@ -36,6 +35,7 @@ def check(
     weight_decay: float = 0.0,
     dropout_seed: int | None = None,
     most: int = 100,
+    example_weights: Array | float = 1.0,
 ) -> list[Check]:
     """Compare up to `most` parameters of each array one by one; the network must be float64.
 
@@ -43,8 +43,9 @@ def check(
     the error is then the larger of the two. Rounding of J leaves noise in a central difference: a
     gradient that vanishes below noise / VISIBLE is judged relative to that instead.
 
-    Takes inputs x (n, n_inputs) and targets y (M, n). `dropout_seed` fixes the dropped units, so
-    that J depends on theta alone; None drops none. Raises ValueError unless it is float64.
+    Takes inputs x (n, n_inputs), targets y (M, n) and the weights of the examples (n,).
+    `dropout_seed` fixes the dropped units, so that J depends on theta alone; None drops none.
+    Raises ValueError unless it is float64.
     """
     if network.dtype != np.float64:
         raise ValueError("a gradient check needs a float64 network: rounding hides it in float32")
@@ -55,9 +56,9 @@ def check(
     def cost() -> float:
         costs, _, _ = network.output.cost(network.forward(x, rng()), y)
         weights = network.theta[: network.n_weights]
-        return float(costs.mean() + weight_decay / 2 * weights @ weights)
+        return float(np.mean(example_weights * costs) + weight_decay / 2 * weights @ weights)
 
-    network.gradient(x, y, weight_decay, rng())
+    network.gradient(x, y, weight_decay, rng(), example_weights)
     noise = float(np.finfo(np.float64).eps) * abs(cost()) / STEP
     least = max(noise / VISIBLE, TINY)
     weights, biases = network.views(network.grad.copy())

@@ -86,9 +86,7 @@ class Dropout(Layer):
         return np.multiply(h, self.mask, out=self.buffer("dropped", *h.shape))
 
     def backward(self, delta: Array) -> Array:
-        if self.mask is not None:
-            delta *= self.mask
-        return delta
+        return delta if self.mask is None else np.multiply(delta, self.mask, out=delta)
 
     def dropout_mask(self, n: int, batch: int, rng: np.random.Generator) -> Array:
         """(n, batch): 0 for a unit that is dropped, else 1 / (1 - rate)."""

@@ -68,9 +68,8 @@ class Network:
 
     def make_layers(self) -> list[Layer]:
         """A dense layer for each W(l), and between two of them the activation and dropout."""
-        layers: list[Layer] = []
-        if self.input_dropout:
-            layers.append(Dropout(self.input_dropout, self.dtype))
+        rate = self.input_dropout
+        layers: list[Layer] = [Dropout(rate, self.dtype)] if rate else []
         for n_in, n_out in pairwise(self.sizes[:-1]):
             layers += [Dense(n_in, n_out, self.dtype), ActivationLayer(self.activation, self.dtype)]
             if self.dropout:
@@ -94,9 +93,8 @@ class Network:
         """Normal weights with the variance of the activation; zeros where the cost is convex."""
         self.theta[:] = 0.0
         for W in self.W if len(self.W) > 1 or not self.output.convex else []:
-            n_out, n_in = W.shape
-            deviation = np.float32(self.activation.weight_variance(n_in, n_out) ** 0.5)
-            W[:] = rng.standard_normal((n_out, n_in), dtype=np.float32) * deviation
+            deviation = np.float32(self.activation.weight_variance(*W.shape[::-1]) ** 0.5)
+            W[:] = rng.standard_normal(W.shape, dtype=np.float32) * deviation
 
     def forward(self, x: Array, rng: np.random.Generator | None = None) -> Array:
         """z (M, batch) for the inputs x (batch, n_inputs)."""
@@ -106,17 +104,24 @@ class Network:
         return h  # z: the last layer has no activation
 
     def gradient(
-        self, x: Array, y: Array, weight_decay: float = 0.0, rng: np.random.Generator | None = None
+        self,
+        x: Array,
+        y: Array,
+        weight_decay: float = 0.0,
+        rng: np.random.Generator | None = None,
+        example_weights: Array | float = 1.0,
     ) -> tuple[Array, Array]:
-        """Fill `grad` with the derivative of J = mean_i L_i + weight_decay / 2 sum W^2.
+        """Fill `grad` with the derivative of J = mean_i w_i L_i + weight_decay / 2 sum W^2.
 
-        Takes inputs x (batch, n_inputs) and targets y (M, batch), which are one-hot for classes.
-        Returns the costs L_i (batch,) and the predictions p (M, batch), valid until the next call.
-        Raises ValueError for other shapes.
+        Takes inputs x (batch, n_inputs), targets y (M, batch), which are one-hot for classes, and
+        the weights w_i of the examples (batch,). Returns the costs w_i L_i (batch,) and the
+        predictions p (M, batch), valid until the next call. Raises ValueError for other shapes.
         """
         require_shape("x", x, (len(x), self.sizes[0]))
         require_shape("y", y, (self.sizes[-1], len(x)))
         costs, p, delta = self.output.cost(self.forward(x, rng), y)
+        costs *= example_weights
+        delta *= example_weights / len(x)  # now dJ/dz
         for layer in reversed(self.layers):
             layer.gradient(delta)
             if layer is self.dense[0]:
@@ -144,7 +149,5 @@ class Network:
 
     def parameters(self) -> dict[str, Array]:
         """W1, b1, W2, b2, ...: numbered as in the lecture, named as in a checkpoint."""
-        named: dict[str, Array] = {}
-        for l, (W, b) in enumerate(zip(self.W, self.b, strict=True), start=1):
-            named[f"W{l}"], named[f"b{l}"] = W, b
-        return named
+        numbered = enumerate(zip(self.W, self.b, strict=True), start=1)
+        return {name: a for l, (W, b) in numbered for name, a in ((f"W{l}", W), (f"b{l}", b))}

@@ -1,6 +1,7 @@
 """Outputs: what the last layer's z means, what a mistake costs, and the derivative of that cost.
 
-J is the mean of the costs L_i of the examples; column i of z and y (M, batch) is example i:
+J is the mean of the costs L_i of the examples; column i of z and y (M, batch) is example i. With
+class weights, J is the mean of w_i L_i, where w_i is the weight of example i's class:
 
     linear     p = z                             L_i = ||y_i - p_i||^2
     logistic   p = 1 / (1 + e^-z)                L_i = sum_m -y_im ln p_im - (1 - y_im) ln(1 - p_im)
@@ -56,7 +57,7 @@ class Output:
         raise NotImplementedError
 
     def cost(self, z: Array, y: Array) -> tuple[Array, Array, Array]:
-        """The costs L_i (batch,), p (M, batch) in the memory of z, and delta = dJ/dz (M, batch)."""
+        """The costs L_i (batch,), p (M, batch) in the memory of z, and delta = dL/dz (M, batch)."""
         raise NotImplementedError
 
     def n_units(self, n_classes: int) -> int:
@@ -93,12 +94,10 @@ class SquaredError(Output):
         p = self.predict(z)
         error = np.subtract(p, y, out=np.empty_like(p))
         squares = np.multiply(error, error, out=np.empty_like(p))
-        delta = error  # delta takes the memory of p - y
-        delta *= 2.0
+        delta = np.multiply(error, 2.0, out=error)  # delta takes the memory of p - y
         slope = np.empty_like(p)
         self.h.slope(p, slope)
         delta *= slope
-        delta *= 1.0 / delta.shape[1]
         return np.add.reduce(squares, axis=0), p, delta
 
 
@@ -123,7 +122,6 @@ class Logistic(Output):
         costs -= np.add.reduce(np.multiply(z, y, out=term), axis=0)
         p = self.predict(z)
         delta = np.subtract(p, y, out=term)
-        delta *= 1.0 / delta.shape[1]
         return costs, p, delta
 
     def n_units(self, n_classes: int) -> int:
@@ -157,7 +155,6 @@ class Softmax(Output):
         costs = np.log(total, out=total)
         costs -= np.add.reduce(yz, axis=0)
         delta = np.subtract(p, y, out=yz)  # delta takes the memory of y z
-        delta *= 1.0 / delta.shape[1]
         return costs, p, delta
 
 

@@ -21,8 +21,7 @@ from nnmnist.plots.boundary import boundary, require_plane
 from nnmnist.plots.confusion import confusion
 from nnmnist.plots.curves import curves
 from nnmnist.plots.fit import fit, require_line
-from nnmnist.plots.mistakes import MOST_MISTAKES, mistakes
-from nnmnist.plots.style import plain_classes
+from nnmnist.plots.mistakes import MOST_MISTAKES, caption, mistakes
 from nnmnist.plots.weights import weights
 from nnmnist.runs import history, table
 from nnmnist.runs.data import load_splits
@@ -172,10 +171,7 @@ def _mistakes(runs: Sequence[Subject]) -> Figure:
     if not len(wrong):
         raise PlotError(f"{run.directory}: makes no mistakes on the test set")
     shown = wrong[:MOST_MISTAKES]
-    names = plain_classes(classes)
-    captions = [
-        f"{test.rows[i]}\n{names[test.y[i]]}, read as {names[p[i].argmax()]}" for i in shown
-    ]
+    captions = [caption(test.rows[i], classes[test.y[i]], classes[p[i].argmax()]) for i in shown]
     images = test.inputs[test.rows[shown]].reshape(-1, *test.image_shape)
     return mistakes(images, captions, len(wrong))
 

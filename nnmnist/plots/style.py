@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 BLUE, RED, GREEN = "#0072B2", "#D55E00", "#009E73"
 COLOURS = (BLUE, RED, GREEN, "#E69F00", "#CC79A7", "#56B4E9", "#000000")
 GREY = "0.35"
+LETTER = 0.11  # mean width of a letter of the usual size, in inches
 # and what would make the same picture another file
 FORMATS = {
     ".png": ["Software"],
@@ -90,9 +91,9 @@ def plain(name: str, limit: int = 80) -> str:
     return printable(name, limit).replace("$", r"\$")
 
 
-def plain_classes(classes: Sequence[str]) -> list[str]:
+def plain_classes(classes: Sequence[str], limit: int = 20) -> list[str]:
     """The names of classes, `plain` and so short that all of them fit into a figure."""
-    return [plain(name, 20) for name in classes]
+    return [plain(name, limit) for name in classes]
 
 
 def colours(n: int) -> Sequence[Any]:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from nnmnist.plots.style import house_style, panels, plain_classes
+from nnmnist.plots.style import LETTER, house_style, panels, plain_classes
 from nnmnist.types import Array
 
 if TYPE_CHECKING:
@@ -29,8 +29,10 @@ def weights(W: Array, image_shape: tuple[int, int], names: Sequence[str] = ()) -
         axes.set_axis_off()
     for axes, row in zip(grid, shown, strict=False):
         image = axes.imshow(row.reshape(image_shape), cmap="RdBu_r", vmin=-limit, vmax=limit)
-    for axes, name in zip(grid, plain_classes(names), strict=False):
-        axes.set_title(name, fontsize="medium", pad=2)
+    names = plain_classes(names, int(size / LETTER))
+    letters = "medium" if max(map(len, names), default=0) < 0.8 * size / LETTER else "small"
+    for axes, name in zip(grid, names, strict=False):
+        axes.set_title(name, fontsize=letters, pad=2)
     figure.colorbar(image, ax=grid, label="weight", shrink=0.9, extend="both")
     if len(shown) < len(W):
         figure.supxlabel(f"the first {len(shown)} of {len(W)} units", fontsize="medium")

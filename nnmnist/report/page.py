@@ -15,9 +15,11 @@ import numpy as np
 
 from nnmnist.config.loading import dump_config
 from nnmnist.evaluation.calibration import calibration
+from nnmnist.evaluation.classes import class_scores
 from nnmnist.report import charts
 from nnmnist.report.pictures import Sheet, signed
 from nnmnist.report.subject import Subject
+from nnmnist.text import number_text
 from nnmnist.types import Array
 
 MOST_UNITS = 64  # of the first layer
@@ -45,7 +47,7 @@ def _seconds(seconds: float) -> str:
 
 def _summary(subject: Subject) -> str:
     result, network = subject.result, subject.best.network
-    tiles = [("cost, mean of <i>L<sub>i</sub></i>", f"{result.cost:.4f}")]
+    tiles = [("cost, mean of <i>L<sub>i</sub></i>", number_text(result.cost))]
     if result.accuracy is not None and result.interval is not None:
         low, high = result.interval
         wrong = f"{result.n - result.correct:,} of {result.n:,} wrong"
@@ -53,7 +55,7 @@ def _summary(subject: Subject) -> str:
         text = f"accuracy<br><small>{wrong}; {interval}</small>"
         tiles.insert(0, (text, f"{result.accuracy:.2%}"))
     if result.r2 is not None:
-        tiles.insert(0, ("<i>R</i><sup>2</sup>", f"{result.r2:.4f}"))
+        tiles.insert(0, ("<i>R</i><sup>2</sup>", number_text(result.r2)))
     tiles.append(("parameters", f"{network.theta.size:,}"))
     tiles.append(("training time", _seconds(subject.progress.seconds)))
     lines = [f"<li><b>{value}</b> {label}" for label, value in tiles]
@@ -79,8 +81,12 @@ def _curves(subject: Subject) -> str:
         history = replace(history, splits=splits)
     names = {"test": "test, at the best epoch"}
     legend = "".join(f"<li class={split}>{names.get(split, split)}" for split in history.splits)
+    note = (
+        "<p>The class weights count in the training cost alone: do not compare it with the others."
+    )
     return _section(
         "Curves",
+        note if subject.progress.config.training.class_weights else "",
         f"<ul class=legend>{legend}</ul>",
         f"<div class=pair>{charts.curves(history)}</div>",
     )
@@ -171,7 +177,29 @@ def _mistakes(subject: Subject) -> str:
     )
 
 
-def _classes(subject: Subject) -> str:
+def _scores(subject: Subject) -> str:
+    if subject.result.confusion is None:
+        return ""
+    scores = class_scores(subject.result.confusion)
+    heads = ("class", "precision", "recall", "F<sub>1</sub>", "examples")
+    lines = ["<tr>" + "".join(f"<th scope=col>{head}" for head in heads)]
+    for name, *values, support in zip(subject.classes, *scores, strict=True):
+        cells = "".join(f"<td>{value:.2%}" for value in values)
+        lines.append(f"<tr><th scope=row>{escape(name)}{cells}<td>{support:,}")
+    for name, means in (("macro average", scores.macro), ("weighted average", scores.weighted)):
+        cells = "".join(f"<td>{value:.2%}" for value in means.values())
+        lines.append(f"<tr class=mean><th scope=row>{name}{cells}<td>{subject.result.n:,}")
+    note = (
+        "Precision is the part of the predictions of a class that is right, 0 for a class that is "
+        "never predicted. Recall is the part of the examples of a class that is found. "
+        "<i>F</i><sub>1</sub> is the harmonic mean of both. In the weighted average, a class "
+        "counts with the number of its examples."
+    )
+    table = _scrolling("classes", lines, len(heads))
+    return _section("Scores of each class", f"<p>{note}", table)
+
+
+def _errors(subject: Subject) -> str:
     matrix = subject.result.confusion
     if matrix is None:
         return ""
@@ -193,7 +221,7 @@ def _classes(subject: Subject) -> str:
         lines.append(
             f"<tr><th scope=row>{escape(name)}<td>{totals[k]:,}<td>{wrong[k]:,}"
             f"<td>{errors[k]:.2%}<td class=bar style=--share:{errors[k] / worst:.3f}>"
-            f"<td>{taken}<td>{false[k]:,}"
+            f"<td class=name>{taken}<td>{false[k]:,}"
         )
     return _section("Errors of each class", _scrolling("classes", lines, 7))
 
@@ -264,4 +292,6 @@ def _origin(subject: Subject) -> str:
     )
 
 
-SECTIONS = (_summary, _curves, _confusion, _mistakes, _classes, _calibration, _weights, _origin)
+SECTIONS = (
+    _summary, _curves, _confusion, _mistakes, _scores, _errors, _calibration, _weights, _origin,
+)  # fmt: skip

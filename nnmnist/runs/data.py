@@ -8,14 +8,15 @@ from typing import Any
 
 import numpy as np
 
+from nnmnist import checkpoint as checkpoint_file
 from nnmnist.checkpoint import Checkpoint
 from nnmnist.config.schema import Config, DataConfig
 from nnmnist.data.examples import Examples, Splits
 from nnmnist.data.own import Interface
 from nnmnist.data.sources import Notify, silent
 from nnmnist.errors import CheckpointError, ConfigError
-from nnmnist.images.preparation import from_document
 from nnmnist.training.setup import load_data
+from nnmnist.training.start import interface_of
 
 
 def training_settings(path: Path, checkpoint: Checkpoint) -> tuple[DataConfig, int]:
@@ -51,6 +52,14 @@ def training_settings(path: Path, checkpoint: Checkpoint) -> tuple[DataConfig, i
     return data, settings.seed
 
 
+def config_of(path: Path) -> Config:
+    """The config of a checkpoint, with the paths of its data absolute. Raises CheckpointError."""
+    found = checkpoint_file.load(path)
+    data, _ = training_settings(path, found)
+    settings = Config.model_validate(found.document["config"])
+    return settings.model_copy(update={"data": data})
+
+
 def load_splits(
     path: Path,
     checkpoint: Checkpoint,
@@ -71,15 +80,17 @@ def load_splits(
         CheckpointError: the inputs or classes of the data are not those of the network.
         DataError: the data is not available.
     """
-    network = None
+    interfaces: dict[str, Interface] = {}
     if other is None:
         wanted, seed = training_settings(path, checkpoint)
+        if checkpoint.document.get("prepare") and (own := interface_of(checkpoint)):
+            interfaces = {"start": own}
     else:
         wanted, seed = other.model_copy(update={"validation": 0}), 0
-        preparation = from_document(checkpoint.document)
-        network = Interface(preparation, checkpoint.classes) if preparation else None
+        if found := interface_of(checkpoint):
+            interfaces = {"network": found}
     wanted = wanted.model_copy(update={"fallback": None})
-    splits = load_data(wanted, seed, data_dir, notify, show_progress=True, network=network)
+    splits = load_data(wanted, seed, data_dir, notify, show_progress=True, **interfaces)
     _require_same_inputs(path, checkpoint, splits)
     trained = _describe_targets(checkpoint.classes, checkpoint.network.sizes[-1])
     given = _describe_targets(splits.classes, splits.test.targets.shape[-1])

@@ -50,6 +50,7 @@ class Entry:
     test: Scores | None
     data: RunData | None  # None before the first epoch is complete
     reason: str = ""  # why it failed
+    is_chance: bool = False  # whether it is no better than a guess
 
 
 def read_all(folder: Path) -> tuple[list[Entry], list[str]]:
@@ -130,6 +131,7 @@ def _finished(name: str, directory: Path, config: Config, found: Summary) -> Ent
         found.validation,
         found.test,
         data,
+        is_chance=bool(found.chance),
     )
 
 

@@ -46,11 +46,13 @@ def data_id(facts: Facts) -> str:
     """A digest of the data; runs with equal digests may be compared.
 
     Files count with their contents. Generated examples count with their source alone, because each
-    seed generates others from it.
+    seed generates others from it. Extra training examples do not count: the results are about the
+    same validation and test examples with and without them.
     """
     if "seed" in facts:
         facts = {"name": facts.get("name")}
-    named = {key: value for key, value in facts.items() if key not in ("folder", "name")} or facts
+    left_out = ("name", "folder", "extra")
+    named = {key: value for key, value in facts.items() if key not in left_out} or facts
     return hashlib.sha256(json.dumps(named, sort_keys=True).encode()).hexdigest()[:12]
 
 

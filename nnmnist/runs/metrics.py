@@ -77,7 +77,8 @@ def _require_undamaged(path: Path) -> None:
 
 def _complete_rows(path: Path) -> list[list[str]]:
     """The rows that `record` wrote and nothing has cut."""
-    return [row for row in csv.reader(_lines(path)) if _is_complete(row)]
+    rows = (line.split(",") for line in _lines(path))
+    return [row for row in rows if _is_complete(row)]
 
 
 def _lines(path: Path) -> list[str]:

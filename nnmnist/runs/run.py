@@ -31,7 +31,7 @@ from nnmnist.config.loading import dump_config, load_config
 from nnmnist.config.schema import Config
 from nnmnist.data.examples import Splits
 from nnmnist.errors import CheckpointError, ConfigError, DataError
-from nnmnist.evaluation.evaluate import evaluate
+from nnmnist.evaluation.evaluate import evaluate, is_chance
 from nnmnist.files import read_regular, write_atomic
 from nnmnist.model.network import Network
 from nnmnist.model.optimizers import Optimizer
@@ -51,7 +51,8 @@ from nnmnist.runs.resume import Best, RunProgress, own_best, read_progress, requ
 from nnmnist.training.descent import OnProgress
 from nnmnist.training.fit import Epoch, fit
 from nnmnist.training.parallel import process_count, thread_count
-from nnmnist.training.setup import build_network, make_optimizer
+from nnmnist.training.setup import build_network, class_weights, make_optimizer
+from nnmnist.training.start import copy_layers
 from nnmnist.training.threads import available_cores, limit_blas_threads, training_cores
 from nnmnist.types import Array
 
@@ -158,6 +159,8 @@ class Run(RunDirectory):
         self.costs: list[float] = []
         # Read now, because a parallel training changes the number of threads.
         self.versions = versions()
+        # Of the checkpoint that training started from.
+        self.start_sha256: str | None = None
 
     def changed_versions(self) -> dict[str, tuple[str | int, str | int]]:
         """The versions and threads that have changed since the last session: (before, now)."""
@@ -214,7 +217,12 @@ class Run(RunDirectory):
         optimizer = make_optimizer(network, self.config.training)
         if self.last_checkpoint and self.progress:
             self._restore(self.last_checkpoint, self.progress, splits, network, optimizer)
+            self.start_sha256 = self.last_checkpoint.document.get("start")
             self.last_checkpoint = None
+        elif path := self.config.training.start_from:
+            start = checkpoint.load(path)
+            copy_layers(start, path, network, splits.classes)
+            self.start_sha256 = start.sha256
         metrics.rewrite(self.path(metrics.FILE), self.epochs_done)
         for name in (summary.FILE, FAILURE):
             self.path(name).unlink(missing_ok=True)
@@ -231,6 +239,7 @@ class Run(RunDirectory):
             epochs_done=self.epochs_done,
             on_progress=on_progress,
             processes=processes,
+            extra=splits.extra,
         )
         with closing(epochs):
             for epoch in epochs:
@@ -281,10 +290,25 @@ class Run(RunDirectory):
                 "seconds": round(self.seconds, 3),
                 "validation": best.document["metrics"]["validation"],
                 "test": scores(evaluate(best.network, splits.test)),
+                "extra": scores(evaluate(best.network, splits.extra)) if splits.extra else None,
+                "chance": self._is_chance(best.network, splits),
             }
             write_atomic(self.path(summary.FILE), (json.dumps(result, indent=2) + "\n").encode())
         self.lock.release()
         return result
+
+    def _is_chance(self, network: Network, splits: Splits) -> bool | None:
+        """Whether a network is no better than a guess on the validation examples; see `is_chance`.
+
+        Without validation, the training examples decide. Class weights count as in the cost. For
+        regression, the answer is None.
+        """
+        examples = splits.validation if len(splits.validation) else splits.train
+        confusion = evaluate(network, examples).confusion
+        if confusion is None:
+            return None
+        weights = class_weights(self.config.training, splits.train)
+        return is_chance(confusion if weights is None else weights[:, None] * confusion)
 
     def stop_reason(self) -> str | None:
         """The key of the config by which training stops before its last epoch; None if it goes on.
@@ -321,7 +345,12 @@ class Run(RunDirectory):
             "data": data_facts(splits),
             "epoch": epoch.number,
             "seconds": self.seconds,
-            "metrics": {"train": scores(epoch), "validation": scores(epoch.validation)},
+            "metrics": {
+                "train": scores(epoch),
+                "validation": scores(epoch.validation),
+                "extra": scores(epoch.extra),
+            },
+            "start": self.start_sha256,
             "versions": self.versions,
         }
 

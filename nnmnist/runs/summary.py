@@ -28,6 +28,7 @@ class Summary(BaseModel):
     seconds: NonNegativeFloat
     validation: Scores | None
     test: Scores
+    chance: bool | None = None  # None for regression, and in runs of older versions
 
 
 def read(directory: Path) -> Summary:

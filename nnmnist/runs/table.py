@@ -49,6 +49,11 @@ class Row:
         return self.runs[0].data
 
     @property
+    def is_chance(self) -> bool:
+        """Whether a run is no better than a guess of the largest class."""
+        return any(run.is_chance for run in self.runs)
+
+    @property
     def settings(self) -> dict[str, Any]:
         """The settings that all runs share: all but the seed."""
         return {key: value for key, value in self.runs[0].settings.items() if key != "seed"}
@@ -89,6 +94,7 @@ class Row:
             "data": self.data.name if self.data else None,
             "data_id": self.data.id if self.data else None,
             "replaced_data": self.data.replaced if self.data else None,
+            "chance": self.is_chance,
             "seeds": self.seeds,
             "settings": {key: self.settings[key] for key in keys if key in self.settings},
             "epochs": self.epochs,

@@ -14,12 +14,12 @@ from optuna.trial import Trial
 
 from nnmnist.config.schema import Config, DataConfig
 from nnmnist.data.examples import Source, Splits
-from nnmnist.data.sources import Notify, split
+from nnmnist.data.sources import Notify
 from nnmnist.errors import ConfigError, NnmnistError, RunLocked, TrainingError
 from nnmnist.runs import metrics
 from nnmnist.runs.run import Run, create_run, finished_summary, reopen_run
 from nnmnist.sweep.store import Store
-from nnmnist.training.setup import load_configured
+from nnmnist.training.setup import load_configured, split_configured
 from nnmnist.training.threads import limit_blas_threads
 
 POLL = 0.2  # seconds between two attempts to claim a trial, while others train the last ones
@@ -149,14 +149,13 @@ def load(
 ) -> Splits:
     """Load data as `load_data` does, and keep the source for the next trial."""
     global _kept
-    wanted = settings.model_copy(update={"validation": 0, "distort": None})
-    source = _kept[1] if _kept and _kept[0] == wanted else None
-    if (
-        source is None or source.identity.get("seed", seed) != seed
-    ):  # only generated data has a seed
-        source = load_configured(settings, seed, data_dir, notify)
-        _kept = wanted, source
-    return split(source, settings.validation, seed, settings.distortion)
+    wanted = settings.model_copy(update={"validation": 0, "distort": None, "extra": ()})
+    # The seed generates examples, or chooses the test part of the user's own data.
+    depends = settings.path is not None or settings.name != "mnist"
+    key = wanted, seed if depends else None
+    if _kept is None or _kept[0] != key:
+        _kept = key, load_configured(settings, seed, data_dir, notify)
+    return split_configured(_kept[1], settings, seed, notify)
 
 
-_kept: tuple[DataConfig, Source] | None = None
+_kept: tuple[tuple[DataConfig, int | None], Source] | None = None

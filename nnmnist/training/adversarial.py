@@ -28,6 +28,7 @@ def adversarial_examples(network: Network, x: Array, y: Array, epsilon: float) -
         (batch, n_inputs) inputs, valid until the next call.
     """
     _, _, delta = network.output.cost(network.forward(x), y)
+    delta *= 1.0 / len(x)  # dJ/dz; the weight of an example does not change the direction of g
     for layer in reversed(network.layers):
         delta = layer.backward(delta)
     moved = delta.T  # dJ/dx, in the memory of the first layer's buffer

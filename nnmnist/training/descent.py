@@ -34,8 +34,8 @@ class Divergence(NamedTuple):
 class EpochResult(NamedTuple):
     """What the steps of one epoch gave."""
 
-    cost: float  # mean over all examples, each before the step it is used in
-    accuracy: float | None  # the same; None for regression
+    cost: float  # mean of w_i L_i over all examples, each before the step it is used in
+    accuracy: float | None  # the same, without weights; None for regression
     learning_rate: float  # of the last step
     divergence: Divergence | None = None
 
@@ -50,9 +50,25 @@ class Descent:
     settings: TrainingConfig
     seed: int  # seeds the order of the examples and the dropped units, for each epoch anew
     on_progress: OnProgress | None = None
+    class_weights: Array | None = None  # (n_classes,) w of an example of each class; None for 1
 
     def epoch(self, number: int) -> EpochResult:
-        """All steps of epoch `number` = 1, 2, ..., as long as the cost is finite."""
+        """All steps of epoch `number` = 1, 2, ..., as long as the cost is finite.
+
+        Centred inputs x - mean make the steps larger in the directions in which the inputs differ
+        (LeCun, Bottou, Orr, Müller 1998, "Efficient BackProp", section 4.3). Between the epochs, b1
+        is that of the inputs as they are: W1 (x - mean) + b1 = W1 x + (b1 - W1 mean).
+        """
+        if self.batches.mean is None:
+            return self._steps(number)
+        b = self.network.dense[0].b
+        b += self._shift()
+        try:
+            return self._steps(number)
+        finally:
+            b -= self._shift()
+
+    def _steps(self, number: int) -> EpochResult:
         network, settings, steps = self.network, self.settings, len(self.batches)
         dropout = generator(self.seed, "dropout", number)
         order = generator(self.seed, "order", number)
@@ -63,7 +79,8 @@ class Descent:
                 rate = self._learning_rate((number - 1) * steps + step)
                 if settings.adversarial:
                     x = adversarial_examples(network, x, y, settings.adversarial)
-                costs, p = network.gradient(x, y, settings.weight_decay, dropout)
+                w = 1.0 if self.class_weights is None else self.class_weights[labels]
+                costs, p = network.gradient(x, y, settings.weight_decay, dropout, w)
                 total += float(np.add.reduce(costs))
                 seen += len(x)
                 if not math.isfinite(total):
@@ -79,7 +96,12 @@ class Descent:
     def _learning_rate(self, steps_done: int) -> float:
         all_steps = self.settings.epochs * len(self.batches)
         schedule = SCHEDULES[self.settings.schedule]
-        return self.settings.learning_rate * schedule((steps_done + 0.5) / all_steps)
+        progress = (steps_done + 0.5) / all_steps
+        return self.settings.learning_rate * schedule(progress, self.settings.warmup)
+
+    def _shift(self) -> Array:
+        """W1 mean (n,): by how much b1 of centred inputs exceeds b1 of the inputs as they are."""
+        return np.add.reduce(self.network.dense[0].W * self.batches.mean, axis=1)
 
 
 @dataclass

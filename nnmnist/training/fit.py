@@ -18,7 +18,7 @@ from nnmnist.config.schema import TrainingConfig
 from nnmnist.data.batches import Batches
 from nnmnist.data.examples import Examples, scale
 from nnmnist.errors import TrainingError
-from nnmnist.evaluation.evaluate import Evaluation, evaluate, r_squared, targets
+from nnmnist.evaluation.evaluate import Evaluation, evaluate, r_squared
 from nnmnist.evaluation.predictor import skip_normalization
 from nnmnist.model.layers import Dense
 from nnmnist.model.network import Network
@@ -26,7 +26,7 @@ from nnmnist.model.optimizers import Optimizer
 from nnmnist.model.solvers import SOLVERS
 from nnmnist.training import parallel
 from nnmnist.training.descent import ClosedForm, Descent, EpochResult, OnProgress
-from nnmnist.training.setup import make_optimizer
+from nnmnist.training.setup import class_weights, make_optimizer, training_targets
 from nnmnist.training.threads import blas_threads_of, training
 from nnmnist.types import Array
 
@@ -36,10 +36,13 @@ class Epoch:
     """The record of one epoch."""
 
     number: int  # 1, 2, ...
-    cost: float  # mean over the training examples, each before the step it is used in
+    # Mean of w_i L_i over the training examples, each before the step it is used in. The weights
+    # w_i are those of `class_weights`; the cost on other examples has none.
+    cost: float
     accuracy: float | None  # the same; None for regression
     r2: float | None  # of that cost; None for classes
     validation: Evaluation | None  # after the epoch; None without validation examples
+    extra: Evaluation | None  # the same on the examples of `data.extra`
     learning_rate: float  # of the last step
     seconds: float  # of training and validation
     examples_per_second: float  # of training alone
@@ -62,6 +65,7 @@ def fit(
     on_progress: OnProgress | None = None,
     cores: int = 1,
     processes: int | None = None,
+    extra: Examples | None = None,
 ) -> Generator[Epoch, None, None]:
     """Train `network` in place and yield a record after each epoch.
 
@@ -76,12 +80,14 @@ def fit(
         on_progress: is called after each step.
         cores: number of cores to use. With more than one, large trainings use several processes,
             see `nnmnist.training.parallel`.
+        extra: other examples to evaluate after each epoch.
         processes: number of processes; None takes as many as pay (`parallel.process_count`). Where
             they cannot start, this process computes the same bits alone.
 
     Until the last epoch, BLAS has one thread, or all where they pay (`parallel.thread_count`).
 
     Raises:
+        ConfigError: the class weights do not fit the classes of the examples.
         TrainingError: the cost is no longer finite; the message names epoch, step and learning
             rate. Or a worker process has ended, or does not answer.
     """
@@ -102,12 +108,14 @@ def fit(
                 lower = _lower(result.learning_rate, settings)
                 _require_finite(network, optimizer, train, number, result, lower)
                 evaluation = _validate(network, validation, number, lower)
+                apart = evaluate(network, extra) if extra else None
             yield Epoch(
                 number=number,
                 cost=result.cost,
                 accuracy=result.accuracy,
                 r2=r_squared(result.cost, network.output, train),
                 validation=evaluation,
+                extra=apart,
                 learning_rate=result.learning_rate,
                 seconds=time.perf_counter() - started,
                 examples_per_second=len(train) / (trained - started),
@@ -124,15 +132,16 @@ def _trainer(
     processes: int,
 ) -> AbstractContextManager[Trainer]:
     """A context with what trains one epoch after the other."""
-    y = targets(network.output, train)
-    if y is not None and settings.label_smoothing:
-        y += settings.label_smoothing * (1 / len(y) - y)
+    y = training_targets(network.output, train, settings)
     if optimizer is None:
         solver = SOLVERS[settings.optimizer]
         return nullcontext(ClosedForm(network, solver, Batches(train, len(train), y)))
     size = len(train) if settings.batch_size == "full" else settings.batch_size
-    batches = Batches(train, size, y)
-    descent = Descent(network, optimizer, batches, settings, seed, on_progress)
+    batches = Batches(train, size, y, train.mean if settings.centre_inputs else None)
+    weights = class_weights(settings, train)
+    if weights is not None:
+        weights = weights.astype(network.dtype)
+    descent = Descent(network, optimizer, batches, settings, seed, on_progress, weights)
     return parallel.on_cores(descent, processes)
 
 

@@ -10,16 +10,18 @@ from numpy.typing import DTypeLike
 
 from nnmnist.config.schema import Config, DataConfig, TrainingConfig
 from nnmnist.data import synthetic
-from nnmnist.data.examples import Source, Splits
+from nnmnist.data.examples import Examples, Source, Splits
 from nnmnist.data.sources import Notify, load_source, silent, split
+from nnmnist.errors import ConfigError
 from nnmnist.evaluation.evaluate import targets
 from nnmnist.evaluation.predictor import NormalizedNetwork, skip_normalization
 from nnmnist.model import gradcheck
 from nnmnist.model.network import Network
 from nnmnist.model.optimizers import OPTIMIZERS, Optimizer
-from nnmnist.model.outputs import OUTPUTS
+from nnmnist.model.outputs import OUTPUTS, Output
 from nnmnist.model.solvers import SOLVERS
 from nnmnist.randomness import generator
+from nnmnist.types import Array
 
 if TYPE_CHECKING:
     from nnmnist.data.own import Interface
@@ -36,24 +38,24 @@ def load_data(
     data_dir: Path | None = None,
     notify: Notify = silent,
     show_progress: bool = False,
-    network: Interface | None = None,
+    **interfaces: Interface | None,
 ) -> Splits:
     """Training, validation and test examples as the `data` section of a config asks for.
 
     Args:
         settings: `config.data`.
         seed: chooses the validation examples, and seeds the examples that are generated.
-        data_dir: where to look for files first (`--data-dir`).
+        data_dir: the folder that has MNIST (`--data-dir`); None for the usual places.
         notify: receives notices for the user, one line each.
         show_progress: whether to show a bar on a terminal while pictures are read.
-        network: a network that is to be tested on the user's own data, see `nnmnist.data.own.load`.
+        interfaces: `network` or `start`, see `nnmnist.data.own.load`.
 
     Raises:
         ConfigError: `data.classes` does not fit the data.
         DataError: the data is not available, or has too few examples for the validation part.
     """
-    source = load_configured(settings, seed, data_dir, notify, show_progress, network)
-    return split(source, settings.validation, seed, settings.distortion, notify)
+    source = load_configured(settings, seed, data_dir, notify, show_progress, **interfaces)
+    return split_configured(source, settings, seed, notify)
 
 
 def load_configured(
@@ -62,14 +64,31 @@ def load_configured(
     data_dir: Path | None = None,
     notify: Notify = silent,
     show_progress: bool = False,
-    network: Interface | None = None,
+    **interfaces: Interface | None,
 ) -> Source:
     """The source of a config, before it is split. The arguments are those of `load_data`."""
-    own = {**settings.own, "show_progress": show_progress, "network": network}
     return load_source(
-        settings.name, path=settings.path, own=own, mirrors=settings.mirrors,
-        fallback=settings.fallback, seed=seed, data_dir=data_dir, notify=notify,
-    )  # fmt: skip
+        settings.name,
+        path=settings.path,
+        own={**settings.own, "show_progress": show_progress, **interfaces},
+        mirrors=settings.mirrors,
+        fallback=settings.fallback,
+        seed=seed,
+        data_dir=data_dir,
+        notify=notify,
+    )
+
+
+def split_configured(
+    source: Source, settings: DataConfig, seed: int = 0, notify: Notify = silent
+) -> Splits:
+    """The examples of a source as the `data` section of a config asks for, with `data.extra`."""
+    splits = split(source, settings.validation, seed, settings.distortion, notify)
+    if not settings.extra:
+        return splits
+    from nnmnist.data.own import add_extra
+
+    return add_extra(splits, settings.extra, settings.extra_share, seed, notify)
 
 
 def layer_sizes(settings: Config, splits: Splits) -> tuple[int, ...]:
@@ -112,6 +131,49 @@ def make_optimizer(network: Network, settings: TrainingConfig) -> Optimizer | No
     return OPTIMIZERS[settings.optimizer](network.theta.size, settings.momentum, network.dtype)
 
 
+def training_targets(output: Output, train: Examples, settings: TrainingConfig) -> Array | None:
+    """(M, n_classes): column k is the target of class k in training; None for regression."""
+    y = targets(output, train)
+    if y is not None and settings.label_smoothing:
+        y += settings.label_smoothing * (1 / len(y) - y)
+    return y
+
+
+def class_weights(settings: TrainingConfig, train: Examples) -> Array | None:
+    """The weight of an example of each class, (n_classes,) float32; None if all weights are 1.
+
+    The cost of a training is the weighted mean of the costs L_i of its n examples,
+
+        J = sum_i v_i L_i / sum_i v_i = 1/n sum_i w_i L_i    with  w_i = n v_i / sum_j v_j,
+
+    where v_i is the weight that the config gives to the class of example i. The w_i have the mean
+    1, so that a learning rate has the same effect as without class weights. "balanced" gives each
+    class the same total weight: v = n / (n_classes n_k) for a class of n_k examples, as in
+    scikit-learn. If each class has an example, these v have the mean 1 already.
+
+    Args:
+        settings: the section `training` of a config.
+        train: the training examples.
+
+    Raises:
+        ConfigError: the targets are values, or the number of weights is not that of the classes.
+    """
+    given, n_classes = settings.class_weights, train.n_classes
+    if given is None:
+        return None
+    if not n_classes:
+        raise ConfigError("training.class_weights: needs classes, but the data has values")
+    if given != "balanced" and len(given) != n_classes:
+        raise ConfigError(
+            f"training.class_weights: has length {len(given)}, but the data has {n_classes} "
+            "classes; give one number per class"
+        )
+    counts = np.bincount(train.y, minlength=n_classes)
+    # A class without training examples has no weight.
+    v = 1 / np.maximum(counts, 1) if given == "balanced" else np.array(given)
+    return np.asarray(len(train) * v / (v @ counts), np.float32)
+
+
 def check_gradient(settings: Config) -> list[gradcheck.Check]:
     """Check the gradient of a config's network in float64, at a random point, on a few examples.
 
@@ -126,7 +188,8 @@ def check_gradient(settings: Config) -> list[gradcheck.Check]:
         b[:] = rng.standard_normal(b.shape)
     network, train, _ = skip_normalization(network, splits.train, splits.validation)
     x, y = train.x[:CHECK_EXAMPLES].astype(np.float64), train.y[:CHECK_EXAMPLES]
-    one_hot = targets(network.output, train)
+    one_hot = training_targets(network.output, train, settings.training)
+    weights = class_weights(settings.training, train)
     has_dropout = settings.model.dropout or settings.model.input_dropout
     return gradcheck.check(
         network,
@@ -135,6 +198,7 @@ def check_gradient(settings: Config) -> list[gradcheck.Check]:
         settings.training.weight_decay,
         dropout_seed=settings.seed if has_dropout else None,
         most=max(2, min(CHECK_PARAMETERS, CHECK_PRODUCTS // network.theta.size)),
+        example_weights=1.0 if weights is None else weights[y].astype(np.float64),
     )
 
 

@@ -13,11 +13,15 @@ from nnmnist.cli.terminal import (
     MARKS,
     align,
     chart,
+    epoch_header,
+    epoch_line,
     program_name,
     progress_line,
     render,
 )
+from nnmnist.evaluation.evaluate import Evaluation
 from nnmnist.runs.history import History, Series
+from nnmnist.training.fit import Epoch
 
 
 def nnmnist(*arguments):
@@ -118,6 +122,20 @@ def test_the_program_name_can_be_typed(monkeypatch, called, found, expected):
     assert program_name() == expected
 
 
+@pytest.mark.parametrize("cost", [0.5, 99999.5, 12345678901.2, 1e300, float("inf")])
+@pytest.mark.parametrize("r2", [None, 0.99, -12345678901.2])
+def test_the_table_of_epochs_is_aligned_for_every_cost(cost, r2):
+    accuracy = 0.5 if r2 is None else None
+    confusion = np.eye(2, dtype=int) if r2 is None else None
+    validation = Evaluation(2, cost, confusion, r2)
+    epochs = [
+        Epoch(7, cost, accuracy, r2, each, None, 0.1, 0.5, 1234.5) for each in (validation, None)
+    ]
+    header, *lines = epoch_header(epochs[0]), *map(epoch_line, epochs)
+    assert {len(line) for line in lines} == {len(header)}
+    assert not any("inf" in word for line in lines for word in line.split())
+
+
 def test_columns_are_aligned():
     rows = [["run", "epochs", "state"], ["a", "10", "done"], ["long", "5", ""]]
     assert align(rows, left=(0, -1)).splitlines() == [
@@ -154,3 +172,11 @@ def test_training_on_a_terminal(on_terminal, tiny_config, width):
     assert all(len(text.rstrip("\n")) <= width for text in shown[1:head])
     assert ("examples/s" in shown[head]) == (width == 80)
     assert not [text for text in shown if "step" in text or "epoch 5" in text]
+
+
+def test_the_chart_has_room_for_a_large_cost():
+    steps, none = np.array([1.0, 2.0]), np.full(2, np.nan)
+    series = Series(steps, np.array([12345678901.2, 1.5]), none)
+    _, *rows = chart(History("mine", {"training": series}), "ascii").splitlines()
+    assert rows[0].startswith("1.235e+10 |")
+    assert rows[CHART_HEIGHT - 1].startswith("   1.5000 |")

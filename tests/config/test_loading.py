@@ -97,6 +97,7 @@ training:
   momentum: 0
   schedule: cosine
   weight_decay: 1e-4
+  class_weights: [1, .5]
   patience: 5
 """
     found = parse_config(text, "my.yaml")
@@ -121,6 +122,7 @@ training:
             momentum=0.0,
             schedule="cosine",
             weight_decay=1e-4,
+            class_weights=(1.0, 0.5),
             patience=5,
         ),
     )
@@ -484,6 +486,7 @@ CONFIGS = st.builds(
         momentum=FRACTION,
         schedule=st.sampled_from(sorted(SCHEDULES)),
         weight_decay=RATE,
+        class_weights=st.sampled_from([None, "balanced", (1.0, 2.5), ()]),
         patience=st.none() | COUNT,
         tolerance=st.none() | RATE,
     ),

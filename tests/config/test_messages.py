@@ -15,11 +15,13 @@ WIDTH = f"{COUNT} and <= 1000000"
 LIST = f"a list (each item {WIDTH})"
 URL = "a URL that starts with http:// or https://"
 NAMES = "one of identity, relu, sigmoid, softplus, tanh"
+WEIGHT = "a number > 0 and <= 1000000"
+WEIGHTS = f"balanced or a list (each item {WEIGHT}) or null"
 SWITCH = "true or false or a mapping of keys to values or null"
 DIGITS = "; write decimal digits, such as"
 TRAINING_KEYS = (
-    "epochs, batch_size, optimizer, learning_rate, momentum, schedule, weight_decay, "
-    "label_smoothing, adversarial, patience, tolerance"
+    "epochs, batch_size, optimizer, learning_rate, momentum, schedule, warmup, centre_inputs, "
+    "weight_decay, label_smoothing, class_weights, adversarial, start_from, patience, tolerance"
 )
 
 
@@ -134,6 +136,9 @@ def test_words(schema: dict[str, Any], expected: str) -> None:
         ),
         ("training.weight_decay: -0.1", "a number >= 0", "-0.1"),
         ("training.patience: 0", f"{COUNT} or null", "0"),
+        ("training.class_weights: balancd", WEIGHTS, "'balancd'; did you mean balanced?"),
+        ("training.class_weights: 2", WEIGHTS, "2; did you mean [2]?"),
+        ("training.class_weights: {0: 1}", WEIGHTS, "a mapping"),
     ],
 )
 def test_values(text: str, allowed: str, found: str) -> None:
@@ -158,6 +163,10 @@ def test_values(text: str, allowed: str, found: str) -> None:
         (
             "data:\n  distort:\n    alpha: 3\n    sigma: 0",
             "4: data.distort.sigma: expected a number >= 0.5, found 0",
+        ),
+        (
+            "training:\n  class_weights: [1,\n   0]",
+            f"3: training.class_weights[1]: expected {WEIGHT}, found 0",
         ),
         ("training:\n  epochs:\n    x", f"3: training.epochs: expected {COUNT}, found 'x'"),
     ],
@@ -254,6 +263,17 @@ def test_keys_and_sections(text: str, expected: str) -> None:
         (
             "data: {name: rings}\nmodel:\n  normalize: true",
             "3: model.normalize: needs images, but data.name: rings has none; remove it",
+        ),
+        (
+            "data: {name: line}\nmodel: {output: linear}\ntraining: {class_weights: balanced}",
+            "3: training.class_weights: needs classes, but data.name: line has values as targets; "
+            "remove it",
+        ),
+        (
+            "model: {hidden: [], output: linear}\n"
+            "training: {optimizer: least_squares, class_weights: [1, 2]}",
+            "2: training.class_weights: is not used by training.optimizer: least_squares; "
+            "remove it",
         ),
         (
             "model: {hidden: [3], output: linear}\ntraining: {optimizer: least_squares}",

@@ -4,6 +4,7 @@ import pytest
 from nnmnist.data.examples import Examples
 from nnmnist.evaluation.evaluate import (
     evaluate,
+    is_chance,
     most_confident_mistakes,
     probabilities,
     wilson_interval,
@@ -158,3 +159,19 @@ def test_the_most_confident_mistakes_by_hand():
     p = np.array([[0.9, 0.1], [0.6, 0.4], [0.2, 0.8], [0.3, 0.7], [0.0, 1.0]])
     assert most_confident_mistakes(p, np.array([0, 1, 0, 0, 1])).tolist() == [2, 3, 1]
     assert most_confident_mistakes(p, p.argmax(axis=1)).tolist() == []
+
+
+@pytest.mark.parametrize(
+    ("confusion", "expected"),
+    [
+        ([[50, 0], [50, 0]], True),  # always the same class
+        ([[40, 10], [31, 19]], True),  # 59 % right; the share of a class is 50 % with error 5 %
+        ([[40, 10], [29, 21]], False),  # 61 % right
+        ([[0, 50], [50, 0]], True),  # worse than a guess
+        ([[90, 0], [8, 2]], True),  # 92 % right, but a guess is right in 90 % with error 3 %
+        ([[2, 0], [0, 1]], False),  # no mistake, though three examples say little
+        ([[99, 0], [0, 1]], False),
+    ],
+)
+def test_a_network_that_is_no_better_than_a_guess(confusion, expected):
+    assert is_chance(np.array(confusion)) is expected

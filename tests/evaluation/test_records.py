@@ -58,9 +58,28 @@ def test_one_logistic_unit_predicts_two_classes():
 
 def test_an_evaluation_has_r2_only_for_values(network):
     examples = Examples(np.eye(2, dtype=np.float32), np.array([0, 1], np.uint8), np.arange(2), 3)
-    record = evaluation_record(evaluate(network, examples))
+    record = evaluation_record(evaluate(network, examples), ("7", "b", "c"))
     assert (record["n"], record["accuracy"], "r2" in record) == (2, 1.0, False)
+    perfect = {"precision": 1.0, "recall": 1.0, "f1": 1.0}
+    assert record["classes"] == [
+        {"class": 7, **perfect, "support": 1},
+        {"class": "b", **perfect, "support": 1},
+        {"class": "c", "precision": 0.0, "recall": 0.0, "f1": 0.0, "support": 0},
+    ]
+    assert record["macro"] == pytest.approx(dict.fromkeys(perfect, 2 / 3))
+    assert record["weighted"] == perfect
+    json.dumps(record)
     x = np.array([[0], [1]], np.float32)
     values = evaluate(Network((1, 1), output="linear"), Examples(x, x, np.arange(2), 0))
-    record = evaluation_record(values)
+    record = evaluation_record(values, ())
     assert (record["accuracy"], record["confusion"], "r2" in record) == (None, None, True)
+    assert (record["classes"], record["macro"], record["weighted"]) == (None, None, None)
+
+
+def test_a_cost_that_is_not_finite_is_none_in_json(network):
+    network.W[0][:] = 1e38
+    inputs = np.array([[9, 9]], np.float32)
+    result = evaluate(network, Examples(inputs, np.zeros(1, np.uint8), np.arange(1), 3))
+    assert not np.isfinite(result.cost)
+    record = evaluation_record(result, ("0", "1", "2"))
+    assert json.loads(json.dumps(record, allow_nan=False))["cost"] is None

@@ -87,6 +87,24 @@ def test_gradient(activation, output, dropout, weight_decay):
     assert max(check.error for check in checks) < 1e-7
 
 
+@pytest.mark.parametrize("output", OUTPUTS)
+def test_gradient_with_example_weights(output):
+    x, y = problem()
+    weights = np.random.default_rng(2).uniform(0.1, 5, len(x))
+    checks = gradcheck.check(random_network(output=output), x, y, 0.1, example_weights=weights)
+    assert max(check.error for check in checks) < 1e-7
+
+
+def test_an_example_of_weight_3_counts_as_three_examples():
+    network, (x, y) = random_network(activation="tanh"), problem()
+    times = np.array([1, 1, 3, 1, 2, 1, 1, 1, 1])
+    costs, _ = network.gradient(x, y, 0.0, None, times / times.mean())
+    weighted, J = network.grad.copy(), costs.mean()
+    costs, _ = network.gradient(x.repeat(times, axis=0), y.repeat(times, axis=1))
+    assert costs.mean() == pytest.approx(J, rel=1e-12)
+    np.testing.assert_allclose(weighted, network.grad, rtol=1e-9, atol=1e-14)
+
+
 @pytest.mark.parametrize("dropout", [0.0, 0.4])
 @pytest.mark.parametrize("sizes", [(7, 3), (7, 6, 3), (7, 6, 5, 3)])
 def test_gradient_with_dropped_inputs(sizes, dropout):

@@ -11,6 +11,7 @@ from nnmnist.plots.boundary import boundary as plot_boundary
 from nnmnist.plots.confusion import confusion as plot_confusion
 from nnmnist.plots.curves import curves as plot_curves
 from nnmnist.plots.fit import fit as plot_fit
+from nnmnist.plots.mistakes import caption
 from nnmnist.plots.mistakes import mistakes as plot_mistakes
 from nnmnist.plots.style import COLOURS, save
 from nnmnist.plots.weights import MOST_UNITS
@@ -306,3 +307,58 @@ def test_names_from_outside_are_short_texts_without_formulas():
         assert r"\$\frac{\$" in shown
         assert r"\x1b\udcff\nb" in shown
         assert max(len(text.get_text()) for text in texts(figure)) < 120
+
+
+CLASSES = [
+    "cat",
+    "a very long name of a class",
+    "é",
+    "10",
+    *(f"class number {k}" for k in range(6)),
+]
+
+
+def overlap(first, second):
+    """Whether two texts cover each other."""
+    return first.get_window_extent().overlaps(second.get_window_extent())
+
+
+def test_long_names_of_classes_do_not_overlap_above_weights():
+    figure = plot_weights(np.ones((10, 6)), (2, 3), CLASSES)
+    figure.draw_without_rendering()
+    titles = [axes.title for axes in figure.axes if axes.get_title()]
+    assert len(titles) == 10
+    assert not any(overlap(a, b) for a, b in pairwise(titles))
+
+
+@pytest.mark.parametrize("n", [2, 4, 10])
+def test_long_names_of_classes_leave_room_for_the_confusion(n):
+    figure = plot_confusion(np.full((n, n), 100), CLASSES[:n])
+    figure.draw_without_rendering()
+    axes = figure.axes[0]
+    across = figure.bbox.width / figure.dpi
+    cell = axes.get_window_extent().width / figure.dpi / n
+    assert cell > 0.45  # inches: three digits
+    assert axes.get_window_extent().width / figure.dpi > 0.4 * across
+    labels = axes.get_xticklabels() + axes.get_yticklabels()
+    boxes = [label.get_window_extent() for label in labels]
+    assert min(box.x0 for box in boxes) >= 0
+    assert min(box.y0 for box in boxes) >= 0
+    assert "a very long n..." in words(figure)
+
+
+def test_short_names_of_classes_stay_horizontal():
+    for names in ("0123456789", ["red", "green", "blue"]):
+        figure = plot_confusion(np.eye(len(names), dtype=int), list(names))
+        assert {label.get_rotation() for label in figure.axes[0].get_xticklabels()} == {0}
+
+
+def test_captions_of_mistakes_do_not_overlap():
+    captions = [caption(k, CLASSES[k % 10], CLASSES[(k + 1) % 10]) for k in range(20)]
+    assert caption(7, "0", "2") == "7\n0, read as 2"
+    figure = plot_mistakes(np.zeros((20, 6, 5), np.uint8), captions, 20)
+    figure.draw_without_rendering()
+    titles = [axes.title for axes in figure.axes if axes.get_title()]
+    assert len(titles) == 20
+    assert not any(overlap(a, b) for a, b in pairwise(titles))
+    assert max(title.get_window_extent().x1 for title in titles) <= figure.bbox.width

@@ -7,17 +7,13 @@ import numpy as np
 import pytest
 
 from nnmnist import checkpoint
+from nnmnist.config.schema import TrainingConfig
 from nnmnist.data.examples import Examples
 from nnmnist.errors import TrainingError
 from nnmnist.model.network import Network
 from nnmnist.training.fit import fit
 
 from .support import assert_complete, assert_one_line, nnmnist, weights
-
-
-class Settings:
-    epochs, batch_size, optimizer, learning_rate = 3, 16, "sgd", 0.1
-    momentum, schedule, weight_decay, label_smoothing, adversarial = 0.9, "constant", 0.0, 0.0, 0.0
 
 
 def examples(n=64):
@@ -103,7 +99,7 @@ def test_an_infinite_weight_in_a_resumed_checkpoint(tiny_config):
 
 
 def message(network, train, validation, **changes):
-    settings = type("Changed", (Settings,), changes)()
+    settings = TrainingConfig(**{"epochs": 3, "batch_size": 16, **changes})
     with pytest.raises(TrainingError) as error:
         list(fit(network, train, validation, settings))
     return str(error.value)

@@ -136,8 +136,9 @@ def test_sections_of_a_run_on_images(run):
     html = report(run)
     titles = re.findall("<h2>(.*)</h2>", html)
     assert titles == [
-        "Curves", "Confusion", "Most confident mistakes", "Errors of each class", "Calibration",
-        "Weights of the first layer", "Time and machine", "Config",
+        "Curves", "Confusion", "Most confident mistakes", "Scores of each class",
+        "Errors of each class", "Calibration", "Weights of the first layer", "Time and machine",
+        "Config",
     ]  # fmt: skip
     assert section(html, "Weights of the first layer").count("role=img") == 8
     assert "numpy" in section(html, "Time and machine")
@@ -149,6 +150,31 @@ def test_sections_of_a_run_on_images(run):
 def toy(name, output, *settings):
     train("-c", f"lecture/{name}", "-o", name, "--epochs", "2", *settings)
     return report(name)
+
+
+def test_the_scores_of_each_class_are_those_of_evaluate(run, evaluation):
+    rows = re.findall("<tr.*", section(report(run), "Scores of each class"))[1:]
+    records = [*evaluation["classes"], evaluation["macro"], evaluation["weighted"]]
+    for row, scores in zip(rows, records, strict=True):
+        *values, support = words(row).split()[-4:]
+        assert values == [f"{scores[name]:.2%}" for name in ("precision", "recall", "f1")]
+        assert int(support) == scores.get("support", 60)
+    assert words(rows[0]).split()[0] == "0"
+    assert words(rows[-1]).startswith("weighted average")
+
+
+def test_the_curves_say_that_class_weights_count_in_training_alone(run, tiny_config):
+    note = "The class weights count in the training cost alone"
+    assert note not in report(run)
+    train("-c", tiny_config, "-o", "weighted", "--set", "training.class_weights=balanced")
+    assert note in section(report("weighted"), "Curves")
+
+
+def test_a_long_cost_is_in_e_notation():
+    train("-c", "lecture/three_classes", "-o", "run", "--set", "training.learning_rate=1e12")
+    summary = json.loads(Path("run/summary.json").read_text())
+    assert summary["test"]["cost"] > 1e8
+    assert f"{summary['test']['cost']:.4e} cost" in words(report("run"))
 
 
 def test_points_in_the_plane_are_no_pictures():

@@ -314,6 +314,7 @@ def test_only_complete_rows_of_metrics_are_read(settings, splits):
     run = start(settings, "one")
     next(run.train(splits))
     with open("runs/one/metrics.csv", "a") as file:
+        file.write(f"{'9' * 200_000},1,1,1,1,1,1\n2,1e999,1,1,1,1,1\n")
         file.write("2,0.1,0.9,1.2.3,0.9,0.1,1.0\n2,0.0")
     (entry,) = listed()
     assert entry.epochs == 1

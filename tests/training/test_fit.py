@@ -1,8 +1,7 @@
-from types import SimpleNamespace
-
 import numpy as np
 import pytest
 
+from nnmnist.config.schema import TrainingConfig
 from nnmnist.data import synthetic
 from nnmnist.data.examples import Examples
 from nnmnist.errors import TrainingError
@@ -15,12 +14,8 @@ from nnmnist.training.setup import make_optimizer
 
 
 def settings(**changes):
-    defaults = {
-        "epochs": 3, "batch_size": 16, "optimizer": "sgd", "learning_rate": 0.1,
-        "momentum": 0.9, "schedule": "constant", "weight_decay": 0.0, "label_smoothing": 0.0,
-        "adversarial": 0.0,
-    }  # fmt: skip
-    return SimpleNamespace(**{**defaults, **changes})
+    defaults = {"epochs": 3, "batch_size": 16, "learning_rate": 0.1}
+    return TrainingConfig(**{**defaults, **changes})
 
 
 def clusters(n=200, seed=0):
@@ -111,6 +106,38 @@ def test_the_epochs_cost_is_the_mean_of_all_examples():
     [record] = fit(network, train, validation, settings(epochs=1, learning_rate=1e-30))
     assert record.cost == pytest.approx(whole.cost, rel=1e-6)
     assert record.accuracy == whole.accuracy
+
+
+@pytest.mark.parametrize("output", ["softmax", "logistic", "linear"])
+def test_with_class_weights_the_epochs_cost_is_the_weighted_mean(output):
+    """That of the training examples; the validation cost has no weights."""
+    train, validation = clusters()
+    network = Network((2, 3), output=output)
+    network.theta[:] = np.random.default_rng(0).normal(0, 0.3, network.theta.size)
+    v = np.array([1.0, 2.0, 5.0])[train.y]
+    costs, _, _ = network.output.cost(
+        network.logits(train.x), np.eye(3, dtype=np.float32)[train.y].T
+    )
+    chosen = settings(epochs=1, learning_rate=1e-30, class_weights=(1.0, 2.0, 5.0))
+    [record] = fit(network, train, validation, chosen)
+    assert record.cost == pytest.approx((v * costs).sum() / v.sum(), rel=1e-5)
+    assert record.cost != pytest.approx(costs.mean(), rel=1e-2)
+    assert record.validation.cost == evaluate(network, validation).cost
+
+
+def test_balanced_weights_learn_a_rare_class():
+    """One example in 40 is of the second class; the clouds overlap."""
+    rng = np.random.default_rng(0)
+    y = (np.arange(800) % 40 == 0).astype(np.uint8)
+    x = (y[:, None] + rng.normal(0, 0.7, (800, 2))).astype(np.float32)
+    data, recalls = Examples(x, y, np.arange(800), 2), []
+    for weights in (None, "balanced"):
+        network = Network((2, 2))
+        list(fit(network, data, data, settings(epochs=5, class_weights=weights)))
+        confusion = evaluate(network, data).confusion
+        recalls.append((confusion.diagonal() / confusion.sum(axis=1)).tolist())
+    assert recalls[0][1] < 0.4
+    assert min(recalls[1]) > 0.7
 
 
 def test_a_network_that_normalizes_learns_from_normalized_pictures():

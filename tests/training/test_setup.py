@@ -1,7 +1,11 @@
+import numpy as np
 import pytest
 
 from nnmnist.config.loading import load_config
-from nnmnist.training.setup import CHECK_PARAMETERS, check_gradient
+from nnmnist.config.schema import TrainingConfig
+from nnmnist.data.examples import Examples
+from nnmnist.errors import ConfigError
+from nnmnist.training.setup import CHECK_PARAMETERS, check_gradient, class_weights
 
 
 def test_the_gradient_check_covers_every_array_of_the_network(tiny_config):
@@ -17,3 +21,50 @@ def test_the_gradient_check_covers_every_array_of_the_network(tiny_config):
 def test_a_gradient_check_of_mnist_needs_no_files(name):
     settings = load_config(None, [f"data.name={name}", "model.hidden=[4]"])
     assert max(check.error for check in check_gradient(settings)) < 1e-6
+
+
+@pytest.mark.parametrize("weights", ["balanced", "[1, 2, 3, 4, 5, 6, 7, 8, 9, 10]"])
+@pytest.mark.parametrize(
+    "others", [["model.output=logistic"], ["model.output=linear"], ["training.label_smoothing=0.1"]]
+)
+def test_the_gradient_check_covers_class_weights_and_label_smoothing(weights, others):
+    chosen = ["data.name=synthetic", "model.hidden=[4]", f"training.class_weights={weights}"]
+    checks = check_gradient(load_config(None, [*chosen, *others]))
+    assert max(check.error for check in checks) < 1e-6
+
+
+def labelled(*labels, n_classes=3):
+    y = np.array(labels, np.uint8)
+    return Examples(np.zeros((len(y), 1), np.float32), y, np.arange(len(y)), n_classes)
+
+
+@pytest.mark.parametrize(
+    ("labels", "given", "expected"),
+    [
+        ([0, 1, 1, 2, 2, 2], "balanced", [6 / 3, 6 / (3 * 2), 6 / (3 * 3)]),
+        ([0, 0, 1, 2], (1.0, 2.0, 3.0), [4 / 7, 8 / 7, 12 / 7]),  # v has the mean 7 / 4
+        ([0, 1, 2], (5.0, 5.0, 5.0), [1, 1, 1]),
+        ([0, 0, 0, 2], "balanced", [2 / 3, None, 2]),  # no example of class 1
+    ],
+)
+def test_class_weights_have_the_mean_1(labels, given, expected):
+    train = labelled(*labels)
+    found = class_weights(TrainingConfig(class_weights=given), train)
+    for weight, wanted in zip(found.tolist(), expected, strict=True):
+        assert wanted is None or weight == pytest.approx(wanted, rel=1e-6)
+    assert found[train.y].mean() == pytest.approx(1, rel=1e-6)
+    assert found.dtype == np.float32
+
+
+def test_without_class_weights_there_are_none():
+    assert class_weights(TrainingConfig(), labelled(0, 1)) is None
+
+
+def test_class_weights_that_do_not_fit_the_data():
+    given = TrainingConfig(class_weights=(1.0, 2.0))
+    message = "^training.class_weights: has length 2, but the data has 3 classes; give one number"
+    with pytest.raises(ConfigError, match=message):
+        class_weights(given, labelled(0, 1))
+    values = Examples(np.zeros((2, 1)), np.zeros((2, 1)), np.arange(2), 0)
+    with pytest.raises(ConfigError, match="needs classes, but the data has values"):
+        class_weights(given, values)

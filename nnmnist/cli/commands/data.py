@@ -23,6 +23,7 @@ from nnmnist.cli.pictures import save_png, sheet
 from nnmnist.cli.terminal import echo, echo_json, echo_path, notice, render
 from nnmnist.cli.waiting import waiting_for
 from nnmnist.config.loading import Override, load_config
+from nnmnist.data import cache
 from nnmnist.data.examples import Source
 from nnmnist.data.mnist import FILES, find, load
 from nnmnist.data.readers import idx_files
@@ -180,7 +181,10 @@ def convert(path: Path, output: Path, settings: tuple[str, ...]) -> None:
 def load_named(wanted: str, data_dir: Path | None) -> Source:
     """The data that `--data` names, without any download."""
     if wanted == "mnist" and len(find(data_dir)) < len(FILES):
-        raise DataError("MNIST is not on this machine; `nnmnist data download` downloads it")
+        raise DataError(
+            f"MNIST is not in {cache.directory() / 'mnist'}; `nnmnist data download` downloads it "
+            "there, and --data-dir names another folder"
+        )
     chosen = data_named(wanted)
     with waiting_for("loading data"):
         return load_configured(chosen, data_dir=data_dir, notify=notice, show_progress=True)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from math import isfinite
 from pathlib import Path
 from typing import Any
 
@@ -18,15 +20,21 @@ from nnmnist.cli.options import (
     split_option,
     with_examples,
 )
-from nnmnist.cli.terminal import chart, echo, echo_json, format_probability, notice, render
+from nnmnist.cli.terminal import align, chart, echo, echo_json, format_probability, notice, render
 from nnmnist.cli.waiting import waiting_for
 from nnmnist.data.examples import Splits
-from nnmnist.errors import CheckpointError
+from nnmnist.errors import CheckpointError, printable
+from nnmnist.evaluation.classes import class_scores
 from nnmnist.evaluation.evaluate import Evaluation
 from nnmnist.evaluation.evaluate import evaluate as evaluate_networks
 from nnmnist.evaluation.records import evaluation_record, mistake_records
 from nnmnist.runs import history
 from nnmnist.runs.data import require_ensemble, require_same_validation
+from nnmnist.text import number_text
+from nnmnist.types import Array
+
+SCREEN = 80  # columns of a terminal
+LONGEST_NAME = 20  # characters of a class in a table
 
 
 @click.command(
@@ -60,6 +68,9 @@ def evaluate(
 ) -> None:
     """Evaluate a trained network.
 
+    It shows the cost and the accuracy, for each class precision, recall and F1, and the confusion
+    matrix. A class that is never predicted has precision 0.
+
     CHECKPOINT is an .npz file or a run directory. Several checkpoints form an ensemble: their
     predictions are averaged.
     """
@@ -80,7 +91,7 @@ def evaluate(
     for curve in curves:
         notice(curve)
     if as_json:
-        echo_json(as_record(paths, split, result, mistakes))
+        echo_json(as_record(paths, split, result, splits.classes, mistakes))
         return
     echo(as_text(result, splits, split))
     if mistakes is not None:
@@ -91,22 +102,25 @@ def as_record(
     paths: tuple[Path, ...],
     split: str,
     result: Evaluation,
+    classes: Sequence[str],
     mistakes: list[dict[str, Any]] | None,
 ) -> dict[str, Any]:
     """The JSON of `evaluate`."""
     names = [str(path) for path in paths]
     record = {"checkpoint": names[0] if len(names) == 1 else names, "split": split}
-    record |= evaluation_record(result)
+    record |= evaluation_record(result, classes)
     return record if mistakes is None else {**record, "errors": mistakes}
 
 
 def as_text(result: Evaluation, splits: Splits, split: str) -> str:
-    """The same for people: scores, then the confusion matrix with the error of each class."""
+    """The same for people: scores, then a table of the classes, then the confusion matrix."""
     lines = [f"data       {splits.name}, {split} split, {result.n:,} examples"]
     if result.r2 is not None:
-        lines += [f"R^2        {result.r2:.4f}", f"mean squared error {result.cost:.4g}"]
+        lines.append(f"R^2        {number_text(result.r2)}")
+        error = f"{result.cost:.4g}" if isfinite(result.cost) else number_text(result.cost)
+        lines.append(f"mean squared error {error}")
     else:
-        lines.append(f"cost       {result.cost:.4f}")
+        lines.append(f"cost       {number_text(result.cost)}")
     if result.confusion is None or result.accuracy is None or result.interval is None:
         return "\n".join(lines)
     low, high = result.interval
@@ -114,14 +128,34 @@ def as_text(result: Evaluation, splits: Splits, split: str) -> str:
         f"accuracy   {result.accuracy:.2%} ({low:.2%} to {high:.2%} at 95 % confidence), "
         f"{result.n - result.correct:,} wrong"
     )
-    width = max(5, *(len(name) for name in splits.classes), len(str(result.confusion.max()))) + 1
-    lines += ["", "rows: true class, columns: predicted class"]
-    lines.append(" " * width + "".join(f"{name:>{width}}" for name in splits.classes) + "   error")
-    for k, (name, row) in enumerate(zip(splits.classes, result.confusion, strict=True)):
-        total = int(row.sum())
-        error = f"{1 - row[k] / total:8.2%}" if total else "       -"
-        cells = "".join(f"{count or '.':>{width}}" for count in row.tolist())
-        lines.append(f"{name:>{width}}{cells}{error}")
+    lines += ["", classes_as_text(result.confusion, splits.classes)]
+    lines += ["", confusion_as_text(result.confusion, splits.classes)]
+    return "\n".join(lines)
+
+
+def classes_as_text(confusion: Array, classes: Sequence[str]) -> str:
+    """A table with precision, recall, F1 and support of each class, and their averages."""
+    scores = class_scores(confusion)
+    rows = [["class", "precision", "recall", "F1", "support"]]
+    for name, *values, support in zip(classes, *scores, strict=True):
+        rows.append([printable(name, LONGEST_NAME), *map("{:.2%}".format, values), f"{support:,}"])
+    n = f"{scores.support.sum():,}"
+    for name, means in (("macro average", scores.macro), ("weighted average", scores.weighted)):
+        rows.append([name, *map("{:.2%}".format, means.values()), n])
+    return align(rows, left=[0])
+
+
+def confusion_as_text(confusion: Array, classes: Sequence[str]) -> str:
+    """The counts; the names of the columns are shortened to what fits on the screen."""
+    names = [printable(name, LONGEST_NAME) for name in classes]
+    longest = max(map(len, names))
+    room = (SCREEN - longest) // len(names) - 1  # for each column, after a space
+    width = max(5, len(str(confusion.max())), min(longest, room))
+    heads = "".join(f" {printable(name, width):>{width}}" for name in names)
+    lines = ["rows: true class, columns: predicted class", " " * longest + heads]
+    for name, row in zip(names, confusion.tolist(), strict=True):
+        cells = "".join(f" {count or '.':>{width}}" for count in row)
+        lines.append(f"{name:<{longest}}{cells}")
     return "\n".join(lines)
 
 

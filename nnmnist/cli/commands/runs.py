@@ -167,7 +167,8 @@ def as_cells(
     key_heads = _heads(keys)
     lines = [["run", *heads, *key_heads, "epochs", "validation", "test", "seconds", "state"]]
     for row in rows:
-        state = f"{row.state}: {row.reason}" if row.reason else row.state
+        note = row.reason or ("no better than a guess" if row.is_chance else "")
+        state = f"{row.state}: {note}" if note else row.state
         data = [titles[row.data.id] if row.data else "-"] if with_data else []
         lines.append(
             [

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shlex
 from itertools import pairwise
 from pathlib import Path
@@ -22,14 +23,23 @@ from nnmnist.cli.options import (
 from nnmnist.cli.terminal import chart, echo, echo_json, notice, program_name
 from nnmnist.cli.training import RunOptions, train_and_report, train_seeds
 from nnmnist.cli.waiting import waiting_for
-from nnmnist.config.loading import DEFAULT_RECIPE, Override, dump_config, find_config, load_config
+from nnmnist.config.loading import (
+    DEFAULT_RECIPE,
+    Override,
+    change_config,
+    dump_config,
+    find_config,
+    load_config,
+)
 from nnmnist.config.schema import Config
 from nnmnist.data.examples import Splits
 from nnmnist.runs import history
+from nnmnist.runs.data import config_of
 from nnmnist.runs.directory import is_unstarted
 from nnmnist.runs.facts import data_title
 from nnmnist.runs.run import stored_config
-from nnmnist.training.setup import layer_sizes, load_data
+from nnmnist.text import number_text
+from nnmnist.training.setup import class_weights, layer_sizes, load_data
 from nnmnist.training.threads import limit_blas_threads
 
 FOLDER = click.Path(file_okay=False, path_type=Path)
@@ -59,6 +69,14 @@ SCORE_NAMES = {"accuracy": "accuracy", "r2": "R^2", "cost": "cost"}
     shell_complete=complete_runs,
     help="Resume the run in DIR. Without DIR: resume the run in --output, or start it there.",
 )
+@click.option(
+    "--from",
+    "start",
+    type=click.Path(dir_okay=False, path_type=Path),
+    metavar="CHECKPOINT",
+    help="Start from the network of a trained checkpoint. Without --config, its own config is "
+    "used. Same as --set training.start_from=CHECKPOINT.",
+)
 @click.option("--force", is_flag=True, help="Overwrite the run in --output.")
 @click.option("--seed", metavar="N", help="Same as --set seed=N.")
 @click.option(
@@ -87,6 +105,7 @@ def train(
     settings: tuple[str, ...],
     output: Path | None,
     resume: Path | None,
+    start: Path | None,
     force: bool,
     seed: str | None,
     seed_ranges: str | None,
@@ -105,7 +124,7 @@ def train(
     if threads:
         limit_blas_threads(threads)
     options = RunOptions(force, data_dir, threads, quiet)
-    overrides = _overrides(settings, seed, epochs)
+    overrides = _overrides(settings, seed, epochs, start)
     if seed_ranges is not None:
         if seed is not None or resume is not None or with_chart or dry_run:
             raise click.UsageError(
@@ -120,14 +139,19 @@ def train(
             echo(seeds_as_text(found))
         return
     directory = _directory_to_resume(resume, output, force)
+    if directory and start:
+        raise click.UsageError("--from starts a new run, and --resume continues one; give one")
     path = find_config(file) if file is not None else directory and directory / "config.yaml"
     # Runs of older versions have paths relative to the directory where they were started.
     folder = Path() if directory and file is None else None
-    wanted = load_config(path, overrides, folder)
+    if start and file is None:
+        wanted = change_config(config_of(start), overrides)
+    else:
+        wanted = load_config(path, overrides, folder)
     if dry_run:
         _dry_run(wanted, data_dir, as_json)
         return
-    name = path.stem if path else DEFAULT_RECIPE
+    name = path.stem if path else "fine-tuned" if start else DEFAULT_RECIPE
     summary, splits = train_and_report(wanted, name, directory, output, options)
     if with_chart:
         notice(chart(history.read(Path(summary["run"]))))
@@ -140,10 +164,12 @@ def train(
 
 
 def _overrides(
-    settings: tuple[str, ...], seed: str | None, epochs: str | None
+    settings: tuple[str, ...], seed: str | None, epochs: str | None, start: Path | None
 ) -> list[str | Override]:
     """The settings of the options, the strongest last."""
     overrides: list[str | Override] = [*settings]
+    if start is not None:
+        overrides.append(Override("training.start_from", json.dumps(str(start)), "--from"))
     if seed is not None:
         overrides.append(Override("seed", seed, f"--seed {seed}"))
     if epochs is not None:
@@ -188,6 +214,7 @@ def _dry_run(wanted: Config, data_dir: Path | None, as_json: bool) -> None:
         raise click.UsageError("--dry-run prints text for people; remove --json")
     with waiting_for("loading data"):
         splits = load_data(wanted.data, wanted.seed, data_dir, notice, show_progress=True)
+    class_weights(wanted.training, splits.train)  # raises ConfigError
     echo(describe(wanted, splits))
 
 
@@ -202,17 +229,17 @@ def _suggest_commands(path: str, splits: Splits) -> None:
 def summary_as_text(summary: dict[str, Any]) -> str:
     """The summary of a run for people."""
     lines = []
-    for split in ("validation", "test"):
-        scores = summary[split]
+    for split in ("validation", "test", "extra"):
+        scores = summary.get(split)
         if not scores:
             continue
         if "r2" in scores:
-            text = f"R^2 {scores['r2']:.4f}, mean squared error"
+            text = f"R^2 {number_text(scores['r2'])}, mean squared error"
         elif scores["accuracy"] is None:
             text = "cost"
         else:
             text = f"accuracy {scores['accuracy']:.2%}, cost"
-        lines.append(f"{split:<12} {text} {scores['cost']:.4f}")
+        lines.append(f"{split:<12} {text} {number_text(scores['cost'])}")
     # Summaries of older versions lack some keys.
     data = data_title(summary["data"], summary.get("replaced_data"))
     stopped = summary.get("stopped_by")
@@ -249,7 +276,7 @@ def _score_as_text(name: str, value: float) -> str:
 
 
 def _number(name: str, value: float) -> str:
-    return f"{value:.2%}" if name == "accuracy" else f"{value:.4f}"
+    return f"{value:.2%}" if name == "accuracy" else number_text(value)
 
 
 def describe(settings: Config, splits: Splits) -> str:

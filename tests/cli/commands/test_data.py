@@ -107,7 +107,7 @@ def test_info_as_json_is_one_object(folder):
 def test_info_downloads_nothing(monkeypatch):
     monkeypatch.setenv("NNMNIST_OFFLINE", "0")
     with pytest.raises(
-        DataError, match="not on this machine; `nnmnist data download` downloads it"
+        DataError, match=r"MNIST is not in .*mnist; `nnmnist data download` downloads it"
     ):
         run("info")
 

@@ -7,6 +7,7 @@ from click.testing import CliRunner
 
 from nnmnist import checkpoint
 from nnmnist.cli.app import cli
+from nnmnist.cli.commands.evaluate import classes_as_text, confusion_as_text
 from nnmnist.data.readers import idx
 from nnmnist.evaluation.predictor import NormalizedNetwork
 from nnmnist.model.network import Network
@@ -37,6 +38,9 @@ def test_json(trained):
         "accuracy",
         "interval",
         "confusion",
+        "classes",
+        "macro",
+        "weighted",
     }
     assert record["n"] == 60
     assert record["split"] == "test"
@@ -46,13 +50,69 @@ def test_json(trained):
     assert record["interval"][0] <= record["accuracy"] <= record["interval"][1]
 
 
-def test_the_table_is_aligned_and_adds_up(trained):
+def test_the_tables_are_aligned(trained):
     result = nnmnist("evaluate", trained[0], "--split", "train")
     assert result.exit_code == 0
-    *_, header, first, second, third = result.stdout.splitlines()
-    assert header.split() == ["0", "1", "2", "error"]
-    assert len({len(line) for line in (header, first, second, third)}) == 1
-    assert "95 % confidence" in result.stdout
+    scores, classes, confusion = result.stdout.split("\n\n")
+    assert "95 % confidence" in scores
+    header, *rows = classes.splitlines()
+    assert header.split() == ["class", "precision", "recall", "F1", "support"]
+    assert [row.split()[0] for row in rows] == ["0", "1", "2", "macro", "weighted"]
+    *support, total, again = (int(row.split()[-1]) for row in rows)
+    assert sum(support) == total == again == 240
+    assert len({len(row) for row in (header, *rows)}) == 1
+    title, *table = confusion.splitlines()
+    assert title == "rows: true class, columns: predicted class"
+    assert table[0].split() == ["0", "1", "2"]
+    assert [row.split()[0] for row in table[1:]] == ["0", "1", "2"]
+    assert len({len(row) for row in table}) == 1
+
+
+def test_the_scores_of_the_text_are_those_of_the_json(trained):
+    record = json.loads(nnmnist("evaluate", trained[0], "--json").stdout)
+    rows = nnmnist("evaluate", trained[0]).stdout.split("\n\n")[1].splitlines()[1:]
+    records = [*record["classes"], record["macro"], record["weighted"]]
+    for row, scores in zip(rows, records, strict=True):
+        values = [f"{scores[name]:.2%}" for name in ("precision", "recall", "f1")]
+        assert row.split()[-4:-1] == values
+    assert record["weighted"]["recall"] == pytest.approx(record["accuracy"])
+
+
+LONG = ["cat", "a very long name of a class", "é", "10", *(f"class number {k}" for k in range(6))]
+
+
+def test_ten_classes_with_long_names_fit_80_columns():
+    confusion = np.full((10, 10), 1000)
+    for table in (classes_as_text(confusion, LONG), confusion_as_text(confusion, LONG)):
+        assert max(map(len, table.splitlines())) <= 80
+        assert "a very long name ..." in table  # in the rows
+        assert "class number 5" in table
+    lines = confusion_as_text(confusion, LONG).splitlines()[1:]
+    assert len({len(line) for line in lines}) == 1
+    assert lines[0].split()[:4] == ["cat", "a", "...", "é"]
+
+
+def test_a_few_classes_have_their_names_above_the_columns():
+    header = confusion_as_text(np.eye(3, dtype=int), LONG[:3]).splitlines()[1]
+    assert header.split("  ")[-1].strip() == "é"
+    assert "a very long name..." in header
+
+
+def test_a_class_that_is_never_predicted_has_precision_0():
+    rows = classes_as_text(np.array([[3, 0], [1, 0]]), ["yes", "no"]).splitlines()
+    assert rows[1].split() == ["yes", "75.00%", "100.00%", "85.71%", "3"]
+    assert rows[2].split() == ["no", "0.00%", "0.00%", "0.00%", "1"]
+
+
+def test_a_cost_that_is_not_finite_is_named_so(tiny):
+    network = Network((30, 3))
+    network.W[0][:] = 1e38
+    checkpoint.save("huge.npz", network, ["0", "1", "2"])
+    result = nnmnist("evaluate", "huge.npz", "--data", tiny)
+    assert "cost       not finite\n" in result.stdout
+    assert "nan" not in result.stdout
+    record = json.loads(nnmnist("evaluate", "huge.npz", "--data", tiny, "--json").stdout)
+    assert record["cost"] is None
 
 
 def test_splits_are_those_of_the_training(trained):

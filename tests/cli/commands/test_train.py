@@ -51,7 +51,7 @@ def test_json_is_one_object_and_nothing_else(tiny_config):
     record = json.loads(result.stdout)
     assert record.keys() == {
         "run", "checkpoint", "data", "data_id", "replaced_data", "epochs", "planned_epochs",
-        "stopped_by", "seconds", "validation", "test",
+        "stopped_by", "seconds", "validation", "test", "extra", "chance",
     }  # fmt: skip
     assert record["validation"].keys() == record["test"].keys() == {"cost", "accuracy"}
     assert result.stderr == ""
@@ -290,3 +290,38 @@ def test_a_regression_reports_r2_instead_of_accuracy():
         in nnmnist("evaluate", "run/best.npz", "--data", "threshold").stderr
     )
     assert "takes 1 number, not images" in nnmnist("predict", "run/best.npz", "--test", "0").stderr
+
+
+def test_a_training_that_learned_nothing_says_what_to_try(tiny, tiny_config):
+    """A step of this size moves all outputs far away: only one class is predicted."""
+    nothing = ["--set", "training.learning_rate=1e-30", "--set", "model.hidden=[]"]
+    result = train("-c", tiny_config, "-o", "run", *nothing)
+    advice = "no better than a guess of the largest class: change training.learning_rate, raise "
+    assert result.stderr.count(advice) == 1
+    assert f"look at the data with: nnmnist data show {tiny}\n" in result.stderr
+    assert json.loads(Path("run/summary.json").read_text())["chance"] is True
+    result = train("-c", tiny_config, "-o", "better")
+    assert "no better than" not in result.stderr
+    assert json.loads(Path("better/summary.json").read_text())["chance"] is False
+
+
+def test_without_validation_the_training_examples_tell_a_guess(tiny_config):
+    nothing = ["--set", "training.learning_rate=1e-30", "--set", "model.hidden=[]"]
+    result = train("-c", tiny_config, "-o", "run", *nothing, "--set", "data.validation=0", "--json")
+    assert json.loads(result.stdout)["chance"] is True
+
+
+def test_a_regression_is_no_guess():
+    assert json.loads(train("-c", "lecture/line", "-o", "run", "--json").stdout)["chance"] is None
+
+
+def test_class_weights_of_a_wrong_length_leave_no_directory(tiny_config):
+    for options in ((), ("--dry-run",)):
+        weights = "training.class_weights=[1, 2]"
+        result = train("-c", tiny_config, "-o", "run", "--set", weights, *options)
+        message = (
+            "training.class_weights: has length 2, but the data has 3 classes; give one number"
+        )
+        assert (result.exit_code, result.stdout) == (2, "")
+        assert result.stderr == f"Error: {message} per class\n"
+        assert not Path("run").exists()

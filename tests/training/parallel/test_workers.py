@@ -6,7 +6,6 @@ import sys
 import time
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
-from dataclasses import dataclass
 from pathlib import Path
 from threading import Event
 from types import SimpleNamespace
@@ -14,7 +13,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from nnmnist.config.schema import DistortConfig
+from nnmnist.config.schema import DistortConfig, TrainingConfig
 from nnmnist.data.batches import Batches
 from nnmnist.data.examples import Examples
 from nnmnist.errors import TrainingError
@@ -35,17 +34,9 @@ from nnmnist.training.threads import blas_threads, blas_threads_of
 pytestmark = pytest.mark.skipif(not parallel.AVAILABLE, reason="needs Linux on x86-64")
 
 
-@dataclass(frozen=True)
-class Settings:
-    epochs: int = 2
-    batch_size: int = 32
-    optimizer: str = "sgd"
-    learning_rate: float = 0.05
-    momentum: float = 0.9
-    schedule: str = "constant"
-    weight_decay: float = 0.0
-    label_smoothing: float = 0.0
-    adversarial: float = 0.0
+def training(**changes):
+    """The section `training` of a small training."""
+    return TrainingConfig(**{"epochs": 2, "batch_size": 32, "learning_rate": 0.05, **changes})
 
 
 @pytest.fixture(autouse=True)
@@ -80,7 +71,7 @@ def trained(workers, sizes, settings, dtype=np.float64, activation="relu", **dro
 @pytest.mark.parametrize("optimizer", ["sgd", "adam"])
 @pytest.mark.parametrize("activation", ACTIVATIONS)
 def test_several_processes_train_what_one_trains(workers, sizes, optimizer, activation):
-    settings = Settings(optimizer=optimizer, learning_rate=0.01, weight_decay=0.01, epochs=2)
+    settings = training(optimizer=optimizer, learning_rate=0.01, weight_decay=0.01, epochs=2)
     one, one_optimizer, one_epochs = trained(1, sizes, settings, activation=activation)
     several, optimizer, epochs = trained(workers, sizes, settings, activation=activation)
     np.testing.assert_allclose(several.theta, one.theta, rtol=1e-9, atol=1e-12)
@@ -95,7 +86,7 @@ def test_several_processes_train_what_one_trains(workers, sizes, optimizer, acti
 @pytest.mark.parametrize("workers", [2, 3])
 @pytest.mark.parametrize("dropout", [{"dropout": 0.3}, {"input_dropout": 0.2, "dropout": 0.5}, {}])
 def test_dropout_and_adversarial_examples_are_those_of_one_process(sizes, workers, dropout):
-    settings = Settings(label_smoothing=0.1, adversarial=0.05)
+    settings = training(label_smoothing=0.1, adversarial=0.05)
     one, *_ = trained(1, sizes, settings, activation="tanh", **dropout)
     several, *_ = trained(workers, sizes, settings, activation="tanh", **dropout)
     np.testing.assert_allclose(several.theta, one.theta, rtol=1e-8, atol=1e-11)
@@ -113,13 +104,13 @@ def test_distorted_images_are_those_of_one_process(shape):
         network.initialize(np.random.default_rng(1))
         if shape:
             network = NormalizedNetwork(network, shape)
-        list(fit(network, pictures, pictures, Settings(), cores=cores))
+        list(fit(network, pictures, pictures, training(), cores=cores))
         thetas.append(network.theta)
     np.testing.assert_allclose(thetas[1], thetas[0], rtol=1e-9, atol=1e-12)
 
 
 def test_the_same_training_gives_the_same_bits():
-    settings = Settings(epochs=3)
+    settings = training(epochs=3)
     first = trained(2, (30, 40, 20, 4), settings, np.float32, dropout=0.3)
     second = trained(2, (30, 40, 20, 4), settings, np.float32, dropout=0.3)
     assert first[0].theta.tobytes() == second[0].theta.tobytes()
@@ -128,7 +119,7 @@ def test_the_same_training_gives_the_same_bits():
 
 @pytest.mark.parametrize("optimizer", ["sgd", "adam"])
 def test_a_resumed_training_ends_in_the_same_bits(optimizer):
-    settings = Settings(epochs=4, optimizer=optimizer, learning_rate=0.01)
+    settings = training(epochs=4, optimizer=optimizer, learning_rate=0.01)
     whole, *_ = trained(2, (30, 9, 8, 4), settings, np.float32, dropout=0.3)
     data = examples()
     network = Network((30, 9, 8, 4), dropout=0.3)
@@ -167,7 +158,7 @@ def test_one_process_gives_the_same_bits_on_a_busy_machine(
     monkeypatch, count, sizes, optimizer, dropout
 ):
     """In all epochs, or in some."""
-    settings = Settings(optimizer=optimizer, learning_rate=0.01, adversarial=0.05, epochs=4)
+    settings = training(optimizer=optimizer, learning_rate=0.01, adversarial=0.05, epochs=4)
     expected = trained(count, sizes, settings, np.float32, **dropout)[0].theta
     monkeypatch.setattr(workers_module, "is_busy", lambda cores: True)
     assert (
@@ -180,6 +171,21 @@ def test_one_process_gives_the_same_bits_on_a_busy_machine(
         trained(count, sizes, settings, np.float32, **dropout)[0].theta.tobytes()
         == expected.tobytes()
     )
+
+
+@pytest.mark.parametrize("output", ["softmax", "logistic", "linear"])
+@pytest.mark.parametrize("class_weights", ["balanced", (1.0, 2.0, 3.0, 4.0)])
+def test_class_weights_are_those_of_one_process(monkeypatch, class_weights, output):
+    settings = training(class_weights=class_weights, learning_rate=0.01)
+    sizes, unweighted = (30, 40, 20, 4), training(learning_rate=0.01)
+    one = trained(1, sizes, settings, output=output)[0].theta
+    several = trained(2, sizes, settings, output=output)[0].theta
+    np.testing.assert_allclose(several, one, rtol=1e-8, atol=1e-11)
+    assert not np.allclose(one, trained(1, sizes, unweighted, output=output)[0].theta, rtol=1e-3)
+    expected = trained(2, sizes, settings, np.float32, output=output)[0].theta
+    monkeypatch.setattr(workers_module, "is_busy", lambda cores: True)
+    alone = trained(2, sizes, settings, np.float32, output=output)[0].theta
+    assert alone.tobytes() == expected.tobytes()
 
 
 @pytest.mark.parametrize(
@@ -201,7 +207,7 @@ def test_a_machine_that_hides_its_load_is_not_busy(monkeypatch, tmp_path):
 
 def test_the_number_of_blas_threads_is_restored():
     before = blas_threads()
-    trained(2, (30, 8, 4), Settings())
+    trained(2, (30, 8, 4), training())
     assert blas_threads() == before
 
 
@@ -209,7 +215,7 @@ def descent():
     """The training of a small network."""
     network, data = Network((30, 8, 4)), examples()
     batches = Batches(data, 32, np.eye(4, dtype=np.float32))
-    return Descent(network, SGD(network.theta.size), batches, Settings(), seed=0)
+    return Descent(network, SGD(network.theta.size), batches, training(), seed=0)
 
 
 def replace_epoch(monkeypatch, epoch):
@@ -366,7 +372,7 @@ def test_a_start_that_fails_leaves_nothing_behind(monkeypatch):
 
 
 def test_afterwards_no_process_shares_the_network():
-    network, *_ = trained(2, (30, 8, 4), Settings())
+    network, *_ = trained(2, (30, 8, 4), training())
     expected = network.theta.copy()
     pid = os.fork()
     if not pid:
@@ -379,7 +385,7 @@ def test_afterwards_no_process_shares_the_network():
 def test_the_parameters_are_the_same_arrays_as_before():
     network = Network((30, 8, 4))
     theta, data = network.theta, examples()
-    list(fit(network, data, data, Settings(), cores=2))
+    list(fit(network, data, data, training(), cores=2))
     assert network.theta is theta
     assert theta.any()
 
@@ -434,7 +440,7 @@ def theta(cores=2, processes=None, epochs=2):
     """What a training gives, as bytes."""
     network, data = Network((30, 40, 4)), examples()
     network.initialize(np.random.default_rng(1))
-    list(fit(network, data, data, Settings(epochs=epochs), cores=cores, processes=processes))
+    list(fit(network, data, data, training(epochs=epochs), cores=cores, processes=processes))
     return network.theta.tobytes()
 
 
@@ -460,7 +466,7 @@ def test_more_processes_than_units_are_refused(sizes, processes):
     network, data = Network(sizes), examples()
     message = rf"^{processes} processes cannot train a network of sizes \(30, "
     with pytest.raises(TrainingError, match=message):
-        list(fit(network, data, data, Settings(), processes=processes))
+        list(fit(network, data, data, training(), processes=processes))
 
 
 def test_trainings_in_other_threads_have_the_same_bits(monkeypatch):
@@ -538,7 +544,7 @@ def test_trainings_in_a_pool_of_processes_have_the_same_bits(method):
 
 
 def test_divergence_is_reported_as_by_one_process():
-    settings = Settings(learning_rate=1e20)
+    settings = training(learning_rate=1e20)
     with pytest.raises(TrainingError) as one:
         trained(1, (30, 8, 4), settings, np.float32)
     with pytest.raises(TrainingError) as several:
@@ -550,7 +556,7 @@ def test_divergence_is_reported_as_by_one_process():
 def test_no_process_is_left_when_training_stops_early(monkeypatch):
     data = examples()
     forked = forks(monkeypatch)
-    epochs = fit(Network((30, 8, 4)), data, data, Settings(epochs=5), cores=2)
+    epochs = fit(Network((30, 8, 4)), data, data, training(epochs=5), cores=2)
     next(epochs)
     epochs.close()
     assert_ended(forked)
@@ -577,13 +583,13 @@ def test_there_are_as_many_workers_as_pay(monkeypatch, sizes, batch, examples, c
 def test_the_number_of_processes_is_known_before(monkeypatch, batch_size, count):
     monkeypatch.setattr(parallel, "STEP", 1000)
     forked = forks(monkeypatch)
-    network, data, settings = Network((30, 8, 4)), examples(), Settings(batch_size=batch_size)
+    network, data, settings = Network((30, 8, 4)), examples(), training(batch_size=batch_size)
     list(fit(network, data, data, settings, cores=2))
     assert parallel.process_count(network, data, settings, 2) == 1 + len(forked) == count
 
 
 def test_a_solver_needs_one_process():
-    settings = Settings(optimizer="least_squares")
+    settings = training(optimizer="least_squares")
     assert parallel.process_count(Network((30, 8, 4)), examples(), settings, 2) == 1
 
 
