@@ -34,12 +34,14 @@ complete_data, complete_recipes = _complete("data"), _complete("config_files")
 CHECKPOINT = "best.npz"  # of a run, which a run directory stands for
 
 
+def best_of(path: Path) -> Path:
+    """The best checkpoint of a run directory; any other path as it is."""
+    best = path / CHECKPOINT
+    return best if best.exists() else path
+
+
 def checkpoint_argument(name: str, metavar: str, **attributes: Any) -> Callable[[Command], Command]:
     """An argument that names a checkpoint, or a run directory, which means its best checkpoint."""
-
-    def best_of(path: Path) -> Path:
-        return path / CHECKPOINT if path.is_dir() and (path / CHECKPOINT).exists() else path
-
     return _path_argument(name, metavar, best_of, **attributes)
 
 
@@ -47,6 +49,8 @@ def run_argument(name: str, metavar: str, **attributes: Any) -> Callable[[Comman
     """An argument that names a run directory, or a checkpoint, which means the run it lies in."""
 
     def run_of(path: Path) -> Path:
+        if path.is_file() and path.suffix != ".npz":
+            raise click.UsageError(f"{path}: is a file; name a run directory or its checkpoint")
         return path.parent if path.is_file() else path
 
     return _path_argument(name, metavar, run_of, exists=True, **attributes)

@@ -11,6 +11,7 @@ from typing import Any
 import click
 
 from nnmnist.cli.options import (
+    best_of,
     chart_option,
     complete_runs,
     config_option,
@@ -72,8 +73,10 @@ SCORE_NAMES = {"accuracy": "accuracy", "r2": "R^2", "cost": "cost"}
 @click.option(
     "--from",
     "start",
-    type=click.Path(dir_okay=False, path_type=Path),
+    type=click.Path(path_type=Path),
+    callback=lambda context, option, path: path and best_of(path),
     metavar="CHECKPOINT",
+    shell_complete=complete_runs,
     help="Start from the network of a trained checkpoint. Without --config, its own config is "
     "used. Same as --set training.start_from=CHECKPOINT.",
 )
