@@ -22,6 +22,7 @@ from nnmnist.errors import DataError, printable
 from nnmnist.images import reading
 from nnmnist.images.preparation import Preparation
 from nnmnist.runs.data import examples_of, load_splits
+from nnmnist.text import counted
 from nnmnist.types import Array
 
 Content = TypeVar("Content")
@@ -156,5 +157,6 @@ def _images_in(folder: str) -> list[Path]:
         raise DataError(f"{name}: no image in this folder ({suffixes})")
     if others:
         shown = ", ".join(sorted(others)[:SHOWN]) + ", ..." * (len(others) > SHOWN)
-        notice(f"{name}: skipped {len(others)} files that are no images that can be read: {shown}")
+        skipped = counted(len(others), "file")
+        notice(f"{name}: skipped {skipped} that cannot be read as images: {shown}")
     return sorted(images, key=lambda file: [natural_key(part) for part in file.parts])

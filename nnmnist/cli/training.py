@@ -22,6 +22,7 @@ from nnmnist.data.own import Interface
 from nnmnist.runs.directory import is_unstarted, new_directory
 from nnmnist.runs.run import Run, create_run, finished_summary, reopen_run
 from nnmnist.runs.seeds import report_seeds, require_same_data
+from nnmnist.text import counted
 from nnmnist.training.setup import class_weights, load_data
 from nnmnist.training.start import interface_of, with_model_of
 
@@ -68,7 +69,8 @@ def train_and_report(
         run = create_run(wanted, name, output, options.force)
     if not options.quiet:
         sizes = f"{len(splits.train):,} training, {len(splits.validation):,} validation"
-        notice(f"{splits.name}: {sizes}, {len(splits.test):,} test examples; run {run.directory}")
+        tests = counted(len(splits.test), "test example")
+        notice(f"{splits.name}: {sizes}, {tests}; run {run.directory}")
     for key, (then, now) in run.changed_versions().items():
         notice(f"{key} changed from {then} to {now}: results may differ in the last bits")
     with _hint_when_stopped(lambda: _resume_hint(run, options)):
@@ -144,8 +146,8 @@ def _resume_hint(run: Run, options: RunOptions) -> str:
         words += ["--data-dir", str(options.data_dir)]
     if options.threads:
         words += ["--threads", str(options.threads)]
-    epochs = run.config.training.epochs
-    return f"stopped after {run.epochs_done} of {epochs} epochs; resume with: {shlex.join(words)}"
+    epochs = counted(run.config.training.epochs, "epoch")
+    return f"stopped after {run.epochs_done} of {epochs}; resume with: {shlex.join(words)}"
 
 
 def parse_seeds(text: str) -> list[int]:

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from nnmnist.plots.style import LETTER, house_style, panels, plain
+from nnmnist.text import counted
 from nnmnist.types import Array
 
 if TYPE_CHECKING:
@@ -39,6 +40,6 @@ def mistakes(images: Array, captions: Sequence[str], total: int) -> Figure:
         axes.set_title(text, fontsize="small", pad=2)
     if len(images) < total:
         figure.supxlabel(
-            f"the {len(images)} most confident of {total:,} mistakes", fontsize="medium"
+            f"the {len(images)} most confident of {counted(total, 'mistake')}", fontsize="medium"
         )
     return figure

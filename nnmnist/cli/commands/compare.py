@@ -22,6 +22,7 @@ from nnmnist.evaluation.comparison import Comparison
 from nnmnist.evaluation.comparison import compare as compare_predictions
 from nnmnist.evaluation.evaluate import probabilities
 from nnmnist.runs.data import require_comparable, require_fair_split
+from nnmnist.text import counted
 
 
 @click.command(
@@ -81,7 +82,7 @@ def as_record(found: Comparison, paths: tuple[Path, Path], split: str) -> dict[s
 
 def as_text(found: Comparison, paths: tuple[Path, Path], data: str) -> str:
     """The accuracies, the counts, the test, and what it means."""
-    lines = [f"data   {data}, {found.n:,} examples"]
+    lines = [f"data   {data}, {counted(found.n, 'example')}"]
     for name, path, accuracy in zip("AB", paths, found.accuracy, strict=True):
         lines.append(f"{name}      {accuracy:7.2%} right   {path}")
     lines += [
@@ -104,8 +105,8 @@ def verdict(found: Comparison) -> str:
     chance = f"{found.p:.2%}" if found.p >= 1e-4 else "less than 0.01%"
     meaning = f"{found.better} is better" if found.better else "this may well be chance"
     return (
-        f"Of the {n:,} examples that only one of them gets right, A has {found.only_a:,} and "
-        f"B {found.only_b:,}.\n"
+        f"Of the {counted(n, 'example')} that only one of them gets right, A has {found.only_a:,} "
+        f"and B {found.only_b:,}.\n"
         f"Two equally good networks would differ at least as much in {chance} of such comparisons: "
         f"{meaning}."
     )

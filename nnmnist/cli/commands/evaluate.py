@@ -30,7 +30,7 @@ from nnmnist.evaluation.evaluate import evaluate as evaluate_networks
 from nnmnist.evaluation.records import evaluation_record, mistake_records
 from nnmnist.runs import history
 from nnmnist.runs.data import require_ensemble, require_same_validation
-from nnmnist.text import number_text
+from nnmnist.text import counted, number_text
 from nnmnist.types import Array
 
 SCREEN = 80  # columns of a terminal
@@ -114,7 +114,7 @@ def as_record(
 
 def as_text(result: Evaluation, splits: Splits, split: str) -> str:
     """The same for people: scores, then a table of the classes, then the confusion matrix."""
-    lines = [f"data       {splits.name}, {split} split, {result.n:,} examples"]
+    lines = [f"data       {splits.name}, {split} split, {counted(result.n, 'example')}"]
     if result.r2 is not None:
         lines.append(f"R^2        {number_text(result.r2)}")
         error = f"{result.cost:.4g}" if isfinite(result.cost) else number_text(result.cost)

@@ -16,6 +16,7 @@ from nnmnist.cli.waiting import waiting_for
 from nnmnist.data import toy
 from nnmnist.errors import MissingLibrary, NnmnistError
 from nnmnist.sweep.space import text_of
+from nnmnist.text import counted
 from nnmnist.training.threads import available_cores
 
 if TYPE_CHECKING:
@@ -90,12 +91,12 @@ def sweep(
     else:
         echo(table(wanted, records, columns()))
     if wanted.requested > wanted.trials and not store.left():
-        notice(f"the space has {wanted.trials} points; all are trained")
+        notice(f"the space has {counted(wanted.trials, 'point')}; no trial is left")
     if left := store.left():
-        notice(f"{left} of {wanted.trials} trials are left; run the same command to resume")
+        notice(f"{left} of {counted(wanted.trials, 'trial')} left; run the same command to resume")
         raise faults[-1] if faults else NnmnistError("all workers have stopped early")
     if failed := sum(record["state"] == "failed" for record in records):
-        raise NnmnistError(f"{failed} of {wanted.trials} trials failed")
+        raise NnmnistError(f"{failed} of {counted(wanted.trials, 'trial')} failed")
 
 
 def _require_optuna() -> None:
@@ -144,9 +145,8 @@ def _train(
             faults += workers.faults()
     except (KeyboardInterrupt, SystemExit):
         progress.close()
-        notice(
-            f"stopped with {left} of {wanted.trials} trials left; run the same command to resume"
-        )
+        trials = counted(wanted.trials, "trial")
+        notice(f"stopped with {left} of {trials} left; run the same command to resume")
         raise
     progress.close()
     return faults
@@ -188,7 +188,7 @@ class SweepProgress:
         records = ranked_records(self.sweep, trials)
         best = [each for each in records if each["state"] in ("done", "pruned")][:TOP]
         running = [each for each in records if each["state"] == "running"]
-        title = f"{n_ended} of {self.sweep.trials} trials ended"
+        title = f"{n_ended} of {counted(self.sweep.trials, 'trial')} ended"
         width = (columns(err=True) or 80) - 1
         self._live.show(f"{title}\n{table(self.sweep, best + running, width)}")
 
@@ -231,7 +231,9 @@ def trial_line(sweep: Sweep, record: dict[str, Any]) -> str:
     )
     score, reason = "", ""
     if record["validation"] is not None:
-        score = f" {_score(sweep, record['validation'])} after {record['epochs']} epochs,"
+        score = (
+            f" {_score(sweep, record['validation'])} after {counted(record['epochs'], 'epoch')},"
+        )
     if record["reason"]:
         reason = f": {record['reason']}"
     return f"trial {record['trial']:>4} {record['state']:<6}{score} {values}{reason}"

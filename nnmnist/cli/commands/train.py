@@ -39,7 +39,7 @@ from nnmnist.runs.data import config_of
 from nnmnist.runs.directory import is_unstarted
 from nnmnist.runs.facts import data_title
 from nnmnist.runs.run import stored_config
-from nnmnist.text import number_text
+from nnmnist.text import counted, number_text
 from nnmnist.training.setup import class_weights, layer_sizes, load_data
 from nnmnist.training.threads import limit_blas_threads
 
@@ -246,9 +246,10 @@ def summary_as_text(summary: dict[str, Any]) -> str:
     # Summaries of older versions lack some keys.
     data = data_title(summary["data"], summary.get("replaced_data"))
     stopped = summary.get("stopped_by")
-    epochs = f"{summary['epochs']} epochs"
+    epochs = counted(summary["epochs"], "epoch")
     if stopped:
-        epochs = f"{summary['epochs']} of {summary['planned_epochs']} epochs (stopped by {stopped})"
+        planned = counted(summary["planned_epochs"], "epoch")
+        epochs = f"{summary['epochs']} of {planned} (stopped by {stopped})"
     lines.append(f"training     {summary['seconds']:.1f} s, {epochs} on {data}")
     lines.append(f"checkpoint   {summary['checkpoint']}")
     return "\n".join(lines)
@@ -298,5 +299,5 @@ def describe(settings: Config, splits: Splits) -> str:
     sizes = f"{len(splits.train):,} training, {len(splits.validation):,} validation"
     return (
         f"{dump_config(settings)}\n{table}\n#\n"
-        f"# {splits.name}: {sizes}, {len(splits.test):,} test examples"
+        f"# {splits.name}: {sizes}, {counted(len(splits.test), 'test example')}"
     )

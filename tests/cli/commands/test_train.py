@@ -95,6 +95,13 @@ def test_a_dry_run_prints_a_config_file(tiny_config):
     assert parse_config(result.stdout, "stdout") == load_config(tiny_config, ["training.epochs=7"])
 
 
+def test_one_epoch_is_no_plural(tiny_config):
+    result = train("-c", tiny_config, "--epochs", "1", "-o", "run")
+    assert " s, 1 epoch on tiny" in result.stdout
+    assert "1 epochs" not in result.output
+    assert " s, 2 epochs on tiny" in train("--resume", "run", "--epochs", "2").stdout
+
+
 def test_the_config_may_be_an_argument(tiny_config):
     for words in ([tiny_config], ["lecture/line"]):
         assert train(*words, "--dry-run").stdout == train("-c", *words, "--dry-run").stdout
@@ -165,7 +172,7 @@ def test_a_fallback_is_marked_in_config_summary_table_and_report(monkeypatch):
     words += ["--set", "data.fallback=synthetic", "--set", "data.validation=50"]
     result = train(*words)
     assert result.exit_code == 0, result.stderr
-    assert " epochs on synthetic (not mnist)\n" in result.stdout
+    assert " 1 epoch on synthetic (not mnist)\n" in result.stdout
     assert "# data: synthetic (not mnist)\n" in Path("runs/one/config.yaml").read_text()
     assert "synthetic (not mnist)" in nnmnist("runs").stdout
     page = nnmnist("report", "runs/one")
