@@ -166,6 +166,8 @@ def cli(debug: bool) -> None:
 def main() -> None:
     """Run the command of the command line."""
     _prepare_streams()
+    # Figures are files. A notebook names a backend here that this installation may not have.
+    os.environ["MPLBACKEND"] = "agg"
     if COMPLETING:
         from nnmnist.cli import completion  # noqa: F401 - registers what bash needs
     cli(prog_name="nnmnist")

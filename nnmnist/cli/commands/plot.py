@@ -1,4 +1,4 @@
-"""`nnmnist plot`: figures of runs, written as PNG or SVG."""
+"""`nnmnist plot`: figures of runs, written as PNG, SVG or PDF."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ from nnmnist.plots.style import FORMATS, save
     "--output",
     type=click.Path(dir_okay=False, path_type=Path),
     metavar="FILE",
-    help="Where to write one figure, as .png or .svg.  [default: RUN/KIND.png]",
+    help="Where to write one figure, as .png, .svg or .pdf.  [default: RUN/KIND.png]",
 )
 @data_dir_option
 def plot(
