@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import os
 from pathlib import Path
 from typing import Any
 
@@ -126,6 +127,7 @@ def main() -> None:
     parser.add_argument(
         "names", nargs="+", choices=DRAWINGS, metavar="NAME", help=", ".join(DRAWINGS)
     )
+    os.environ["MPLBACKEND"] = "agg"  # pictures are files, also in a notebook
     for name in parser.parse_args().names:
         with house_style():
             save(DRAWINGS[name](), PICTURES / f"{name}.png")

@@ -9,6 +9,7 @@ draws the same curves for any run, with its validation examples.
 from __future__ import annotations
 
 import argparse
+import os
 import sys
 from dataclasses import replace
 from pathlib import Path
@@ -76,7 +77,7 @@ def table(history: History, n_rows: int = 6) -> str:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("-o", "--output", type=Path, help="picture to write, .png or .svg")
+    parser.add_argument("-o", "--output", type=Path, help="picture to write, .png, .svg or .pdf")
     parser.add_argument(
         "--every", type=int, default=200, help="iterations between two evaluations (%(default)s)"
     )
@@ -84,6 +85,7 @@ def main() -> None:
         "--set", action="append", default=[], metavar="KEY=VALUE", help="as in nnmnist train"
     )
     options = parser.parse_args()
+    os.environ["MPLBACKEND"] = "agg"  # pictures are files, also in a notebook
     histories = []
     for name, recipe in RECIPES.items():
         settings = load_config(find_config(recipe), ["data.fallback=synthetic", *options.set])

@@ -6,12 +6,15 @@ import errno
 import os
 import signal
 import sys
+from difflib import get_close_matches
 from importlib import import_module
 from typing import Any, NoReturn
 
 import click
 
 from nnmnist._version import __version__
+from nnmnist.cli.options import with_examples
+from nnmnist.cli.waiting import waiting_for
 from nnmnist.errors import (
     ConfigError,
     DataUnavailable,
@@ -24,7 +27,7 @@ from nnmnist.errors import (
 COMMANDS = {
     "check": "Compare the gradient with central differences.",
     "compare": "Test whether one trained network is better than another.",
-    "config": "Describe what a config file may contain.",
+    "config": "List, show and copy recipes; describe the keys of a config.",
     "data": "Download MNIST; describe, draw or convert data.",
     "evaluate": "Evaluate a trained network.",
     "export": "Export a trained network as a web page, ONNX or safetensors.",
@@ -35,6 +38,8 @@ COMMANDS = {
     "sweep": "Train over a space of configs, several runs at once.",
     "train": "Train a network from one YAML file.",
 }
+
+COMPLETING = "_NNMNIST_COMPLETE" in os.environ  # a shell asks for completions
 
 # What to do about errors of the system.
 ADVICE = {
@@ -57,10 +62,12 @@ class Commands(click.Group):
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         if cmd_name not in COMMANDS:
+            if near := get_close_matches(cmd_name, COMMANDS, n=1):
+                ctx.fail(f"No such command '{cmd_name}'; did you mean {near[0]}?")
             return None
-        command: click.Command = getattr(
-            import_module(f"nnmnist.cli.commands.{cmd_name}"), cmd_name
-        )
+        with waiting_for("starting", quiet=COMPLETING):
+            module = import_module(f"nnmnist.cli.commands.{cmd_name}")
+        command: click.Command = getattr(module, cmd_name)
         # Until now, a Ctrl-C has ended the process at once.
         if signal.getsignal(signal.SIGINT) is not signal.SIG_IGN:
             signal.signal(signal.SIGINT, signal.default_int_handler)
@@ -143,7 +150,13 @@ def _advice(error: OSError, ctx: click.Context) -> str:
     return f"; {ADVICE[error.errno]}, or {other}"
 
 
-@click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"]})
+@click.group(
+    cls=Commands,
+    epilog=with_examples(
+        "nnmnist train", 'nnmnist evaluate "$(nnmnist runs best)"', environment=True
+    ),
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
 @click.version_option(__version__)
 @click.option("--debug", is_flag=True, help="Show the traceback of errors.")
 def cli(debug: bool) -> None:
@@ -153,6 +166,10 @@ def cli(debug: bool) -> None:
 def main() -> None:
     """Run the command of the command line."""
     _prepare_streams()
+    # Figures are files. A notebook names a backend here that this installation may not have.
+    os.environ["MPLBACKEND"] = "agg"
+    if COMPLETING:
+        from nnmnist.cli import completion  # noqa: F401 - registers what bash needs
     cli(prog_name="nnmnist")
 
 

@@ -11,6 +11,7 @@ from typing import BinaryIO, TypeVar
 
 from nnmnist.checkpoint import Checkpoint
 from nnmnist.cli.terminal import notice
+from nnmnist.cli.waiting import waiting_for
 from nnmnist.config.schema import DataConfig
 from nnmnist.data.examples import Examples, Splits
 from nnmnist.data.inputs import prepare_all
@@ -20,6 +21,7 @@ from nnmnist.data.readers.folders import files_below
 from nnmnist.data.readers.found import natural_key
 from nnmnist.data.sources import SOURCES
 from nnmnist.errors import DataError, printable
+from nnmnist.evaluation.text import counted
 from nnmnist.images import reading
 from nnmnist.images.preparation import Preparation
 from nnmnist.runs.data import examples_of, load_splits
@@ -64,7 +66,8 @@ def load_examples(
         CheckpointError, ConfigError, DataError: see `nnmnist.runs.data`.
     """
     wanted = None if other is None else data_named(other)
-    splits = load_splits(path, checkpoint, data_dir, wanted, notice)
+    with waiting_for("loading data"):
+        splits = load_splits(path, checkpoint, data_dir, wanted, notice)
     return splits, examples_of(splits, split, path, other)
 
 
@@ -155,5 +158,6 @@ def _images_in(folder: str) -> list[Path]:
         raise DataError(f"{name}: no image in this folder ({suffixes})")
     if others:
         shown = ", ".join(sorted(others)[:SHOWN]) + ", ..." * (len(others) > SHOWN)
-        notice(f"{name}: skipped {len(others)} files that are no images that can be read: {shown}")
+        skipped = counted(len(others), "file")
+        notice(f"{name}: skipped {skipped} that cannot be read as images: {shown}")
     return sorted(images, key=lambda file: [natural_key(part) for part in file.parts])

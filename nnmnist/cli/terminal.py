@@ -9,6 +9,7 @@ import json
 import os
 import shutil
 import sys
+import time
 from collections.abc import Collection, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -16,6 +17,8 @@ from typing import TYPE_CHECKING, Any
 import click
 import numpy as np
 
+from nnmnist.cli.layout import columns
+from nnmnist.cli.waiting import no_temporary_line, show_temporarily
 from nnmnist.errors import printable, printable_lines
 from nnmnist.evaluation.text import number_text
 from nnmnist.types import Array
@@ -31,18 +34,22 @@ SHADES = " .:-=+*#%@"
 CHART_WIDTH, CHART_HEIGHT = 60, 12  # characters
 MARKS = {"training": "·", "validation": "█", "test": "★"}
 ASCII_MARKS = {"training": ".", "validation": "#", "test": "*"}
-# Steps between two updates of the progress bar: to write the cost takes longer than a step.
-STEPS_PER_UPDATE = 20
+UPDATE = 0.1  # seconds between two updates of the progress bar: they take longer than a small step
+LEAST_BAR = 8  # characters; a narrower terminal gets no time beside the bar, then no bar
+# Where the columns of `epoch_line` end; a narrow terminal gets fewer of them.
+COLUMN_ENDS = (17, 27, 40, 50, 59, 68, 80)
 
 
 def echo(text: str, err: bool = False) -> None:
     """Print text on stdout, or on stderr, with escapes for control characters."""
-    click.echo(printable_lines(text), err=err)
+    with no_temporary_line():
+        click.echo(printable_lines(text), err=err)
 
 
 def echo_json(record: Any) -> None:
     """Print a record as one line of JSON, which has its own escapes."""
-    click.echo(json.dumps(record))
+    with no_temporary_line():
+        click.echo(json.dumps(record))
 
 
 def echo_path(path: Path) -> None:
@@ -50,7 +57,8 @@ def echo_path(path: Path) -> None:
     if sys.stdout.isatty():
         echo(str(path))
     else:
-        click.echo(os.fsencode(path))
+        with no_temporary_line():
+            click.echo(os.fsencode(path))
 
 
 def notice(line: str) -> None:
@@ -182,6 +190,26 @@ def _score(result: Epoch | Evaluation | None) -> str:
     return "-" if result is None or result.r2 is None else number_text(result.r2, 8)
 
 
+def progress_line(title: str, part: float, result: str, left: str, width: int) -> str:
+    """A bar between its title and the results so far, in fewer than `width` characters.
+
+    Args:
+        title: what is done.
+        part: how much of it is done, from 0 to 1.
+        result: what there is so far.
+        left: the time that it will still take; left out if there is no room for it.
+        width: that of the terminal.
+    """
+    title = f"{title} {part:4.0%} "
+    mark = "█" if can_show("█", sys.stderr.encoding or "ascii") else "#"
+    # The bar keeps its length while the texts change theirs.
+    for text, space in ((f" {result}{left and ', '}{left}", 42), (f" {result}", 29)):
+        room = width - 3 - len(title) - max(space, len(text))
+        if room >= LEAST_BAR:
+            return f"{title}|{mark * round(part * room):{room}}|{text}"
+    return f"{title}{result}"[: width - 1]
+
+
 class TrainingProgress:
     """A line per epoch, and on a terminal a bar with the cost and accuracy of the current epoch.
 
@@ -191,14 +219,9 @@ class TrainingProgress:
     """
 
     def __init__(self, epochs: int, first: int = 1) -> None:
-        self.epochs, self.first = epochs, first
-        self.bar: Any = None
-        self.on_progress: OnProgress | None = None
-        if sys.stderr.isatty():
-            from tqdm import tqdm
-
-            self.bar = tqdm(leave=False, unit="step", dynamic_ncols=True)
-            self.on_progress = self._update
+        self.epochs, self.number, self.first = epochs, first, first
+        self.started = self.updated = 0.0
+        self.on_progress: OnProgress | None = self._update if sys.stderr.isatty() else None
 
     def show(self, epoch: Epoch) -> None:
         """Print the line of an epoch that is done."""
@@ -208,30 +231,37 @@ class TrainingProgress:
         self._start(epoch.number + 1)
 
     def _update(self, step: int, steps: int, cost: float, accuracy: float | None) -> None:
-        if step == 1:
-            self.bar.reset(total=steps)
-        if step - self.bar.n >= STEPS_PER_UPDATE or step == steps:
-            score = "" if accuracy is None else f", accuracy {accuracy:.2%}"
-            self.bar.set_postfix_str(f"cost {number_text(cost)}{score}", refresh=False)
-            self.bar.update(step - self.bar.n)
+        now = time.monotonic()
+        if now - self.updated < UPDATE and step < steps:
+            return
+        seconds = now - self.started
+        left = f"{seconds * (steps - step) / step:.0f} s left" if seconds > 1 else ""
+        score = "" if accuracy is None else f", accuracy {accuracy:.2%}"
+        self._draw(step / steps, f"cost {number_text(cost)}{score}", left)
 
     def _start(self, number: int) -> None:
-        if self.bar is not None:
-            self.bar.set_description(f"epoch {number} of {self.epochs}", refresh=False)
+        """Show an empty bar for the next epoch."""
+        self.number, self.started = number, time.monotonic()
+        if self.on_progress and number <= self.epochs:
+            self._draw(0.0)
+
+    def _draw(self, part: float, result: str = "", left: str = "") -> None:
+        self.updated = time.monotonic()
+        title = f"epoch {self.number} of {self.epochs}"
+        show_temporarily(progress_line(title, part, result, left, columns(err=True) or 80))
 
     def _print(self, text: str) -> None:
-        if self.bar is not None:
-            self.bar.write(text, file=sys.stderr)
-        else:
-            notice(text)
+        if self.on_progress:
+            width = columns(err=True) or 80
+            text = text[: max([17, *(end for end in COLUMN_ENDS if end <= width)])]
+        notice(text)
 
     def __enter__(self) -> TrainingProgress:
         self._start(self.first)
         return self
 
     def __exit__(self, *error: object) -> None:
-        if self.bar is not None:
-            self.bar.close()
+        show_temporarily("")
 
 
 class LiveText:
@@ -245,8 +275,8 @@ class LiveText:
         """Replace what is shown; what does not fit on the terminal is cut off."""
         self.clear()
         if self.is_shown:
-            columns, rows = shutil.get_terminal_size()
-            lines = [line[: columns - 1] for line in text.splitlines()[: rows - 1]]
+            width, height = columns(err=True) or 80, shutil.get_terminal_size().lines
+            lines = [line[: width - 1] for line in text.splitlines()[: height - 1]]
             notice("\n".join(lines))
             self._height = len(lines)
 

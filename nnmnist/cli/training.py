@@ -14,10 +14,12 @@ import click
 from nnmnist import checkpoint
 from nnmnist.cli.options import parse_ranges
 from nnmnist.cli.terminal import TrainingProgress, notice, program_name
+from nnmnist.cli.waiting import waiting_for
 from nnmnist.config.loading import DEFAULT_RECIPE, Override, find_config, load_config
 from nnmnist.config.schema import Config, DataConfig
 from nnmnist.data.examples import Splits
 from nnmnist.data.own import Interface
+from nnmnist.evaluation.text import counted
 from nnmnist.runs.directory import is_unstarted, new_directory
 from nnmnist.runs.run import Run, create_run, finished_summary, reopen_run
 from nnmnist.runs.seeds import report_seeds, require_same_data
@@ -52,14 +54,7 @@ def train_and_report(
         The summary of the run, and its data; None instead of data if the run was already finished.
     """
     wanted, interface = _start(wanted, directory)
-    splits = load_data(
-        wanted.data,
-        wanted.seed,
-        options.data_dir,
-        notice,
-        show_progress=not options.quiet,
-        start=interface,
-    )
+    splits = _load(wanted, options, interface)
     class_weights(wanted.training, splits.train)  # a ConfigError comes before a run directory
     existing = directory or output
     if existing and not options.force and (summary := finished_summary(existing, wanted, splits)):
@@ -74,15 +69,26 @@ def train_and_report(
         run = create_run(wanted, name, output, options.force)
     if not options.quiet:
         sizes = f"{len(splits.train):,} training, {len(splits.validation):,} validation"
-        notice(f"{splits.name}: {sizes}, {len(splits.test):,} test examples; run {run.directory}")
+        tests = counted(len(splits.test), "test example")
+        notice(f"{splits.name}: {sizes}, {tests}; run {run.directory}")
     for key, (then, now) in run.changed_versions().items():
         notice(f"{key} changed from {then} to {now}: results may differ in the last bits")
     with _hint_when_stopped(lambda: _resume_hint(run, options)):
         _train(run, splits, options.quiet)
-        summary = run.finish(splits)
+        with waiting_for("evaluating on the test examples", options.quiet):
+            summary = run.finish(splits)
     if summary["chance"] and not options.quiet:
         notice(_chance_notice(wanted.data, splits))
     return summary, splits
+
+
+def _load(wanted: Config, options: RunOptions, start: Interface | None = None) -> Splits:
+    """The data of a config, as a network to start from reads it."""
+    with waiting_for("loading data", options.quiet):
+        shown = not options.quiet
+        return load_data(
+            wanted.data, wanted.seed, options.data_dir, notice, show_progress=shown, start=start
+        )
 
 
 def _chance_notice(settings: DataConfig, splits: Splits) -> str:
@@ -140,8 +146,8 @@ def _resume_hint(run: Run, options: RunOptions) -> str:
         words += ["--data-dir", str(options.data_dir)]
     if options.threads:
         words += ["--threads", str(options.threads)]
-    epochs = run.config.training.epochs
-    return f"stopped after {run.epochs_done} of {epochs} epochs; resume with: {shlex.join(words)}"
+    epochs = counted(run.config.training.epochs, "epoch")
+    return f"stopped after {run.epochs_done} of {epochs}; resume with: {shlex.join(words)}"
 
 
 def parse_seeds(text: str) -> list[int]:
@@ -207,5 +213,7 @@ def train_seeds(
             folder.rmdir()
     require_same_data(folder, summaries)
     first = next(iter(configs.values()))
-    splits = load_data(first.data, first.seed, options.data_dir, notice)
-    return {"seeds": list(configs), **report_seeds(summaries, splits), "runs": summaries}
+    splits = _load(first, options)
+    with waiting_for("evaluating the ensemble", options.quiet):
+        found = report_seeds(summaries, splits)
+    return {"seeds": list(configs), **found, "runs": summaries}

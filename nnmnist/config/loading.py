@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -141,20 +142,29 @@ def flatten(tree: Mapping[str, Any], depth: int = MAX_DEPTH) -> dict[str, Any]:
     return flat
 
 
-def _recipe(name: str) -> Path:
-    folder = _recipe_folder()
-    recipes = {
+def recipes() -> dict[str, Path]:
+    """The shipped recipes by name."""
+    folder = recipe_folder()
+    return {
         path.relative_to(folder).with_suffix("").as_posix(): path
         for path in sorted(folder.rglob("*.yaml"))
     }
-    if name not in recipes:
-        raise ConfigError(
-            f"{printable(name)}: this file does not exist; the recipes are {', '.join(recipes)}"
-        )
-    return recipes[name]
 
 
-def _recipe_folder() -> Path:
+def _recipe(name: str) -> Path:
+    found = recipes()
+    if name not in found:
+        missing = f"{printable(name)}: this file does not exist"
+        names = {path.rpartition("/")[2]: path for path in found}
+        here = [path.as_posix() for path in Path(name).parent.glob("*.y*ml")]
+        near = get_close_matches(name, [*found, *names, *here], n=1)
+        if near:
+            raise ConfigError(f"{missing}; did you mean {names.get(near[0], near[0])}?")
+        raise ConfigError(f"{missing}; the recipes are {', '.join(found)}")
+    return found[name]
+
+
+def recipe_folder() -> Path:
     """The folder of the recipes: in the installed package, or beside it in a checkout."""
     package = Path(__file__).parents[1]
     inside = package / "configs"

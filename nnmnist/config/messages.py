@@ -87,6 +87,22 @@ def words(schema: Schema) -> str:
     return " ".join([name, " and ".join(bounds)]).strip()
 
 
+def choices_of_keys(schema: Schema) -> dict[str, list[str]]:
+    """The dotted keys of a config, and the values that can be listed: those that are words."""
+    found = {}
+    for path in _leaves(schema):
+        here = schema
+        for part in path.split("."):
+            here = _keys(here)[part]
+        found[path] = [word for branch in _branches(here) for word in _choices(branch)]
+    return found
+
+
+def _choices(schema: Schema) -> list[str]:
+    words = {"boolean": ["true", "false"], "null": ["null"]}.get(schema.get("type", ""), [])
+    return [*schema.get("enum", []), *([schema["const"]] if "const" in schema else []), *words]
+
+
 def _unknown_key(keys: Sequence[str], tree: Node, schema: Schema) -> Fault:
     *sections, key = keys
     node = _follow(tree, keys)
@@ -177,5 +193,7 @@ def _keys(schema: Schema) -> Schema:
 
 
 def _nearest(word: str, names: Iterable[str]) -> str | None:
-    near = get_close_matches(word.lower(), list(names), n=1)
-    return near[0] if near else None
+    names = list(names)
+    initials = {"".join(part[0] for part in name.split("_")): name for name in names if "_" in name}
+    near = get_close_matches(word.lower(), names, n=1)
+    return near[0] if near else initials.get(word.lower())

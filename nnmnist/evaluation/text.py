@@ -1,4 +1,4 @@
-"""Numbers as short text, for tables and pages."""
+"""Numbers as short text, for tables, pages and messages."""
 
 from __future__ import annotations
 
@@ -16,3 +16,9 @@ def number_text(value: float, width: int = 11) -> str:
         return "not finite"
     forms = (".4f", ".4e", ".3e", ".2e", ".1e", ".0e")
     return next(text for form in forms if len(text := format(value, form)) <= width)
+
+
+def counted(n: float, noun: str) -> str:
+    """A number and a noun in singular or plural: 1 epoch, 2,000 epochs, 0 classes."""
+    plural = noun + ("es" if noun.endswith("s") else "s")
+    return f"{n:,} {noun if n == 1 else plural}"

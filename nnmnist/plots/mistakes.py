@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+from nnmnist.evaluation.text import counted
 from nnmnist.plots.style import LETTER, house_style, panels, plain
 from nnmnist.types import Array
 
@@ -39,6 +40,6 @@ def mistakes(images: Array, captions: Sequence[str], total: int) -> Figure:
         axes.set_title(text, fontsize="small", pad=2)
     if len(images) < total:
         figure.supxlabel(
-            f"the {len(images)} most confident of {total:,} mistakes", fontsize="medium"
+            f"the {len(images)} most confident of {counted(total, 'mistake')}", fontsize="medium"
         )
     return figure

@@ -27,6 +27,7 @@ LETTER = 0.11  # mean width of a letter of the usual size, in inches
 FORMATS = {
     ".png": ["Software"],
     ".svg": ["Date", "Creator"],
+    ".pdf": ["CreationDate", "Creator", "Producer"],
 }
 STYLE: dict[Any, Any] = {
     "figure.dpi": 120,
@@ -79,8 +80,9 @@ def save(figure: Figure, path: Path) -> None:
     """
     ending = path.suffix.lower()
     if ending not in FORMATS:
+        *others, last = FORMATS
         raise PlotError(
-            f"{path}: figures are written as {' or '.join(FORMATS)}; choose such a name"
+            f"{path}: figures are written as {', '.join(others)} or {last}; choose such a name"
         )
     dateless = dict.fromkeys(FORMATS[ending])
     write_atomic(path, lambda file: figure.savefig(file, format=ending[1:], metadata=dateless))

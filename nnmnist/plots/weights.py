@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from nnmnist.evaluation.text import counted
 from nnmnist.plots.style import LETTER, house_style, panels, plain_classes
 from nnmnist.types import Array
 
@@ -35,5 +36,5 @@ def weights(W: Array, image_shape: tuple[int, int], names: Sequence[str] = ()) -
         axes.set_title(name, fontsize=letters, pad=2)
     figure.colorbar(image, ax=grid, label="weight", shrink=0.9, extend="both")
     if len(shown) < len(W):
-        figure.supxlabel(f"the first {len(shown)} of {len(W)} units", fontsize="medium")
+        figure.supxlabel(f"the first {len(shown)} of {counted(len(W), 'unit')}", fontsize="medium")
     return figure

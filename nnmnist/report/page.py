@@ -16,7 +16,7 @@ import numpy as np
 from nnmnist.config.loading import dump_config
 from nnmnist.evaluation.calibration import calibration
 from nnmnist.evaluation.classes import class_scores
-from nnmnist.evaluation.text import number_text
+from nnmnist.evaluation.text import counted, number_text
 from nnmnist.report import charts
 from nnmnist.report.pictures import Sheet, signed
 from nnmnist.report.subject import Subject
@@ -65,7 +65,7 @@ def _summary(subject: Subject) -> str:
         if len(network.sizes) > 2
         else shape
     )
-    data = f"{subject.data_title}, {subject.split} split, {result.n:,} examples"
+    data = f"{subject.data_title}, {subject.split} split, {counted(result.n, 'example')}"
     best = f"the best epoch, {subject.progress.best.epoch} of {subject.progress.epoch}"
     return (
         f"<header>\n<h1>{escape(subject.name)}</h1>\n"

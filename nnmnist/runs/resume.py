@@ -14,6 +14,7 @@ from nnmnist.config.loading import differences
 from nnmnist.config.schema import Config
 from nnmnist.config.yaml import dump_value
 from nnmnist.errors import CheckpointError, ConfigError
+from nnmnist.evaluation.text import counted
 from nnmnist.runs.facts import is_same_data
 from nnmnist.training.fit import Epoch
 
@@ -132,6 +133,6 @@ def require_extension(directory: Path, stored: Config, settings: Config, epochs_
         )
     if epochs_done > settings.training.epochs:
         raise ConfigError(
-            f"--resume: {directory} has already trained {epochs_done} epochs, more than "
+            f"--resume: {directory} has already trained {counted(epochs_done, 'epoch')}, more than "
             f"training.epochs: {settings.training.epochs}; raise training.epochs"
         )

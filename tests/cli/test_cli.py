@@ -109,3 +109,13 @@ def test_a_file_where_a_folder_is_expected(tiny_config):
         assert "; move the file that is in its way, or choose another place with --output\n" in (
             result.stderr
         )
+
+
+def test_the_backend_of_a_notebook_does_not_matter(tiny_config):
+    """A Jupyter kernel names its own backend, which matplotlib refuses where it is missing."""
+    assert CliRunner().invoke(cli, ["train", "-c", "tiny.yaml", "-o", "run", "-q"]).exit_code == 0
+    env = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
+    env["MPLBACKEND"] = "module://matplotlib_inline.backend_inline"
+    command = [sys.executable, "-m", "nnmnist", "plot", "run", "--kind", "curves"]
+    result = subprocess.run(command, capture_output=True, text=True, env=env)
+    assert (result.returncode, result.stdout, result.stderr) == (0, "run/curves.png\n", "")

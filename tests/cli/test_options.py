@@ -2,7 +2,9 @@ from pathlib import Path
 
 import click
 import pytest
+from click.testing import CliRunner
 
+from nnmnist.cli.app import cli
 from nnmnist.cli.options import parse_ranges, require_output
 
 
@@ -44,3 +46,25 @@ def test_a_number_of_thousands_of_digits_is_refused():
     with pytest.raises(click.UsageError, match=r"--test 0-999+\.\.\.: expected numbers") as caught:
         parse_ranges("0-" + "9" * 5000, "--test", "numbers")
     assert len(caught.value.message) < 200
+
+
+def test_a_run_stands_for_its_best_checkpoint_and_a_checkpoint_for_its_run(tiny_config):
+    def output(*arguments):
+        force = ["--force"] if "-o" in arguments else []
+        result = CliRunner().invoke(cli, [*arguments, *force])
+        assert result.exit_code == 0, result.output
+        return result.stdout
+
+    output("train", "-c", "tiny.yaml", "-o", "runs/first", "-q", "--chart")
+    best = output("runs", "best").strip()
+    for command in (["evaluate"], ["predict", "--test", "0-3"], ["compare", "runs/first/last.npz"]):
+        assert output(*command, best) == output(*command, f"{best}/best.npz")
+    for name, command in (("x.safetensors", "export"), ("y.html", "report")):
+        written = []
+        for path in (best, f"{best}/best.npz"):
+            output(command, path, "-o", name)
+            written.append(Path(name).read_bytes())
+        assert written[0] == written[1]
+    kind = ["--kind", "curves"]
+    assert output("plot", best, *kind) == output("plot", f"{best}/last.npz", *kind)
+    assert output("train", "--from", best, "-o", "second", "-q").startswith("validation")

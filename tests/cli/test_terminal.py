@@ -16,6 +16,7 @@ from nnmnist.cli.terminal import (
     epoch_header,
     epoch_line,
     program_name,
+    progress_line,
     render,
 )
 from nnmnist.evaluation.evaluate import Evaluation
@@ -142,6 +143,35 @@ def test_columns_are_aligned():
         "a         10  done",
         "long       5",
     ]
+
+
+def test_the_bar_fills_the_line_and_leaves_room_for_its_texts():
+    result, left = "cost 0.1234, accuracy 98.76%", "12 s left"
+    lines = {
+        width: progress_line("epoch 3 of 4", 0.5, result, left, width) for width in (40, 60, 80)
+    }
+    assert lines[80] == f"epoch 3 of 4  50% |{'█' * 8}{' ' * 9}| {result}, {left}"
+    assert lines[60] == f"epoch 3 of 4  50% |{'█' * 5}{' ' * 5}| {result}"
+    assert lines[40] == "epoch 3 of 4  50% cost 0.1234, accuracy"
+    # The bar does not become shorter when the first results arrive.
+    empty = progress_line("epoch 3 of 4", 0.0, "", "", 80)
+    assert empty == f"epoch 3 of 4   0% |{' ' * 17}| "
+
+
+@pytest.mark.parametrize("width", [60, 80])
+def test_training_on_a_terminal(on_terminal, tiny_config, width):
+    written = on_terminal("train", "-c", tiny_config, "-o", "run", columns=width)
+    # what the user sees, one after the other: lines that stay end with a newline
+    shown = written.replace("\r\n", "\n\r").replace("\x1b[K", "").split("\r")
+    head = next(i for i, text in enumerate(shown) if text.startswith("epoch  train cost"))
+    bars = [text for text in shown[:head] if text.startswith("epoch 1 of 4")]
+    assert bars[0].startswith("epoch 1 of 4   0% | ")
+    assert "| cost " in bars[-1]
+    assert ", accuracy " in bars[-1]
+    assert bars[-1].startswith("epoch 1 of 4 100% |███")
+    assert all(len(text.rstrip("\n")) <= width for text in shown[1:head])
+    assert ("examples/s" in shown[head]) == (width == 80)
+    assert not [text for text in shown if "step" in text or "epoch 5" in text]
 
 
 def test_the_chart_has_room_for_a_large_cost():

@@ -42,7 +42,7 @@ def recipes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     folder.mkdir()
     (folder / "mnist.yaml").write_text("seed: 3\n")
     (folder / "softmax.yaml").write_text("model: {hidden: []}\n")
-    monkeypatch.setattr(loading, "_recipe_folder", lambda: folder)
+    monkeypatch.setattr(loading, "recipe_folder", lambda: folder)
     (tmp_path / "here").mkdir()
     monkeypatch.chdir(tmp_path / "here")
     return folder

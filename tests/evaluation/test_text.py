@@ -1,6 +1,6 @@
 import pytest
 
-from nnmnist.evaluation.text import number_text
+from nnmnist.evaluation.text import counted, number_text
 
 
 @pytest.mark.parametrize(
@@ -21,3 +21,12 @@ from nnmnist.evaluation.text import number_text
 def test_a_number_that_is_too_long_is_in_e_notation(value, width, expected):
     assert number_text(value, width) == expected
     assert len(expected) <= width
+
+
+@pytest.mark.parametrize(
+    ("n", "noun", "text"),
+    [(1, "epoch", "1 epoch"), (0, "epoch", "0 epochs"), (2000, "step", "2,000 steps"),
+     (1, "class", "1 class"), (3, "class", "3 classes")],
+)  # fmt: skip
+def test_nouns_are_in_singular_or_plural(n, noun, text):
+    assert counted(n, noun) == text

@@ -124,8 +124,7 @@ def test_a_killed_worker_is_told(sweep_file):
     _, stderr = finished(process)
     assert process.returncode == 1
     assert stderr.endswith(
-        "4 of 4 trials are left; run the same command to resume\nError: a worker was killed "
-        "(SIGKILL)\n"
+        "4 of 4 trials left; run the same command to resume\nError: a worker was killed (SIGKILL)\n"
     )
 
 

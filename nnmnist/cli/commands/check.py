@@ -6,8 +6,9 @@ import sys
 
 import click
 
-from nnmnist.cli.options import config_option, set_option
+from nnmnist.cli.options import config_option, set_option, with_examples
 from nnmnist.cli.terminal import echo
+from nnmnist.cli.waiting import waiting_for
 from nnmnist.config.loading import find_config, load_config
 from nnmnist.model.gradcheck import Check
 from nnmnist.training.setup import check_gradient
@@ -15,7 +16,12 @@ from nnmnist.training.setup import check_gradient
 TOLERANCE = 1e-6  # largest relative error of a gradient that is correct
 
 
-@click.command()
+@click.command(
+    epilog=with_examples(
+        "nnmnist check",
+        "nnmnist check -c deep --set model.activation=tanh",
+    )
+)
 @config_option
 @set_option
 def check(file: str | None, settings: tuple[str, ...]) -> None:
@@ -25,7 +31,8 @@ def check(file: str | None, settings: tuple[str, ...]) -> None:
     is 1 if a relative error is above 1e-6.
     """
     path = find_config(file) if file is not None else None
-    checks = check_gradient(load_config(path, settings))
+    with waiting_for("checking the gradient"):
+        checks = check_gradient(load_config(path, settings))
     echo(as_text(checks))
     sys.exit(0 if all(each.error <= TOLERANCE for each in checks) else 1)
 

@@ -11,9 +11,17 @@ import click
 import numpy as np
 
 from nnmnist.cli.loading import data_named
-from nnmnist.cli.options import data_dir_option, json_option, require_output, set_option
+from nnmnist.cli.options import (
+    complete_data,
+    data_dir_option,
+    json_option,
+    require_output,
+    set_option,
+    with_examples,
+)
 from nnmnist.cli.pictures import save_png, sheet
 from nnmnist.cli.terminal import echo, echo_json, echo_path, notice, render
+from nnmnist.cli.waiting import waiting_for
 from nnmnist.config.loading import Override, load_config
 from nnmnist.data import cache
 from nnmnist.data.examples import Source
@@ -26,16 +34,24 @@ from nnmnist.types import Array
 GAP = 2  # columns between two digits
 
 
-@click.group()
+@click.group(
+    epilog=with_examples("nnmnist data download", "nnmnist data info my_digits/", environment=True)
+)
 def data() -> None:
     """Download MNIST; describe, draw or convert data."""
 
 
 def data_argument(command: Callable[..., Any]) -> Callable[..., Any]:
     """The argument, or the option `--data`, that says which data."""
-    argument = click.argument("named", required=False, metavar="[NAME|PATH]")
+    argument = click.argument(
+        "named", required=False, metavar="[NAME|PATH]", shell_complete=complete_data
+    )
     option = click.option(
-        "--data", "option", metavar="NAME|PATH", help="Same as the argument.  [default: mnist]"
+        "--data",
+        "option",
+        metavar="NAME|PATH",
+        shell_complete=complete_data,
+        help="Same as the argument.  [default: mnist]",
     )
     return argument(option(command))
 
@@ -46,21 +62,30 @@ def _wanted(named: str | None, option: str | None) -> str:
     return named or option or "mnist"
 
 
-@data.command()
+@data.command(
+    epilog=with_examples(
+        "nnmnist data download", "nnmnist data download --data-dir data", environment=True
+    )
+)
 @data_dir_option
 def download(data_dir: Path | None) -> None:
     """Download and verify MNIST.
 
     Files that exist are not downloaded again. The command prints the folder of the files.
     """
-    source = load(data_dir, notify=notice)
+    with waiting_for("loading data"):
+        source = load(data_dir, notify=notice)
     echo(
         f"{source.identity['folder']}: {len(source.train[0]):,} training and "
         f"{len(source.test[0]):,} test images, verified"
     )
 
 
-@data.command()
+@data.command(
+    epilog=with_examples(
+        "nnmnist data info", "nnmnist data info my_digits/ --json", environment=True
+    )
+)
 @data_argument
 @data_dir_option
 @json_option
@@ -80,7 +105,11 @@ def info(named: str | None, option: str | None, data_dir: Path | None, as_json: 
         echo("\n" + render(some_digits(source, shutil.get_terminal_size().columns)))
 
 
-@data.command()
+@data.command(
+    epilog=with_examples(
+        "nnmnist data show --distort", "nnmnist data show my_digits/ -o mine.png", environment=True
+    )
+)
 @data_argument
 @click.option(
     "--distort",
@@ -117,7 +146,12 @@ def show(
     echo_path(output)
 
 
-@data.command()
+@data.command(
+    epilog=with_examples(
+        "nnmnist data convert my_digits/ -o my_idx",
+        "nnmnist data convert my.csv -o my_idx --set data.prepare=resize",
+    )
+)
 @click.argument("path", type=click.Path(path_type=Path, exists=True), metavar="PATH")
 @click.option(
     "-o",
@@ -138,8 +172,9 @@ def convert(path: Path, output: Path, settings: tuple[str, ...]) -> None:
     if output.exists() and any(output.iterdir()):
         raise click.UsageError(f"{output}: is not empty; name a new folder")
     wanted = load_config(overrides=[*settings, Override("data.path", str(path), "PATH")])
-    source = load_configured(wanted.data, wanted.seed, notify=notice, show_progress=True)
-    idx_files.write(source, output)
+    with waiting_for("loading data"):
+        source = load_configured(wanted.data, wanted.seed, notify=notice, show_progress=True)
+        idx_files.write(source, output)
     echo_path(output)
 
 
@@ -150,7 +185,9 @@ def load_named(wanted: str, data_dir: Path | None) -> Source:
             f"MNIST is not in {cache.directory() / 'mnist'}; `nnmnist data download` downloads it "
             "there, and --data-dir names another folder"
         )
-    return load_configured(data_named(wanted), data_dir=data_dir, notify=notice, show_progress=True)
+    chosen = data_named(wanted)
+    with waiting_for("loading data"):
+        return load_configured(chosen, data_dir=data_dir, notify=notice, show_progress=True)
 
 
 def as_record(source: Source) -> dict[str, Any]:

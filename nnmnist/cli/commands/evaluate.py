@@ -13,19 +13,22 @@ from nnmnist import checkpoint
 from nnmnist.cli.loading import load_examples
 from nnmnist.cli.options import (
     chart_option,
+    checkpoint_argument,
     data_dir_option,
     json_option,
     other_data_option,
     split_option,
+    with_examples,
 )
 from nnmnist.cli.terminal import align, chart, echo, echo_json, format_probability, notice, render
+from nnmnist.cli.waiting import waiting_for
 from nnmnist.data.examples import Splits
 from nnmnist.errors import CheckpointError, printable
 from nnmnist.evaluation.classes import class_scores
 from nnmnist.evaluation.evaluate import Evaluation
 from nnmnist.evaluation.evaluate import evaluate as evaluate_networks
 from nnmnist.evaluation.records import evaluation_record, mistake_records
-from nnmnist.evaluation.text import number_text
+from nnmnist.evaluation.text import counted, number_text
 from nnmnist.runs import history
 from nnmnist.runs.data import require_ensemble, require_same_validation
 from nnmnist.types import Array
@@ -34,10 +37,14 @@ SCREEN = 80  # columns of a terminal
 LONGEST_NAME = 20  # characters of a class in a table
 
 
-@click.command()
-@click.argument(
-    "paths", nargs=-1, required=True, type=click.Path(path_type=Path), metavar="CHECKPOINT..."
+@click.command(
+    epilog=with_examples(
+        'nnmnist evaluate "$(nnmnist runs best)"',
+        "nnmnist evaluate runs/a runs/b --errors 10 --data mnist",
+        environment=True,
+    )
 )
+@checkpoint_argument("paths", "CHECKPOINT...", nargs=-1, required=True)
 @split_option
 @other_data_option
 @click.option(
@@ -62,8 +69,10 @@ def evaluate(
     """Evaluate a trained network.
 
     It shows the cost and the accuracy, for each class precision, recall and F1, and the confusion
-    matrix. A class that is never predicted has precision 0. Several checkpoints form an ensemble:
-    their predictions are averaged.
+    matrix. A class that is never predicted has precision 0.
+
+    CHECKPOINT is an .npz file or a run directory. Several checkpoints form an ensemble: their
+    predictions are averaged.
     """
     curves = [chart(history.read(path.parent)) for path in paths] if with_chart else []
     members = [checkpoint.load(path) for path in paths]
@@ -74,10 +83,11 @@ def evaluate(
     if split == "validation" and other is None:
         require_same_validation(paths, members)
     networks = [member.network for member in members]
-    result = evaluate_networks(networks, examples)
     mistakes = None
-    if n_mistakes:
-        mistakes = mistake_records(networks, examples, splits.classes, n_mistakes)
+    with waiting_for("evaluating"):
+        result = evaluate_networks(networks, examples)
+        if n_mistakes:
+            mistakes = mistake_records(networks, examples, splits.classes, n_mistakes)
     for curve in curves:
         notice(curve)
     if as_json:
@@ -104,7 +114,7 @@ def as_record(
 
 def as_text(result: Evaluation, splits: Splits, split: str) -> str:
     """The same for people: scores, then a table of the classes, then the confusion matrix."""
-    lines = [f"data       {splits.name}, {split} split, {result.n:,} examples"]
+    lines = [f"data       {splits.name}, {split} split, {counted(result.n, 'example')}"]
     if result.r2 is not None:
         lines.append(f"R^2        {number_text(result.r2)}")
         error = f"{result.cost:.4g}" if isfinite(result.cost) else number_text(result.cost)

@@ -1,4 +1,4 @@
-"""`nnmnist plot`: figures of runs, written as PNG or SVG."""
+"""`nnmnist plot`: figures of runs, written as PNG, SVG or PDF."""
 
 from __future__ import annotations
 
@@ -6,20 +6,21 @@ from pathlib import Path
 
 import click
 
-from nnmnist.cli.options import data_dir_option, require_output
+from nnmnist.cli.options import data_dir_option, require_output, run_argument, with_examples
 from nnmnist.cli.terminal import echo_path, notice
+from nnmnist.cli.waiting import waiting_for
 from nnmnist.plots.kinds import KINDS, draw, make_subjects
 from nnmnist.plots.style import FORMATS, save
 
 
-@click.command()
-@click.argument(
-    "runs",
-    nargs=-1,
-    required=True,
-    type=click.Path(path_type=Path, exists=True, file_okay=False),
-    metavar="RUN...",
+@click.command(
+    epilog=with_examples(
+        'nnmnist plot "$(nnmnist runs best)"',
+        "nnmnist plot runs/a runs/b --kind curves -o curves.pdf",
+        environment=True,
+    )
 )
+@run_argument("runs", "RUN...", nargs=-1, required=True)
 @click.option(
     "--kind",
     type=click.Choice(list(KINDS)),
@@ -36,7 +37,7 @@ from nnmnist.plots.style import FORMATS, save
     "--output",
     type=click.Path(dir_okay=False, path_type=Path),
     metavar="FILE",
-    help="Where to write one figure, as .png or .svg.  [default: RUN/KIND.png]",
+    help="Where to write one figure, as .png, .svg or .pdf.  [default: RUN/KIND.png]",
 )
 @data_dir_option
 def plot(
@@ -48,8 +49,9 @@ def plot(
 ) -> None:
     """Draw runs: curves, weights, confusion, mistakes, sweeps, more.
 
-    Each RUN is a run directory. The curves or fits of several runs go into one figure, in the
-    directory of the first run unless -o names a file. An existing figure is overwritten.
+    Each RUN is a run directory, or a checkpoint in it. The curves or fits of several runs go into
+    one figure, in the directory of the first run unless -o names a file. An existing figure is
+    overwritten.
 
     With --kind sweep, RUN is a folder of runs. The figure shows the validation score against one or
     two of the keys in which the runs differ.
@@ -60,7 +62,8 @@ def plot(
         require_output(output, FORMATS, force=True)
         kind = kind or "curves"
     suffix = f"-{len(runs)}-runs" if len(runs) > 1 else ""
-    for name, figure in draw(make_subjects(runs, data_dir, keys, notice), kind):
-        path = output or runs[0] / f"{name}{suffix}.png"
-        save(figure, path)
-        echo_path(path)
+    with waiting_for("drawing"):
+        for name, figure in draw(make_subjects(runs, data_dir, keys, notice), kind):
+            path = output or runs[0] / f"{name}{suffix}.png"
+            save(figure, path)
+            echo_path(path)

@@ -18,11 +18,14 @@ from nnmnist import checkpoint
 from nnmnist.checkpoint import Checkpoint
 from nnmnist.cli.loading import read_images, read_single_images
 from nnmnist.cli.options import (
+    checkpoint_argument,
+    complete_files,
     data_dir_option,
     force_option,
     json_option,
     parse_ranges,
     require_output,
+    with_examples,
 )
 from nnmnist.cli.pictures import PreparedImages, annotate, save_png
 from nnmnist.cli.terminal import (
@@ -34,6 +37,7 @@ from nnmnist.cli.terminal import (
     notice,
     render,
 )
+from nnmnist.cli.waiting import waiting_for
 from nnmnist.errors import CheckpointError, DataError, printable
 from nnmnist.evaluation.predictor import NormalizedNetwork
 from nnmnist.evaluation.records import class_label, prediction_record
@@ -49,9 +53,15 @@ if TYPE_CHECKING:
     from PIL.Image import Image
 
 
-@click.command()
-@click.argument("path", type=click.Path(path_type=Path), metavar="CHECKPOINT")
-@click.argument("images", nargs=-1, metavar="IMAGE...")
+@click.command(
+    epilog=with_examples(
+        "nnmnist predict runs/a seven.jpg photos/ --show",
+        "nnmnist predict runs/a --test 0-9",
+        environment=True,
+    )
+)
+@checkpoint_argument("path", "CHECKPOINT")
+@click.argument("images", nargs=-1, metavar="IMAGE...", shell_complete=complete_files)
 @click.option(
     "--test",
     "indices",
@@ -120,9 +130,10 @@ def predict(
 ) -> None:
     """Predict the digits in images with a trained network.
 
-    An IMAGE is a file, a folder of files, or - for standard input; or a .csv, .npz or Parquet file
-    of many images. Photos and scans may have any size, and be dark on light or light on dark: they
-    are prepared as the training images were (data.prepare).
+    CHECKPOINT is an .npz file or a run directory. An IMAGE is a file, a folder of files, or - for
+    standard input; or a .csv, .npz or Parquet file of many images. Photos and scans may have any
+    size, and be dark on light or light on dark: they are prepared as the training images were
+    (data.prepare).
     """
     _require_options(images, indices, many, annotated)
     if many and table:
@@ -140,10 +151,11 @@ def predict(
     reader = Reader(model, preparation_of(path, model), top, min_probability)
     prepared = PreparedImages(folder, force) if folder else None
     output = Output(as_json, show, prepared, annotated, [] if table else None)
-    if many:
-        ok = predict_pages(path, images, reader, output)
-    else:
-        ok = predict_digits(path, images, indices, data_dir, reader, output)
+    with waiting_for("predicting"):
+        if many:
+            ok = predict_pages(path, images, reader, output)
+        else:
+            ok = predict_digits(path, images, indices, data_dir, reader, output)
     if table:
         write_atomic(table, submission(output.rows or []))
         if not as_json:

@@ -12,8 +12,10 @@ from typing import Any
 
 import click
 
-from nnmnist.cli.options import json_option
+from nnmnist.cli.layout import columns, fit, shorten
+from nnmnist.cli.options import complete_files, json_option, with_examples
 from nnmnist.cli.terminal import align, csv_text, echo, echo_json, echo_path, notice
+from nnmnist.cli.waiting import waiting_for
 from nnmnist.errors import DataError, printable
 from nnmnist.runs import table
 from nnmnist.runs.entry import Entry, read_all
@@ -21,8 +23,13 @@ from nnmnist.runs.summary import Scores, score
 from nnmnist.runs.table import Row
 
 
-@click.command()
-@click.argument("words", nargs=-1, metavar="[best] [DIR]")
+@click.command(
+    epilog=with_examples(
+        "nnmnist runs --sort test --filter hidden=[64]",
+        'nnmnist evaluate "$(nnmnist runs best)"',
+    )
+)
+@click.argument("words", nargs=-1, metavar="[best] [DIR]", shell_complete=complete_files)
 @click.option(
     "--sort",
     "by",
@@ -79,7 +86,7 @@ def runs(
     elif as_csv:
         echo(ascsv_text(rows, changed))
     else:
-        echo(as_table(rows, changed, table.data_titles(entries)))
+        _print_table(rows, changed, table.data_titles(entries))
 
 
 def _parse_words(words: Sequence[str]) -> tuple[bool, Path]:
@@ -96,7 +103,8 @@ def _parse_words(words: Sequence[str]) -> tuple[bool, Path]:
 
 def _read(folder: Path) -> list[Entry]:
     """The runs of a folder, with a notice for each damaged one. Raises DataError without runs."""
-    entries, problems = read_all(folder)
+    with waiting_for(f"reading {folder}"):
+        entries, problems = read_all(folder)
     for problem in problems:
         notice(f"skipped a damaged run: {problem}")
     if not entries:
@@ -107,16 +115,16 @@ def _read(folder: Path) -> list[Entry]:
 def ascsv_text(rows: Sequence[Row], changed: Sequence[str]) -> str:
     """Comma-separated values, with a column per key and per score."""
     keys = [key for key in changed if key != "seed"]
-    columns = list(product(("validation", "test"), ("cost", "accuracy", "r2", "sd")))
+    parts = list(product(("validation", "test"), ("cost", "accuracy", "r2", "sd")))
     out = io.StringIO()
     writer = csv.writer(out, lineterminator="\n")
-    heads = [f"{split}_{name}" for split, name in columns]
+    heads = [f"{split}_{name}" for split, name in parts]
     facts = ["run", "state", "reason", "data", "data_id", "replaced_data", "seeds"]
     writer.writerow([*facts, *keys, "epochs", "seconds", *heads])
     for row in rows:
         record = row.record(changed)
         settings = [_csv_value(record["settings"].get(key)) for key in keys]
-        scores = [(record[split] or {}).get(name) for split, name in columns]
+        scores = [(record[split] or {}).get(name) for split, name in parts]
         texts = [csv_text(record[fact] or "") for fact in facts[:-1]]
         seeds = " ".join(map(str, row.seeds))
         writer.writerow([*texts, seeds, *settings, row.epochs, row.seconds, *scores])
@@ -127,8 +135,21 @@ def _csv_value(value: Any) -> str:
     return csv_text(value) if isinstance(value, str) else json.dumps(value)
 
 
-def as_table(rows: Sequence[Row], changed: Sequence[str], titles: Mapping[str, str]) -> str:
-    """A table for people.
+def _print_table(rows: Sequence[Row], changed: Sequence[str], titles: Mapping[str, str]) -> None:
+    """Print the table; on a terminal, the part of it for which there is room."""
+    cells, keys = as_cells(rows, changed, titles)
+    if width := columns():
+        cells, left_out = fit(cells, width, ["seconds", *reversed(keys), "epochs", "test", "data"])
+        if left_out:
+            names = shorten(", ".join(left_out), width - 30)
+            notice(f"not shown: {names}; --csv shows all")
+    echo(align(cells, left=(0, -1)))
+
+
+def as_cells(
+    rows: Sequence[Row], changed: Sequence[str], titles: Mapping[str, str]
+) -> tuple[list[list[str]], list[str]]:
+    """The cells of a table for people; and the heads of its keys, the most important first.
 
     Args:
         rows: the rows.
@@ -143,7 +164,8 @@ def as_table(rows: Sequence[Row], changed: Sequence[str], titles: Mapping[str, s
     if with_data:
         keys = [key for key in keys if key not in ("data.name", "data.path")]
     heads = ["data"] if with_data else []
-    lines = [["run", *heads, *_heads(keys), "epochs", "validation", "test", "seconds", "state"]]
+    key_heads = _heads(keys)
+    lines = [["run", *heads, *key_heads, "epochs", "validation", "test", "seconds", "state"]]
     for row in rows:
         note = row.reason or ("no better than a guess" if row.is_chance else "")
         state = f"{row.state}: {note}" if note else row.state
@@ -160,7 +182,8 @@ def as_table(rows: Sequence[Row], changed: Sequence[str], titles: Mapping[str, s
                 printable(state),
             ]
         )
-    return align(lines, left=(0, -1))
+    order = sorted(range(len(keys)), key=lambda i: keys[i].startswith("data."))
+    return lines, [key_heads[i] for i in order]
 
 
 def _heads(keys: Sequence[str]) -> list[str]:

@@ -9,10 +9,13 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from nnmnist.cli.options import data_dir_option, json_option, quiet_option
+from nnmnist.cli.layout import columns, fit
+from nnmnist.cli.options import data_dir_option, json_option, quiet_option, with_examples
 from nnmnist.cli.terminal import LiveText, align, echo, echo_json, notice
+from nnmnist.cli.waiting import waiting_for
 from nnmnist.data import toy
 from nnmnist.errors import MissingLibrary, NnmnistError
+from nnmnist.evaluation.text import counted
 from nnmnist.sweep.space import text_of
 from nnmnist.training.threads import available_cores
 
@@ -26,7 +29,13 @@ REFRESH = 0.5  # seconds between two updates of the progress
 TOP = 10  # finished trials in the live table
 
 
-@click.command()
+@click.command(
+    epilog=with_examples(
+        "nnmnist sweep search.yaml",
+        "nnmnist sweep search.yaml --jobs 4 -o runs/search",
+        environment=True,
+    )
+)
 @click.argument("file", type=click.Path(path_type=Path), metavar="SWEEP.yaml")
 @click.option(
     "-j",
@@ -64,28 +73,30 @@ def sweep(
     To resume a sweep that was stopped, run the same command again.
     """
     _require_optuna()
-    from nnmnist.sweep import plan, pool
-    from nnmnist.sweep.table import ranked_records
+    with waiting_for("starting", quiet):
+        from nnmnist.sweep import plan, pool
+        from nnmnist.sweep.table import ranked_records
 
-    wanted = plan.load(file)
-    folder = output or Path("runs") / wanted.name
-    progress = SweepProgress(wanted, quiet)
-    store = pool.open_store(wanted, folder, storage, progress.notice)
-    progress.show(store.trials())
+        wanted = plan.load(file)
+        folder = output or Path("runs") / wanted.name
+        progress = SweepProgress(wanted, quiet)
+        store = pool.open_store(wanted, folder, storage, progress.notice)
+        trials = store.trials()
+    progress.show(trials)
     faults = _train(wanted, store, folder, storage, data_dir, jobs or available_cores(), progress)
     records = ranked_records(wanted, store.trials())
     if as_json:
         for record in records:
             echo_json(record)
     else:
-        echo(table(wanted, records))
+        echo(table(wanted, records, columns()))
     if wanted.requested > wanted.trials and not store.left():
-        notice(f"the space has {wanted.trials} points; all are trained")
+        notice(f"the space has {counted(wanted.trials, 'point')}; no trial is left")
     if left := store.left():
-        notice(f"{left} of {wanted.trials} trials are left; run the same command to resume")
+        notice(f"{left} of {counted(wanted.trials, 'trial')} left; run the same command to resume")
         raise faults[-1] if faults else NnmnistError("all workers have stopped early")
     if failed := sum(record["state"] == "failed" for record in records):
-        raise NnmnistError(f"{failed} of {wanted.trials} trials failed")
+        raise NnmnistError(f"{failed} of {counted(wanted.trials, 'trial')} failed")
 
 
 def _require_optuna() -> None:
@@ -117,7 +128,8 @@ def _train(
         return faults
     try:
         # once, before the workers start
-        splits = worker.load(wanted.base.data, wanted.base.seed, data_dir, progress.notice)
+        with waiting_for("loading data", progress.quiet):
+            splits = worker.load(wanted.base.data, wanted.base.seed, data_dir, progress.notice)
         store.require_data(splits)
         jobs = min(jobs, left)
         with pool.Pool(jobs, wanted, folder, storage, data_dir, progress.notice) as workers:
@@ -133,9 +145,8 @@ def _train(
             faults += workers.faults()
     except (KeyboardInterrupt, SystemExit):
         progress.close()
-        notice(
-            f"stopped with {left} of {wanted.trials} trials left; run the same command to resume"
-        )
+        trials = counted(wanted.trials, "trial")
+        notice(f"stopped with {left} of {trials} left; run the same command to resume")
         raise
     progress.close()
     return faults
@@ -177,8 +188,9 @@ class SweepProgress:
         records = ranked_records(self.sweep, trials)
         best = [each for each in records if each["state"] in ("done", "pruned")][:TOP]
         running = [each for each in records if each["state"] == "running"]
-        title = f"{n_ended} of {self.sweep.trials} trials ended"
-        self._live.show(f"{title}\n{table(self.sweep, best + running)}")
+        title = f"{n_ended} of {counted(self.sweep.trials, 'trial')} ended"
+        width = (columns(err=True) or 80) - 1
+        self._live.show(f"{title}\n{table(self.sweep, best + running, width)}")
 
     def notice(self, line: str) -> None:
         """Print a line above the table."""
@@ -190,8 +202,8 @@ class SweepProgress:
         self._live.clear()
 
 
-def table(sweep: Sweep, records: Sequence[dict[str, Any]]) -> str:
-    """A table with one row per trial."""
+def table(sweep: Sweep, records: Sequence[dict[str, Any]], width: int | None = None) -> str:
+    """A table with one row per trial; with a `width`, the part of it that fits there."""
     heads = [key.rpartition(".")[2] for key in sweep.space]
     rows = [["trial", "state", "validation", "epochs", "seconds", *heads, "run"]]
     for each in records:
@@ -207,6 +219,8 @@ def table(sweep: Sweep, records: Sequence[dict[str, Any]]) -> str:
                 each["reason"] or each["run"] or "-",
             ]
         )
+    if width:
+        rows, _ = fit(rows, width, ["seconds", "epochs", *reversed(heads)])
     return align(rows, left=(-1,))
 
 
@@ -217,7 +231,9 @@ def trial_line(sweep: Sweep, record: dict[str, Any]) -> str:
     )
     score, reason = "", ""
     if record["validation"] is not None:
-        score = f" {_score(sweep, record['validation'])} after {record['epochs']} epochs,"
+        score = (
+            f" {_score(sweep, record['validation'])} after {counted(record['epochs'], 'epoch')},"
+        )
     if record["reason"]:
         reason = f": {record['reason']}"
     return f"trial {record['trial']:>4} {record['state']:<6}{score} {values}{reason}"

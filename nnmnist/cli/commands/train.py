@@ -11,15 +11,19 @@ from typing import Any
 import click
 
 from nnmnist.cli.options import (
+    best_of,
     chart_option,
+    complete_runs,
     config_option,
     data_dir_option,
     json_option,
     quiet_option,
     set_option,
+    with_examples,
 )
 from nnmnist.cli.terminal import chart, echo, echo_json, notice, program_name
 from nnmnist.cli.training import RunOptions, train_and_report, train_seeds
+from nnmnist.cli.waiting import waiting_for
 from nnmnist.config.loading import (
     DEFAULT_RECIPE,
     Override,
@@ -30,7 +34,7 @@ from nnmnist.config.loading import (
 )
 from nnmnist.config.schema import Config
 from nnmnist.data.examples import Splits
-from nnmnist.evaluation.text import number_text
+from nnmnist.evaluation.text import counted, number_text
 from nnmnist.runs import history
 from nnmnist.runs.data import config_of
 from nnmnist.runs.directory import is_unstarted
@@ -44,7 +48,14 @@ IN_OUTPUT = Path("<output>")  # the value of --resume without a directory
 SCORE_NAMES = {"accuracy": "accuracy", "r2": "R^2", "cost": "cost"}
 
 
-@click.command()
+@click.command(
+    epilog=with_examples(
+        "nnmnist train softmax --epochs 2",
+        "nnmnist train my.yaml --set training.learning_rate=0.05 -o runs/mine",
+        "nnmnist train --resume runs/mine",
+        environment=True,
+    )
+)
 @config_option
 @set_option
 @click.option(
@@ -56,13 +67,16 @@ SCORE_NAMES = {"accuracy": "accuracy", "r2": "R^2", "cost": "cost"}
     flag_value=IN_OUTPUT,
     type=FOLDER,
     metavar="[DIR]",
+    shell_complete=complete_runs,
     help="Resume the run in DIR. Without DIR: resume the run in --output, or start it there.",
 )
 @click.option(
     "--from",
     "start",
-    type=click.Path(dir_okay=False, path_type=Path),
+    type=click.Path(path_type=Path),
+    callback=lambda context, option, path: path and best_of(path),
     metavar="CHECKPOINT",
+    shell_complete=complete_runs,
     help="Start from the network of a trained checkpoint. Without --config, its own config is "
     "used. Same as --set training.start_from=CHECKPOINT.",
 )
@@ -201,7 +215,8 @@ def _dry_run(wanted: Config, data_dir: Path | None, as_json: bool) -> None:
     """Show what would be trained."""
     if as_json:
         raise click.UsageError("--dry-run prints text for people; remove --json")
-    splits = load_data(wanted.data, wanted.seed, data_dir, notice)
+    with waiting_for("loading data"):
+        splits = load_data(wanted.data, wanted.seed, data_dir, notice, show_progress=True)
     class_weights(wanted.training, splits.train)  # raises ConfigError
     echo(describe(wanted, splits))
 
@@ -231,9 +246,10 @@ def summary_as_text(summary: dict[str, Any]) -> str:
     # Summaries of older versions lack some keys.
     data = data_title(summary["data"], summary.get("replaced_data"))
     stopped = summary.get("stopped_by")
-    epochs = f"{summary['epochs']} epochs"
+    epochs = counted(summary["epochs"], "epoch")
     if stopped:
-        epochs = f"{summary['epochs']} of {summary['planned_epochs']} epochs (stopped by {stopped})"
+        planned = counted(summary["planned_epochs"], "epoch")
+        epochs = f"{summary['epochs']} of {planned} (stopped by {stopped})"
     lines.append(f"training     {summary['seconds']:.1f} s, {epochs} on {data}")
     lines.append(f"checkpoint   {summary['checkpoint']}")
     return "\n".join(lines)
@@ -268,7 +284,10 @@ def _number(name: str, value: float) -> str:
 
 
 def describe(settings: Config, splits: Splits) -> str:
-    """The resolved config, the layers with their parameters, and the sizes of the splits."""
+    """The resolved config, and as comments the layers with their parameters and the splits.
+
+    All of it is a config file.
+    """
     # sizes only: the network may be larger than the memory
     layers = list(pairwise(layer_sizes(settings, splits)))
     rows = [("layer", "inputs", "outputs", "function", "parameters")]
@@ -276,9 +295,9 @@ def describe(settings: Config, splits: Splits) -> str:
         function = settings.model.activation if l < len(layers) else settings.model.output
         rows.append((str(l), str(n_in), str(n_out), function, f"{(n_in + 1) * n_out:,}"))
     rows.append(("all", "", "", "", f"{sum((n_in + 1) * n_out for n_in, n_out in layers):,}"))
-    table = "\n".join(f"{a:<6}{b:>8}{c:>9}  {d:<9}{e:>12}" for a, b, c, d, e in rows)
+    table = "\n".join(f"# {a:<6}{b:>8}{c:>9}  {d:<9}{e:>12}" for a, b, c, d, e in rows)
     sizes = f"{len(splits.train):,} training, {len(splits.validation):,} validation"
     return (
-        f"{dump_config(settings)}\n{table}\n\n"
-        f"{splits.name}: {sizes}, {len(splits.test):,} test examples"
+        f"{dump_config(settings)}\n{table}\n#\n"
+        f"# {splits.name}: {sizes}, {counted(len(splits.test), 'test example')}"
     )

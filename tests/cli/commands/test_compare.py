@@ -149,7 +149,7 @@ def test_networks_that_cannot_be_compared(trained, other, message):
     ("arguments", "code", "message"),
     [
         (["good/best.npz"], 2, "Missing argument 'B'"),
-        (["good/best.npz", "good"], 1, "good: is a directory; give an .npz file"),
+        (["good/best.npz", "."], 1, ".: is a directory; give an .npz file"),
         (["good/best.npz", "none.npz"], 1, "none.npz: does not exist"),
         (
             ["good/best.npz", "bad/best.npz", "--data", "synthetic"],

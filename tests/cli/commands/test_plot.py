@@ -104,7 +104,7 @@ def test_lines_of_several_runs_on_one_plot():
         ),
         (["run", "--kind", "fit"], 1, "fit draws one output against one input"),
         (["run", "run", "--kind", "weights"], 1, "draw the other kinds run by run"),
-        (["run", "-o", "x.pdf"], 2, "x.pdf: the file name must end in .png or .svg"),
+        (["run", "-o", "x.gif"], 2, "x.gif: the file name must end in .png, .svg or .pdf"),
         (["run", "-o", "nowhere/x.png"], 1, "nowhere"),
         (["run", "--kind", "pie"], 2, "'pie' is not one of 'curves', 'weights'"),
         (["nowhere"], 2, "'nowhere' does not exist"),

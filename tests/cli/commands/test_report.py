@@ -49,7 +49,7 @@ def test_the_default_file_and_an_existing_file(run):
     ("arguments", "code", "message"),
     [
         (["nowhere"], 2, "'nowhere' does not exist"),
-        (["run/best.npz"], 2, "is a file"),
+        (["run/metrics.csv"], 2, "is a file"),
         (["."], 1, "is not a run (no metrics.csv)"),
         (["run", "-o", "nowhere/page.html"], 1, "nowhere"),
         (["run", "-o", "run"], 2, "is a directory"),

@@ -295,3 +295,22 @@ def test_no_text_of_csv_is_a_formula(tiny_config, name):
     assert {row["run"] for row in found} == {f"'{name} 0.1", f"'{name} 0.2"}
     assert {row["reason"] for row in found} == {"", "'@SUM(1)"}
     assert {row["training.learning_rate"] for row in found} == {"0.1", "0.2"}
+
+
+@pytest.mark.parametrize("width", [60, 80, 120])
+def test_the_table_fits_the_terminal_and_a_pipe_gets_everything(on_terminal, tiny_config, width):
+    for name, settings in (("softmax", ["model.hidden=[]", "training.optimizer=adam"]), ("b", [])):
+        options = [option for setting in settings for option in ("--set", setting)]
+        output = f"runs/a-long-name-of-an-experiment/of-a-certain-kind/{name}"
+        assert nnmnist("train", "-c", tiny_config, *options, "-o", output, "-q").exit_code == 0
+    whole = nnmnist("runs").stdout.splitlines()
+    assert "of-a-certain-kind/softmax" in "".join(whole)
+    assert max(map(len, whole)) > 100
+    lines = on_terminal("runs", columns=width).splitlines()
+    assert max(map(len, lines)) <= width
+    heads = next(line for line in lines if line.startswith("run "))
+    assert "validation" in heads
+    assert "state" in heads
+    shown = heads.split()
+    left_out = [head for head in whole[0].split() if head not in shown]
+    assert bool(left_out) == any(line.startswith("not shown: ") for line in lines)

@@ -265,7 +265,7 @@ def test_a_sweep_ends_when_its_space_is_exhausted(sweep_file, sampler):
         result = nnmnist("sweep", file, "--json", "--jobs", 3)
         trials = [json.loads(line) for line in result.stdout.splitlines()]
         assert result.exit_code == 0
-        assert result.stderr.splitlines()[-1] == "the space has 4 points; all are trained"
+        assert result.stderr.splitlines()[-1] == "the space has 4 points; no trial is left"
         assert len({json.dumps(trial["values"]) for trial in trials}) == 4
         assert sorted(trial["trial"] for trial in trials) == list(range(4))
         assert {trial["state"] for trial in trials} == {"done"}

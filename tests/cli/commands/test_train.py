@@ -11,6 +11,7 @@ from click.testing import CliRunner
 
 from nnmnist import checkpoint
 from nnmnist.cli.app import cli
+from nnmnist.config.loading import load_config, parse_config
 from nnmnist.data import synthetic
 from nnmnist.data.sources import SOURCES
 
@@ -81,7 +82,7 @@ def test_dry_run_describes_and_trains_nothing(tiny_config):
     result = train("-c", tiny_config, "--dry-run")
     assert result.exit_code == 0
     assert "240 training, 60 validation, 60 test examples" in result.stdout
-    assert [line.split() for line in result.stdout.splitlines()[-5:-2]] == [
+    assert [line.split()[1:] for line in result.stdout.splitlines()[-5:-2]] == [
         ["1", "30", "8", "relu", "248"],
         ["2", "8", "3", "softmax", "27"],
         ["all", "275"],
@@ -89,9 +90,42 @@ def test_dry_run_describes_and_trains_nothing(tiny_config):
     assert not Path("runs").exists()
 
 
+def test_a_dry_run_prints_a_config_file(tiny_config):
+    result = train("-c", tiny_config, "--dry-run", "--epochs", "7")
+    assert parse_config(result.stdout, "stdout") == load_config(tiny_config, ["training.epochs=7"])
+
+
+def test_one_epoch_is_no_plural(tiny_config):
+    result = train("-c", tiny_config, "--epochs", "1", "-o", "run")
+    assert " s, 1 epoch on tiny" in result.stdout
+    assert "1 epochs" not in result.output
+    assert " s, 2 epochs on tiny" in train("--resume", "run", "--epochs", "2").stdout
+
+
+def test_the_config_may_be_an_argument(tiny_config):
+    for words in ([tiny_config], ["lecture/line"]):
+        assert train(*words, "--dry-run").stdout == train("-c", *words, "--dry-run").stdout
+    result = train(tiny_config, "-c", "softmax")
+    assert result.exit_code == 2
+    assert "tiny.yaml and --config softmax name two configs; give one" in result.stderr
+    assert nnmnist("check", "lecture/gate").stdout == nnmnist("check", "-c", "lecture/gate").stdout
+
+
+def test_a_data_dir_that_does_not_exist_is_reported_also_where_it_is_not_needed(tiny_config):
+    result = train("-c", tiny_config, "--data-dir", "nowhere")
+    assert result.exit_code == 1
+    assert result.stderr.startswith("Error: --data-dir nowhere: this folder does not exist; ")
+    assert not Path("runs").exists()
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
+        (["-c", "sofmax"], "sofmax: this file does not exist; did you mean softmax?"),
+        (["-c", "gates"], "gates: this file does not exist; did you mean lecture/gate?"),
+        (["-c", "tiny.yml"], "tiny.yml: this file does not exist; did you mean tiny.yaml?"),
+        (["--set", "training.lr=1"], "training.lr: unknown key; did you mean learning_rate?"),
+        (["--set", "lr=1"], "lr: unknown key; did you mean training.learning_rate?"),
         (["--set", "training.learning_rat=1"], "did you mean learning_rate?"),
         (["--set", "training.epochs=x"], "--set training.epochs=x"),
         (["--epochs", "0"], "--epochs 0"),
@@ -138,7 +172,7 @@ def test_a_fallback_is_marked_in_config_summary_table_and_report(monkeypatch):
     words += ["--set", "data.fallback=synthetic", "--set", "data.validation=50"]
     result = train(*words)
     assert result.exit_code == 0, result.stderr
-    assert " epochs on synthetic (not mnist)\n" in result.stdout
+    assert " 1 epoch on synthetic (not mnist)\n" in result.stdout
     assert "# data: synthetic (not mnist)\n" in Path("runs/one/config.yaml").read_text()
     assert "synthetic (not mnist)" in nnmnist("runs").stdout
     page = nnmnist("report", "runs/one")
