@@ -282,7 +282,7 @@ def _takes_all(chosen: Preparation, images: Array) -> bool:
         return False
     if chosen.mode != "digit":
         return True
-    return all(map(preparation.is_in_format_of_mnist, images))
+    return all(map(preparation.has_layout_of_mnist, images))
 
 
 def _prepare_one(picture: Array | tuple[str, bytes], chosen: Preparation) -> Array | str:

@@ -15,12 +15,12 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from nnmnist.images.prepare import NoInk, find, flatten, shrink, to_mnist_image
+from nnmnist.images.prepare import NoInk, find, flatten, to_mnist_image, to_working_size
 from nnmnist.images.regions import components
 from nnmnist.types import Array
 
-# A picture is shrunk to this longer side, in pixels, before digits are searched.
-WORKING_SIDE = 1600
+# A picture is brought to a longer side between these, in pixels, before digits are searched.
+SMALLEST_SIDE, WORKING_SIDE = 256, 1600
 # the largest number of separate marks on a page
 MAX_MARKS = 5000
 
@@ -53,7 +53,7 @@ def segment(grey: Array) -> list[list[Digit]]:
     Raises:
         NoInk: nothing stands out from the background, or too many marks do.
     """
-    small = shrink(grey, WORKING_SIDE)
+    small = to_working_size(grey, SMALLEST_SIDE, WORKING_SIDE)
     soft, mask = find(flatten(small))
     labels = components(mask)
     if labels.max() > MAX_MARKS:

@@ -155,6 +155,36 @@ def test_a_digit_cut_out_closely_is_no_line():
     assert (prepare.prepare(one) > 127).any(axis=1).sum() == 20
 
 
+def closely_cut(digit, size):
+    """White on black, without any margin; its longer side has `size` pixels."""
+    rows, columns = np.flatnonzero(digit.any(axis=1)), np.flatnonzero(digit.any(axis=0))
+    cut = digit[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1]
+    shape = [round(side * size / max(cut.shape)) for side in reversed(cut.shape)]
+    return np.asarray(Image.fromarray(cut).resize(shape, Image.Resampling.BICUBIC))
+
+
+@pytest.mark.parametrize(("size", "least"), [(12, 0.75), (16, 0.8), (160, 0.8), (700, 0.8)])
+@pytest.mark.parametrize("light", [False, True])
+def test_digits_cut_out_closely(size, least, light):
+    """All their ink counts, though most of it is connected with the border."""
+    originals, _ = digits(20)
+    alike = []
+    for digit in originals:
+        cut = closely_cut(digit, size)
+        alike.append(likeness(prepare.prepare(255 - cut if light else cut), digit))
+    assert np.median(alike) > least
+    assert np.quantile(alike, 0.1) > 0.6
+
+
+def test_a_thick_ring_that_leaves_little_paper():
+    """More than half of the picture is ink, and the paper inside touches no border."""
+    picture = Image.new("L", (16, 16), 0)
+    ImageDraw.Draw(picture).ellipse((0, 0, 15, 15), outline=255, width=6)
+    image = prepare.prepare(np.asarray(picture))
+    assert image[14, 14] < 60
+    assert min(image[14, 6:10].max(), image[14, 19:23].max()) > 200
+
+
 @pytest.mark.parametrize("width", [4, 12, 30, 60])
 def test_lines_are_as_thick_as_mnists(width):
     """Of 1,000 training images of MNIST 98 % measure 1.29 to 4.38."""

@@ -4,16 +4,17 @@ import numpy as np
 import pytest
 from PIL import Image, ImageDraw, ImageOps
 
-from nnmnist.data import mnist
+from nnmnist.data import mnist, synthetic
 from nnmnist.errors import DataError
 from nnmnist.images import reading
-from nnmnist.images.preparation import Preparation
+from nnmnist.images.preparation import DIGIT, Preparation, has_layout_of_mnist
 
 
 @pytest.fixture
 def digit():
-    """Noise with a black border."""
-    return np.pad(np.random.default_rng(0).integers(0, 256, (26, 26)).astype(np.uint8), 1)
+    """Noise where a digit of MNIST is."""
+    noise = np.random.default_rng(0).integers(0, 256, (19, 19)).astype(np.uint8)
+    return np.pad(noise, ((5, 4), (5, 4)))
 
 
 @pytest.mark.parametrize("ending", ["png", "bmp", "gif", "pgm", "tiff", "webp"])
@@ -91,6 +92,30 @@ def test_mnist_passes_unchanged(real_mnist):
         Image.fromarray(digit.reshape(28, 28)).save(file, "PNG")
         file.seek(0)
         assert (reading.read(file, "x") == digit).all()
+
+
+def moved(digit):
+    return np.roll(digit, (3, -3), (0, 1))
+
+
+def faint(digit):
+    return digit // 3
+
+
+def small(digit):
+    return np.pad(np.asarray(Image.fromarray(digit).resize((16, 16))), 6)
+
+
+@pytest.mark.parametrize("change", [moved, faint, small])
+def test_pictures_of_28x28_with_another_layout_are_prepared(change):
+    digits = synthetic.render(np.arange(10, dtype=np.uint8), np.random.default_rng(1))
+    digits = [digit for digit in digits.reshape(-1, 28, 28) if has_layout_of_mnist(digit)]
+    assert len(digits) > 5
+    assert not any(has_layout_of_mnist(change(digit)) for digit in digits)
+    alike = [
+        np.corrcoef(DIGIT(change(digit)).reshape(-1), digit.reshape(-1))[0, 1] for digit in digits
+    ]
+    assert np.median(alike) > 0.85
 
 
 @pytest.mark.parametrize("level", [0, 128, 199, 255])
