@@ -19,7 +19,7 @@ from __future__ import annotations
 import numpy as np
 
 from nnmnist.images.regions import components
-from nnmnist.images.ruled import without_lines
+from nnmnist.images.ruled import without_frames, without_lines
 from nnmnist.types import Array
 
 # The format of MNIST: pixels of a side of an image, and of the box that the digit fills.
@@ -193,7 +193,7 @@ def find(ink: Array) -> tuple[Array, Array]:
     ink, threshold = _scale_ink(ink)
     # The soft edge of a line ends at half the threshold.
     faint = ink > threshold / 2
-    labels = components(without_lines(faint))
+    labels = components(without_frames(faint, without_lines(faint)))
     written = _written(labels)[labels] & (labels > 0)
     dropped = faint & ~written
     if dropped.any():

@@ -8,7 +8,7 @@ from nnmnist.data import synthetic
 from nnmnist.images import prepare
 from nnmnist.images.prepare import NoInk
 
-from .photos import faint_on_dark_rules, photo
+from .photos import closely_cut, faint_on_dark_rules, framed, photo
 
 
 def digits(n=40, seed=0):
@@ -155,14 +155,6 @@ def test_a_digit_cut_out_closely_is_no_line():
     assert (prepare.prepare(one) > 127).any(axis=1).sum() == 20
 
 
-def closely_cut(digit, size):
-    """White on black, without any margin; its longer side has `size` pixels."""
-    rows, columns = np.flatnonzero(digit.any(axis=1)), np.flatnonzero(digit.any(axis=0))
-    cut = digit[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1]
-    shape = [round(side * size / max(cut.shape)) for side in reversed(cut.shape)]
-    return np.asarray(Image.fromarray(cut).resize(shape, Image.Resampling.BICUBIC))
-
-
 @pytest.mark.parametrize(("size", "least"), [(12, 0.75), (16, 0.8), (160, 0.8), (700, 0.8)])
 @pytest.mark.parametrize("light", [False, True])
 def test_digits_cut_out_closely(size, least, light):
@@ -174,6 +166,13 @@ def test_digits_cut_out_closely(size, least, light):
         alike.append(likeness(prepare.prepare(255 - cut if light else cut), digit))
     assert np.median(alike) > least
     assert np.quantile(alike, 0.1) > 0.6
+
+
+def test_the_frame_of_a_cell_is_dropped():
+    originals, rng = digits(20)
+    alike = [likeness(prepare.prepare(framed(digit, rng)), digit) for digit in originals]
+    assert np.median(alike) > 0.85
+    assert min(alike) > 0.5
 
 
 def test_a_thick_ring_that_leaves_little_paper():

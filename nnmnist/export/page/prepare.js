@@ -152,7 +152,8 @@ function find({ rows, columns, pixels }) {
   let { ink, threshold } = scaleInk(pixels);
   const faint = new Uint8Array(ink.length);
   for (let at = 0; at < ink.length; at++) faint[at] = ink[at] > threshold / 2 ? 1 : 0;
-  const { labels, n } = components(withoutLines({ rows, columns, pixels: faint }));
+  const drawn = { rows, columns, pixels: faint };
+  const { labels, n } = components(withoutFrames(drawn, withoutLines(drawn)));
   const isWritten = writtenOf(labels, n, rows, columns);
   const written = labels.map((label) => (label ? isWritten[label] : 0));
   if (faint.some((each, at) => each > written[at])) {
