@@ -181,11 +181,15 @@ def _surface(y: Array, x: Array) -> list[Array]:
     return [np.ones_like(x), x, y, x * x, x * y, y * y]
 
 
-def find(ink: Array) -> tuple[Array, Array]:
+def find(ink: Array, keep_border: bool = False) -> tuple[Array, Array]:
     """Find what is written in `ink` (rows, columns): its soft edges in [0, 1], and its mask.
 
     Lines of ruled paper are removed, and what the border shows of a shadow or a table (_written).
     These may be much darker than the ink, so the threshold is computed again without them.
+
+    Args:
+        ink: (rows, columns) from 0 up.
+        keep_border: keep other parts that touch the border even if most of the ink is elsewhere.
 
     Raises:
         NoInk: nothing is left.
@@ -194,7 +198,7 @@ def find(ink: Array) -> tuple[Array, Array]:
     # The soft edge of a line ends at half the threshold.
     faint = ink > threshold / 2
     labels = components(without_frames(faint, without_lines(faint)))
-    written = _written(labels)[labels] & (labels > 0)
+    written = _written(labels, keep_border)[labels] & (labels > 0)
     dropped = faint & ~written
     if dropped.any():
         ink, threshold = _scale_ink(np.where(dropped, 0, ink))
@@ -210,7 +214,7 @@ def _scale_ink(ink: Array) -> tuple[Array, float]:
     return ink, otsu(ink)
 
 
-def _written(labels: Array) -> Array:
+def _written(labels: Array, keep_border: bool) -> Array:
     """Which components (n,) bool are written, and no tables or shadows; 0 is."""
     n = int(labels.max()) + 1
     on_border = np.concatenate([labels[0], labels[-1], labels[:, 0], labels[:, -1]])
@@ -219,7 +223,7 @@ def _written(labels: Array) -> Array:
     contact[0] = sizes[0] = 0
     written = contact <= EDGE * (contact + _steps(labels, n))
     inside = contact == 0
-    if sizes[inside].sum() >= INSIDE * sizes[written].sum():
+    if not keep_border and sizes[inside].sum() >= INSIDE * sizes[written].sum():
         written = inside
     # A table is better than nothing: it may be a digit.
     return written if sizes[written].sum() >= MIN_INK * labels.size else np.ones_like(written)
