@@ -149,7 +149,7 @@ def _takes_all(chosen: Preparation, images: Array) -> bool:
     if images.shape[1:] != chosen.shape:
         return False
     if chosen.mode == "digit":
-        return preparation.is_in_format_of_mnist(images)
+        return all(map(preparation.has_layout_of_mnist, images))
     return chosen.background is None or not any(map(chosen.inverts, images))
 
 

@@ -28,8 +28,9 @@ MODES = ("as_is", "digit", "resize")
 UNIFORM, CLOSE = 0.5, 40
 # Training data has dark (or light) backgrounds if this fraction of its pictures has.
 MOST = 0.98
-# An image whose border has this grey value or more is not in the format of MNIST.
-LIGHT_BORDER = 200
+# An image of MNIST has a pixel of at least this grey value, and its centre of mass is at most so
+# many pixels off.
+WHITE, OFF_CENTRE = 250, 0.6
 
 
 @dataclass(frozen=True)
@@ -48,7 +49,7 @@ class Preparation:
             NoInk: the mode is `digit`, and nothing stands out from the background.
         """
         if self.mode == "digit":
-            return grey if is_in_format_of_mnist(grey) else prepare(grey)
+            return grey if has_layout_of_mnist(grey) else prepare(grey)
         return resize(255 - grey if self.inverts(grey) else grey, self.shape, self.background or 0)
 
     def inverts(self, grey: Array) -> bool:
@@ -77,30 +78,22 @@ def from_document(document: Mapping[str, Any]) -> Preparation | None:
     return DIGIT if tuple(shape) == DIGIT.shape else Preparation("as_is", tuple(shape), None)
 
 
-def is_in_format_of_mnist(grey: Array) -> bool:
-    """Whether a picture, or each picture of a stack (n, rows, columns), is 28x28, light on dark."""
-    if grey.shape[-2:] != DIGIT.shape:
-        return False
-    middle = (grey.min(axis=(-2, -1)) / 2) + (grey.max(axis=(-2, -1)) / 2)
-    return bool((np.median(_border(grey), axis=-1) < np.minimum(LIGHT_BORDER, middle)).all())
-
-
 def has_layout_of_mnist(image: Array) -> bool:
-    """Whether an image (28, 28) has a digit of MNIST's size, at MNIST's place.
+    """Whether a picture has 28x28 pixels, and a digit of MNIST's size and brightness at its place.
 
-    Its box is at most 20x20, with one side of 18 or more, and its centre of mass is within 0.6
-    pixels of pixel (14, 14); all test images of MNIST are so.
+    It has full white; its box is at most 20x20, with one side of 18 or more, and its centre of mass
+    is within 0.6 pixels of pixel (14, 14). All training and test images of MNIST are so.
     """
-    rows, columns = np.flatnonzero(image.any(axis=1)), np.flatnonzero(image.any(axis=0))
-    if not len(rows):
+    if image.shape != DIGIT.shape or image.max() < WHITE:
         return False
+    rows, columns = np.flatnonzero(image.any(axis=1)), np.flatnonzero(image.any(axis=0))
     sides = rows[-1] - rows[0] + 1, columns[-1] - columns[0] + 1
     if not (BOX - 2 <= max(sides) <= BOX):
         return False
     mass = image.astype(np.float64)
     y = mass.sum(axis=1) @ np.arange(SIDE) / mass.sum()
     x = mass.sum(axis=0) @ np.arange(SIDE) / mass.sum()
-    return bool(max(abs(y - SIDE // 2), abs(x - SIDE // 2)) <= 0.6)
+    return bool(max(abs(y - SIDE // 2), abs(x - SIDE // 2)) <= OFF_CENTRE)
 
 
 def background_of(grey: Array) -> int | None:

@@ -19,24 +19,32 @@ from __future__ import annotations
 import numpy as np
 
 from nnmnist.images.regions import components
-from nnmnist.images.ruled import without_lines
+from nnmnist.images.ruled import without_frames, without_lines
 from nnmnist.types import Array
 
 # The format of MNIST: pixels of a side of an image, and of the box that the digit fills.
 SIDE = 28
 BOX = 20
 
-# A picture is shrunk to this longer side, in pixels, before the digit is searched.
-WORKING_SIDE = 256
+# A picture is brought to a longer side between these, in pixels, before the digit is searched.
+SMALLEST_SIDE, WORKING_SIDE = 128, 256
 # The light of the paper is estimated from so many pixels along the longer side.
 SAMPLE_SIDE = 100
 # At least this fraction of a picture is paper, and this fraction is ink.
 MIN_PAPER = 0.55
 MIN_INK = 0.001
+# The border shows the paper if at least this fraction of it is within CLOSE grey values of its
+# median. A digit crowds a picture of which less than this fraction is so close.
+UNIFORM, CROWDED, CLOSE = 0.6, 0.65, 40
+MARGIN = 1 / 8  # of the longer side
 # Ink differs from paper by at least so many grey values, and by at least five times the noise.
 MIN_CONTRAST = 12.0
 # Parts smaller than this, relative to the largest part, are dirt.
 MIN_PART = 0.08
+# A part is a table or a shadow if more than this fraction of its outline is on the border.
+EDGE = 0.4
+# Other parts on the border are dropped if at least this fraction of the ink is elsewhere.
+INSIDE = 0.4
 # The line width in the box, in pixels, is limited to that of MNIST's digits.
 THINNEST, THICKEST = 2.0, 4.2
 NO_INK_FOUND = "no ink found: nothing stands out from the background"
@@ -58,7 +66,7 @@ def prepare(grey: Array) -> Array:
     Raises:
         NoInk: nothing stands out from the background.
     """
-    soft, mask = find(flatten(shrink(grey, WORKING_SIDE)))
+    soft, mask = find(flatten(to_working_size(grey, SMALLEST_SIDE, WORKING_SIDE)))
     labels = components(soft > 0)
     sizes = np.bincount(labels[mask], minlength=labels.max() + 1)
     digit = (sizes >= max(1.0, MIN_PART * sizes.max()))[labels]
@@ -86,9 +94,14 @@ def resize(grey: Array, shape: tuple[int, int], background: int) -> Array:
     return image
 
 
-def shrink(grey: Array, side: int) -> Array:
-    """A picture (rows, columns) uint8 as floats; its longer side has at most `side` pixels."""
-    return _resize(grey, min(1.0, side / max(grey.shape))).astype(np.float64)
+def to_working_size(grey: Array, smallest: int, largest: int) -> Array:
+    """A picture (rows, columns) uint8 as floats, its longer side within these limits in pixels.
+
+    In a picture that is not larger than its digit, a line is as wide as a few pixels: larger, it
+    has an outline, and is wider than the lines of ruled paper.
+    """
+    side = max(grey.shape)
+    return _resize(grey, min(max(1.0, smallest / side), largest / side)).astype(np.float64)
 
 
 def to_mnist_image(ink: Array, mask: Array) -> Array:
@@ -106,17 +119,33 @@ def to_mnist_image(ink: Array, mask: Array) -> Array:
 def flatten(grey: Array) -> Array:
     """The amount of ink of each pixel, from 0 up: its distance from the brightness of the paper.
 
-    The paper is a quadratic surface through most of the pixels, those that are closest to it (least
-    trimmed squares: Rousseeuw 1984). Fits of a constant and of a plane come first, because they
-    cannot bend towards anything that is not paper. Ink is on the side of the larger outliers: the
-    third moment of the differences, weighted by their distance from the border, tells dark from
-    light.
+    Where a digit crowds the picture, the paper is mostly outside: it gets a margin, which the
+    result is without.
 
     Args:
         grey: (rows, columns) float.
 
     Raises:
         NoInk: nothing stands out from the background.
+    """
+    border = np.concatenate([grey[0], grey[-1], grey[:, 0], grey[:, -1]])
+    paper = np.median(border)
+    is_uniform = np.mean(np.abs(border - paper) <= CLOSE) >= UNIFORM
+    if not is_uniform or np.mean(np.abs(grey - paper) <= CLOSE) >= CROWDED:
+        return _subtract_paper(grey)
+    margin = round(MARGIN * max(grey.shape))
+    ink = _subtract_paper(np.pad(grey, margin, constant_values=paper))
+    return ink[margin:-margin, margin:-margin]
+
+
+def _subtract_paper(grey: Array) -> Array:
+    """The amount of ink of a picture in which most pixels are paper.
+
+    The paper is a quadratic surface through most of the pixels, those that are closest to it (least
+    trimmed squares: Rousseeuw 1984). Fits of a constant and of a plane come first, because they
+    cannot bend towards anything that is not paper. Ink is on the side of the larger outliers: the
+    third moment of the differences, weighted by their distance from the border, tells dark from
+    light.
     """
     y, x = np.linspace(-1, 1, grey.shape[0])[:, None], np.linspace(-1, 1, grey.shape[1])
     coefficients, noise = _fit_paper(grey, y, x)
@@ -152,11 +181,15 @@ def _surface(y: Array, x: Array) -> list[Array]:
     return [np.ones_like(x), x, y, x * x, x * y, y * y]
 
 
-def find(ink: Array) -> tuple[Array, Array]:
+def find(ink: Array, keep_border: bool = False) -> tuple[Array, Array]:
     """Find what is written in `ink` (rows, columns): its soft edges in [0, 1], and its mask.
 
-    Lines of ruled paper are removed, and everything that touches the border: shadows, a table.
+    Lines of ruled paper are removed, and what the border shows of a shadow or a table (_written).
     These may be much darker than the ink, so the threshold is computed again without them.
+
+    Args:
+        ink: (rows, columns) from 0 up.
+        keep_border: keep other parts that touch the border even if most of the ink is elsewhere.
 
     Raises:
         NoInk: nothing is left.
@@ -164,8 +197,8 @@ def find(ink: Array) -> tuple[Array, Array]:
     ink, threshold = _scale_ink(ink)
     # The soft edge of a line ends at half the threshold.
     faint = ink > threshold / 2
-    labels = components(without_lines(faint))
-    written = _off_border(labels)[labels] & (labels > 0)
+    labels = components(without_frames(faint, without_lines(faint)))
+    written = _written(labels, keep_border)[labels] & (labels > 0)
     dropped = faint & ~written
     if dropped.any():
         ink, threshold = _scale_ink(np.where(dropped, 0, ink))
@@ -181,14 +214,28 @@ def _scale_ink(ink: Array) -> tuple[Array, float]:
     return ink, otsu(ink)
 
 
-def _off_border(labels: Array) -> Array:
-    """Which components (n,) bool do not touch the border; all, if there are no others."""
-    inside = np.ones(labels.max() + 1, bool)
-    inside[np.concatenate([labels[0], labels[-1], labels[:, 0], labels[:, -1]])] = False
-    inside[0] = True
-    ink = np.count_nonzero(inside[labels] & (labels > 0))
-    # A digit on the border is better than none.
-    return inside if ink >= MIN_INK * labels.size else np.ones_like(inside)
+def _written(labels: Array, keep_border: bool) -> Array:
+    """Which components (n,) bool are written, and no tables or shadows; 0 is."""
+    n = int(labels.max()) + 1
+    on_border = np.concatenate([labels[0], labels[-1], labels[:, 0], labels[:, -1]])
+    contact = np.bincount(on_border, minlength=n)
+    sizes = np.bincount(labels.reshape(-1), minlength=n)
+    contact[0] = sizes[0] = 0
+    written = contact <= EDGE * (contact + _steps(labels, n))
+    inside = contact == 0
+    if not keep_border and sizes[inside].sum() >= INSIDE * sizes[written].sum():
+        written = inside
+    # A table is better than nothing: it may be a digit.
+    return written if sizes[written].sum() >= MIN_INK * labels.size else np.ones_like(written)
+
+
+def _steps(labels: Array, n: int) -> Array:
+    """The outline of each component (n,) inside the picture, in steps between pixels."""
+    steps = np.zeros(n, np.intp)
+    for one, other in (labels[1:], labels[:-1]), (labels[:, 1:], labels[:, :-1]):
+        differ = one != other
+        steps += np.bincount(one[differ], minlength=n) + np.bincount(other[differ], minlength=n)
+    return steps
 
 
 def otsu(values: Array) -> float:

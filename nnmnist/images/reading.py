@@ -15,12 +15,14 @@ from numpy.typing import NDArray
 from nnmnist.errors import DataError
 from nnmnist.images.preparation import DIGIT, Preparation
 from nnmnist.images.prepare import WORKING_SIDE, NoInk
+from nnmnist.images.segment import WORKING_SIDE as MANY_SIDE
 from nnmnist.images.segment import Digit, segment
 
 if TYPE_CHECKING:
     from PIL.Image import Image
 
 SUFFIXES = {
+    ".avif",
     ".bmp",
     ".gif",
     ".jpeg",
@@ -35,8 +37,14 @@ SUFFIXES = {
 }
 # Pillow starts another program for some formats, such as EPS; they are not allowed.
 FORMATS = ("BMP", "GIF", "JPEG", "PNG", "PPM", "TIFF", "WEBP")
+# The brands of HEIC files, which Pillow does not read.
+HEIC = {b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"mif1", b"msf1"}
 MAX_BYTES = 50_000_000
-MAX_PIXELS = 64_000_000
+MAX_PIXELS = 64_000_000  # after a JPEG is decoded at a fraction of its size
+# Other pictures of more pixels than this are made smaller before anything else.
+LARGE = 16_000_000
+# A picture of two values is dithered if more than this fraction of neighbours differ.
+DITHERED = 0.25
 ORIENTATION = 0x0112  # the EXIF tag; 5 to 8 swap rows and columns
 
 Notify = Callable[[str], None]
@@ -85,7 +93,7 @@ def read_many(file: Path | BinaryIO, name: str) -> tuple[Image, list[list[Digit]
     Raises:
         DataError: it is not an image, or shows nothing.
     """
-    picture, grey = _decode(read_bytes(file, name), name)
+    picture, grey = _decode(read_bytes(file, name), name, many=True)
     with _name_errors(name):
         return picture, segment(grey)
 
@@ -99,31 +107,53 @@ def _name_errors(name: str) -> Iterator[None]:
         raise DataError(f"{name}: {error}") from error
 
 
-def _decode(data: bytes, name: str, side: int | None = None) -> tuple[Image, NDArray[Any]]:
+def _decode(
+    data: bytes, name: str, side: int | None = None, many: bool = False
+) -> tuple[Image, NDArray[Any]]:
     """Decode a picture: turned by its EXIF orientation, opaque, with 8 bits; and its grey values.
 
-    Of an animation, it takes the first picture. If `side` is given, a JPEG is decoded at a fraction
-    of its size, with at least so many pixels on each side. The grey values are (rows, columns)
-    uint8.
-    """
-    from PIL import ImageOps
+    Of an animation, it takes the first picture.
 
-    with _opened(data, name) as image:
-        if side:
-            image.draft("RGB", (side, side))
-        picture = _opaque(ImageOps.exif_transpose(image))
+    Args:
+        data: the encoded picture.
+        name: its name in errors.
+        side: if given, a JPEG is decoded at a fraction of its size, with at least so many pixels on
+            each side, and another large picture is made smaller.
+        many: decode a JPEG at a fraction of its size only if it is too large otherwise.
+
+    Returns:
+        The picture, and its grey values (rows, columns) uint8.
+    """
+    from PIL import ImageFilter, ImageOps
+
+    with _opened(data, name, MANY_SIDE if many else side, only_large=many) as image:
+        if side and image.mode in ("L", "LA", "RGB", "RGBA") and image.width * image.height > LARGE:
+            image = image.reduce(max(1, min(image.size) // (2 * side)))
+        ImageOps.exif_transpose(image, in_place=True)
+        if image.mode == "1" and (side or many) and _is_dithered(np.asarray(image)):
+            image = image.convert("L").filter(ImageFilter.GaussianBlur(1.5))
+        picture = _opaque(image)
         return picture, np.asarray(picture.convert("L"), np.uint8)
 
 
 @contextmanager
-def _opened(data: bytes, name: str) -> Iterator[Image]:
-    """The picture in some bytes, not decoded yet. Any error in the block becomes a DataError."""
-    from PIL import Image, UnidentifiedImageError
+def _opened(
+    data: bytes, name: str, side: int | None = None, only_large: bool = False
+) -> Iterator[Image]:
+    """The picture in some bytes, not decoded yet. Any error in the block becomes a DataError.
+
+    If `side` is given, a JPEG will be decoded at a fraction of its size, with at least so many
+    pixels on each side; with `only_large`, only one of more than MAX_PIXELS.
+    """
+    from PIL import Image, features
 
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            with Image.open(io.BytesIO(data), formats=FORMATS) as image:
+            formats = [*FORMATS, *(["AVIF"] if features.check("avif") else [])]
+            with Image.open(io.BytesIO(data), formats=formats) as image:
+                if side and not (only_large and image.width * image.height <= MAX_PIXELS):
+                    image.draft("RGB", (side, side))
                 width, height = image.size
                 if width * height > MAX_PIXELS:
                     raise DataError(
@@ -140,12 +170,23 @@ def _opened(data: bytes, name: str) -> Iterator[Image]:
         ) from error
     # For damaged files, the decoders raise a dozen different types.
     except Exception as error:
-        words = str(error)[:100] or type(error).__name__
-        reason = "" if isinstance(error, UnidentifiedImageError) else f" ({words})"
-        raise DataError(
-            f"{name}: cannot be read as an image{reason}; give a PNG, JPEG, GIF, BMP, TIFF, PGM or "
-            "WebP"
-        ) from error
+        raise DataError(f"{name}: {_reason(data, error)}") from error
+
+
+def _reason(data: bytes, error: Exception) -> str:
+    """Why some bytes cannot be decoded, and what to do."""
+    from PIL import UnidentifiedImageError
+
+    if data[4:8] == b"ftyp" and data[8:12] in HEIC:
+        return (
+            "is a HEIC picture, which cannot be read; convert it to JPEG (macOS: sips -s format "
+            "jpeg FILE --out FILE.jpg; Linux: heif-convert FILE FILE.jpg)"
+        )
+    words = str(error)[:100] or type(error).__name__
+    reason = "" if isinstance(error, UnidentifiedImageError) else f" ({words})"
+    return (
+        f"cannot be read as an image{reason}; give a PNG, JPEG, GIF, BMP, TIFF, PGM, WebP or AVIF"
+    )
 
 
 def read_bytes(file: Path | BinaryIO, name: str) -> bytes:
@@ -175,17 +216,35 @@ def _opaque(image: Image) -> Image:
     """
     from PIL import Image
 
-    if image.mode == "F":
-        raise ValueError("pixels are floating-point numbers; save it with 8 or 16 bits")
-    if image.mode.startswith("I"):
-        # 16 bits per pixel, in some versions of Pillow in a 32-bit mode. Pillow's own conversion
-        # would clip at 255.
-        return Image.fromarray(np.clip(np.asarray(image) >> 8, 0, 255).astype(np.uint8))
+    if image.mode == "F" or image.mode.startswith("I"):
+        # Pillow's own conversion would clip at 255.
+        return Image.fromarray(_to_bytes(np.asarray(image)))
     if image.has_transparency_data:
         image = image.convert("RGBA")
         background = Image.new("RGBA", image.size, "white" if _is_dark(image) else "black")
         image = Image.alpha_composite(background, image)
     return image
+
+
+def _to_bytes(values: NDArray[Any]) -> NDArray[Any]:
+    """Grey values of 16 bits, or floating-point numbers, as 8 bits.
+
+    Integers keep the highest 8 of the bits that the picture uses: many cameras use 12 of 16. The
+    largest floating-point number becomes 255.
+    """
+    most = values.max()
+    if values.dtype.kind == "f":
+        if not (np.isfinite(values).all() and most > 0):
+            raise ValueError("its numbers are not finite, or not positive")
+        return (np.clip(values, 0, None) * (255 / most)).astype(np.uint8)
+    return np.clip(values >> max(0, int(most).bit_length() - 8), 0, 255).astype(np.uint8)
+
+
+def _is_dithered(pixels: NDArray[Any]) -> bool:
+    """Whether a picture (rows, columns) bool shows grey as a pattern of dots."""
+    if min(pixels.shape) < 64:
+        return False
+    return bool(np.mean(pixels[:, 1:] != pixels[:, :-1]) > DITHERED)
 
 
 def _is_dark(image: Image) -> bool:

@@ -40,3 +40,14 @@ def components(mask: Array) -> Array:
     _, numbers = np.unique([root(run) for run in range(len(row))], return_inverse=True)
     labels[mask] = np.repeat(numbers + 1, length)
     return labels
+
+
+def boxes(labels: Array) -> Array:
+    """The boxes (n, 4) of components 1 to n: left, top, right, bottom (not included)."""
+    row, first, length = runs(labels > 0)
+    label = labels[row, first] - 1
+    low = np.full((labels.max(), 2), max(labels.shape))
+    high = np.zeros_like(low)
+    np.minimum.at(low, label, np.stack([first, row], axis=1))
+    np.maximum.at(high, label, np.stack([first + length, row + 1], axis=1))
+    return np.hstack([low, high])

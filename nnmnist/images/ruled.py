@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from nnmnist.images.regions import runs
+from nnmnist.images.regions import boxes, components, runs
 from nnmnist.types import Array
 
 STEEPEST = 0.25  # the largest slope of a line, in pixels per pixel: 14 degrees
@@ -12,7 +12,49 @@ THICKEST = 1 / 30  # of the longer side of the picture
 # A line closer to the border than this fraction of the picture may be the bar of a 7.
 BORDER = 0.03
 UNBROKEN = 0.9  # a line is visible on at least this fraction of its length
+# The longer side of a frame is at least this fraction of the picture's, and that of a part in it is
+# at least this fraction of its own.
+FRAME, FRAMED = 1 / 3, 1 / 20
+ROUNDS = 6  # in each round, lines of one slope are removed
 SAMPLE_RUNS = 4000  # enough runs to find the slope
+
+
+def without_frames(mask: Array, without: Array) -> Array:
+    """The ink `mask` (rows, columns) bool without frames and tables: what surrounds other parts.
+
+    A frame that touches the border surrounds at least one part, another frame two: an 0 may have a
+    stroke in it.
+
+    Args:
+        mask: the ink.
+        without: the ink without the lines of ruled paper, which count as no parts.
+    """
+    labels, part_labels = components(mask), components(without)
+    frames, parts = boxes(labels), boxes(part_labels)
+    owner = np.zeros(len(parts) + 1, np.intp)  # of each part: the component that it belongs to
+    owner[part_labels] = np.where(without, labels, 0)
+    side = _side(frames)
+    on_border = (frames[:, :2] == 0).any(axis=1) | (frames[:, 2:] == mask.shape[::-1]).any(axis=1)
+    is_frame = np.zeros(len(frames) + 1, bool)
+    for i in np.flatnonzero(side >= FRAME * max(mask.shape)).tolist():
+        other = (owner[1:] != i + 1) & (_side(parts) >= FRAMED * side[i])
+        middles = parts[other].reshape(-1, 2, 2).sum(axis=1) // 2
+        is_frame[i + 1] = _surrounded(labels == i + 1, middles) >= (1 if on_border[i] else 2)
+    rest = without & ~is_frame[labels]
+    return rest if rest.any() else without
+
+
+def _side(boxes: Array) -> Array:
+    """The longer sides (n,) of boxes (n, 4)."""
+    return (boxes[:, 2:] - boxes[:, :2]).max(axis=1, initial=0)
+
+
+def _surrounded(mask: Array, points: Array) -> int:
+    """How many of the points (n, 2) as x, y have ink above and below, left and right of them."""
+    return sum(
+        bool(mask[:y, x].any() and mask[y:, x].any() and mask[y, :x].any() and mask[y, x:].any())
+        for x, y in points.tolist()
+    )
 
 
 def without_lines(mask: Array) -> Array:
@@ -22,7 +64,11 @@ def without_lines(mask: Array) -> Array:
     stays (the criterion of line track height in Dalitz, Droettboom, Pranzas and Fujinaga, A
     comparative study of staff removal algorithms, 2008).
     """
-    rest = _without_vertical(_without_vertical(mask).T).T
+    rest = mask
+    for _ in range(ROUNDS):
+        before, rest = rest, _without_vertical(_without_vertical(rest).T).T
+        if (rest == before).all():
+            break
     return rest if rest.any() else mask
 
 
@@ -37,8 +83,9 @@ def _without_vertical(mask: Array) -> Array:
     level = np.rint(middle - slope * row).astype(np.intp)
     dropped = np.zeros(len(row), bool)
     for line in _lines(mask, level[thin], slope):
-        near = thin & (np.abs(level - line) <= 2)
-        dropped |= near & (length <= 1.5 * np.median(length[near]) + 1)
+        near = np.abs(level - line) <= 2
+        # Where a line is a little thicker, it is no longer thin.
+        dropped |= near & (length <= 1.5 * np.median(length[near & thin]) + 1)
     mask = mask.copy()
     # Runs and pixels are in the same order.
     mask[mask] = ~np.repeat(dropped, length)

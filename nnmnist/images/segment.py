@@ -2,6 +2,7 @@
 
 The steps:
 
+    thin_ink                  remove the light of the paper, shadows and glare
     prepare.find              find what is written
     find_parts                split it into connected components
     join_parts                join the parts of a broken digit
@@ -15,18 +16,29 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from nnmnist.images.prepare import NoInk, find, flatten, shrink, to_mnist_image
+from nnmnist.images.prepare import (
+    MIN_CONTRAST,
+    MIN_INK,
+    NO_INK_FOUND,
+    NoInk,
+    find,
+    to_mnist_image,
+    to_working_size,
+)
 from nnmnist.images.regions import components
 from nnmnist.types import Array
 
-# A picture is shrunk to this longer side, in pixels, before digits are searched.
-WORKING_SIDE = 1600
+# A picture is brought to a longer side between these, in pixels, before digits are searched.
+SMALLEST_SIDE, WORKING_SIDE = 256, 1600
+# Strokes are thinner than this fraction of the shorter side, and than so many pixels.
+STROKE, MAX_STROKE = 1 / 4, 120
 # the largest number of separate marks on a page
 MAX_MARKS = 5000
 
 # In digit heights:
 MAX_DIRT = 0.1  # parts up to this size are dirt
 MIN_HEIGHT = 0.35  # lower parts are dots, commas or dashes
+SCRAP = 0.7  # lower digits on the border of the picture are cut off too far
 MAX_HEIGHT = 1.5  # of a digit with several parts
 STROKE_GAP = 0.12  # the largest gap in a broken stroke
 STACK_GAP = 0.2  # the largest gap between two parts of a digit, one above the other
@@ -53,8 +65,8 @@ def segment(grey: Array) -> list[list[Digit]]:
     Raises:
         NoInk: nothing stands out from the background, or too many marks do.
     """
-    small = shrink(grey, WORKING_SIDE)
-    soft, mask = find(flatten(small))
+    small = to_working_size(grey, SMALLEST_SIDE, WORKING_SIDE)
+    soft, mask = find(thin_ink(small.astype(np.uint8)), keep_border=True)
     labels = components(mask)
     if labels.max() > MAX_MARKS:
         raise NoInk(
@@ -62,7 +74,7 @@ def segment(grey: Array) -> list[list[Digit]]:
             "allowed"
         )
     boxes, pixels = find_parts(labels)
-    groups = join_parts(boxes, pixels)
+    groups = _without_scraps(join_parts(boxes, pixels), boxes, small.shape)
     # the digit of each component, -1 for none
     owner = np.full(len(boxes) + 1, -1)
     for number, group in enumerate(groups):
@@ -74,6 +86,68 @@ def segment(grey: Array) -> list[list[Digit]]:
         [_digit(soft, owners, number, boxes[number], scale) for number in line]
         for line in sort_by_line(boxes)
     ]
+
+
+def _without_scraps(
+    groups: list[list[int]], boxes: Array, shape: tuple[int, ...]
+) -> list[list[int]]:
+    """The digits without low ones on the border of the picture (rows, columns).
+
+    They are what a closing leaves of a shadow's edge, or the digits of another line.
+    """
+    around = np.array([_bounding_box(boxes[group]) for group in groups]).reshape(-1, 4)
+    heights = around[:, 3] - around[:, 1]
+    inside = (around[:, :2] > 0).all(axis=1) & (around[:, 2:] < shape[::-1]).all(axis=1)
+    least = SCRAP * float(np.median(heights)) if groups else 0.0
+    kept = np.flatnonzero(inside | (heights >= least))
+    return [groups[number] for number in kept.tolist()]
+
+
+def thin_ink(grey: Array) -> Array:
+    """The amount of ink of each pixel (rows, columns) uint8, from 0 up: thin strokes alone.
+
+    Strokes cover less than the paper around them, so the differences from the local mean tell dark
+    from light by their third moment. The paper around a dark stroke is what a closing leaves: the
+    largest value near each pixel, and then the smallest of these (Serra 1982). It keeps shadows,
+    glare and tables, which are wider than a stroke.
+
+    Raises:
+        NoInk: nothing stands out from the background.
+    """
+    reach = max(1, round(min(STROKE * min(grey.shape), MAX_STROKE)) // 2)
+    is_dark = np.sum((grey - _local_mean(grey, reach)) ** 3) < 0
+    grey = grey if is_dark else 255 - grey
+    paper = _extreme(_extreme(grey, reach, np.maximum), reach, np.minimum)
+    ink = (paper - grey).astype(np.float64)
+    level = np.median(ink)  # a closing keeps the lightest noise
+    noise = 1.4826 * np.median(np.abs(ink - level)) + 1
+    ink = np.clip(ink - level, 0, None)
+    if np.quantile(ink, 1 - MIN_INK / 2) < max(MIN_CONTRAST, 5 * noise):
+        raise NoInk(NO_INK_FOUND)
+    # Dark ink absorbs a share of the light that falls on it.
+    return ink / np.maximum(paper, 1) if is_dark else ink
+
+
+def _local_mean(grey: Array, reach: int) -> Array:
+    """The mean (rows, columns) of the values within `reach` rows and columns."""
+    mean = grey.astype(np.float64)
+    for _ in range(2):
+        padded = np.pad(mean.T, ((reach + 1, reach), (0, 0)), mode="edge")
+        sums = np.cumsum(padded, axis=0)
+        mean = (sums[2 * reach + 1 :] - sums[: -2 * reach - 1]) / (2 * reach + 1)
+    return mean
+
+
+def _extreme(grey: Array, reach: int, choose: np.ufunc) -> Array:
+    """The largest (np.maximum) or smallest (np.minimum) value within `reach` rows and columns."""
+    for _ in range(2):
+        grey = np.pad(grey.T, ((reach, reach), (0, 0)), mode="edge")
+        width = 1  # of the window that each value is chosen from
+        while width <= 2 * reach:
+            step = min(width, 2 * reach + 1 - width)
+            grey = choose(grey[:-step], grey[step:])
+            width += step
+    return grey
 
 
 def _digit(soft: Array, owners: Array, number: int, box: Array, scale: Array) -> Digit:

@@ -15,6 +15,7 @@ from nnmnist.cli.app import cli
 from nnmnist.config.loading import parse_config
 from nnmnist.evaluation.predictor import NormalizedNetwork
 from nnmnist.export.html import encode
+from nnmnist.images.preparation import has_layout_of_mnist
 from nnmnist.model.activations import ACTIVATIONS
 from nnmnist.model.network import Network
 from nnmnist.model.outputs import OUTPUTS
@@ -57,7 +58,9 @@ def digits(reader):
         if REAL_DATA:
             patch.setenv("NNMNIST_DATA_DIR", REAL_DATA)
         test = load_data(settings).test
-    return test.inputs[test.rows].reshape(-1, 28, 28)
+    images = test.inputs[test.rows].reshape(-1, 28, 28)
+    # A few generated digits are greyer than MNIST's, and are prepared again.
+    return images[[has_layout_of_mnist(image) for image in images]]
 
 
 def network_of(activation, output, sizes=(784, 24, 16, 10), normalized_shape=None, **facts):

@@ -12,7 +12,7 @@ from nnmnist.data.examples import scale
 from nnmnist.export.html import encode
 from nnmnist.images import prepare, reading
 
-from ..images.photos import faint_on_dark_rules, photo  # noqa: TID252
+from ..images.photos import closely_cut, faint_on_dark_rules, framed, photo  # noqa: TID252
 from .conftest import KINDS, network_of
 from .page import FOUR, ONE, SEVEN, THREE
 
@@ -75,6 +75,19 @@ def test_pictures_of_the_networks_own_size(reader, digits, opened):
     answers = opened().read([*grey, *blank])
     assert [pixels for pixels, _ in answers[:5]] == ours.tolist()
     assert all(isinstance(answer, prepare.NoInk) for answer in answers[5:])
+
+
+def test_cells_and_close_cuts_and_other_layouts(reader, digits, opened):
+    rng = np.random.default_rng(0)
+    pictures = [framed(digit, rng) for digit in digits[:8]]
+    pictures += [closely_cut(digit, size) for digit in digits[:8] for size in (12, 17, 300)]
+    pictures += [255 - closely_cut(digit, 40) for digit in digits[:8]]
+    pictures += [np.roll(digit, (2, -3), (0, 1)) for digit in digits[:8]]
+    pictures += [digit // 2 for digit in digits[:8]]
+    files = [encoded(picture) for picture in pictures]
+    ours, _ = in_python(reader, files)
+    pixels, _ = on_page(opened(), files)
+    assert (pixels == ours).all()
 
 
 def test_photos_as_jpeg(reader, digits, opened):

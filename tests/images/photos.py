@@ -41,6 +41,26 @@ def faint_on_dark_rules(digit, ink):
     return picture
 
 
+def framed(digit, rng):
+    """A grey picture (rows, columns) uint8 of `digit` in the cell of a form, whose lines go on past
+    the cell and are up to 10 pixels thick.
+    """
+    cover = np.kron(np.pad(digit, 12), np.ones((5, 5))) / 255
+    for side in range(4):
+        turned = np.rot90(cover, side)
+        first = rng.integers(8, 40)
+        turned[first : first + rng.integers(3, 11)] = 1
+    return (245 - 225 * cover).astype(np.uint8)
+
+
+def closely_cut(digit, size):
+    """White on black, without any margin; its longer side has `size` pixels."""
+    left, top, right, bottom = _box(digit > 0)
+    cut = digit[top:bottom, left:right]
+    shape = [round(side * size / max(cut.shape)) for side in reversed(cut.shape)]
+    return np.asarray(Image.fromarray(cut).resize(shape, Image.Resampling.BICUBIC))
+
+
 def page(lines, rng):
     """A grey picture of `lines` of digits, each (28, 28) uint8, 3 to 6 times as large, and their
     true boxes.

@@ -8,7 +8,7 @@ from nnmnist.data import synthetic
 from nnmnist.images import prepare
 from nnmnist.images.prepare import NoInk
 
-from .photos import faint_on_dark_rules, photo
+from .photos import closely_cut, faint_on_dark_rules, framed, photo
 
 
 def digits(n=40, seed=0):
@@ -153,6 +153,35 @@ def test_a_digit_cut_out_closely_is_no_line():
     one = np.full((200, 40), 255, np.uint8)
     one[:, 17:22] = 0
     assert (prepare.prepare(one) > 127).any(axis=1).sum() == 20
+
+
+@pytest.mark.parametrize(("size", "least"), [(12, 0.75), (16, 0.8), (160, 0.8), (700, 0.8)])
+@pytest.mark.parametrize("light", [False, True])
+def test_digits_cut_out_closely(size, least, light):
+    """All their ink counts, though most of it is connected with the border."""
+    originals, _ = digits(20)
+    alike = []
+    for digit in originals:
+        cut = closely_cut(digit, size)
+        alike.append(likeness(prepare.prepare(255 - cut if light else cut), digit))
+    assert np.median(alike) > least
+    assert np.quantile(alike, 0.1) > 0.6
+
+
+def test_the_frame_of_a_cell_is_dropped():
+    originals, rng = digits(20)
+    alike = [likeness(prepare.prepare(framed(digit, rng)), digit) for digit in originals]
+    assert np.median(alike) > 0.85
+    assert min(alike) > 0.5
+
+
+def test_a_thick_ring_that_leaves_little_paper():
+    """More than half of the picture is ink, and the paper inside touches no border."""
+    picture = Image.new("L", (16, 16), 0)
+    ImageDraw.Draw(picture).ellipse((0, 0, 15, 15), outline=255, width=6)
+    image = prepare.prepare(np.asarray(picture))
+    assert image[14, 14] < 60
+    assert min(image[14, 6:10].max(), image[14, 19:23].max()) > 200
 
 
 @pytest.mark.parametrize("width", [4, 12, 30, 60])

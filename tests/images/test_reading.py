@@ -2,18 +2,19 @@ import io
 
 import numpy as np
 import pytest
-from PIL import Image, ImageDraw, ImageOps
+from PIL import Image, ImageDraw, ImageOps, features
 
-from nnmnist.data import mnist
+from nnmnist.data import mnist, synthetic
 from nnmnist.errors import DataError
 from nnmnist.images import reading
-from nnmnist.images.preparation import Preparation
+from nnmnist.images.preparation import DIGIT, Preparation, has_layout_of_mnist
 
 
 @pytest.fixture
 def digit():
-    """Noise with a black border."""
-    return np.pad(np.random.default_rng(0).integers(0, 256, (26, 26)).astype(np.uint8), 1)
+    """Noise where a digit of MNIST is."""
+    noise = np.random.default_rng(0).integers(0, 256, (19, 19)).astype(np.uint8)
+    return np.pad(noise, ((5, 4), (5, 4)))
 
 
 @pytest.mark.parametrize("ending", ["png", "bmp", "gif", "pgm", "tiff", "webp"])
@@ -93,6 +94,30 @@ def test_mnist_passes_unchanged(real_mnist):
         assert (reading.read(file, "x") == digit).all()
 
 
+def moved(digit):
+    return np.roll(digit, (3, -3), (0, 1))
+
+
+def faint(digit):
+    return digit // 3
+
+
+def small(digit):
+    return np.pad(np.asarray(Image.fromarray(digit).resize((16, 16))), 6)
+
+
+@pytest.mark.parametrize("change", [moved, faint, small])
+def test_pictures_of_28x28_with_another_layout_are_prepared(change):
+    digits = synthetic.render(np.arange(10, dtype=np.uint8), np.random.default_rng(1))
+    digits = [digit for digit in digits.reshape(-1, 28, 28) if has_layout_of_mnist(digit)]
+    assert len(digits) > 5
+    assert not any(has_layout_of_mnist(change(digit)) for digit in digits)
+    alike = [
+        np.corrcoef(DIGIT(change(digit)).reshape(-1), digit.reshape(-1))[0, 1] for digit in digits
+    ]
+    assert np.median(alike) > 0.85
+
+
 @pytest.mark.parametrize("level", [0, 128, 199, 255])
 def test_a_blank_picture_of_the_networks_own_size(tmp_path, level):
     Image.new("L", (28, 28), level).save(tmp_path / "blank.png")
@@ -130,6 +155,77 @@ def test_far_too_many_pixels(side, said):
     """Past 89 million Pillow warns, and past twice that it raises an error of its own."""
     with pytest.raises(DataError, match=f"huge: {said}"):
         reading.read(io.BytesIO(f"P5 {side} {side} 255\n".encode()), "huge")
+
+
+def test_a_jpeg_of_a_phone_with_too_many_pixels_is_decoded_small():
+    """75 million pixels; a PNG of this size is refused."""
+    large = drawing().resize((7500, 10_000))
+    file = io.BytesIO()
+    large.save(file, "JPEG")
+    expected = reading.read(as_file(drawing()), "small").astype(float)
+    file.seek(0)
+    assert np.corrcoef(reading.read(file, "large"), expected)[0, 1] > 0.9
+    file.seek(0)
+    picture, [[digit]] = reading.read_many(file, "large")
+    assert picture.size == (1875, 2500)
+    assert np.corrcoef(digit.image.reshape(-1), expected)[0, 1] > 0.8
+
+
+@pytest.mark.parametrize("mode", ["L", "RGB", "RGBA"])
+def test_a_large_png_is_made_smaller_first(mode, monkeypatch):
+    monkeypatch.setattr(reading, "LARGE", 1_000_000)
+    large = drawing().resize((3000, 4000)).convert(mode)
+    decoded = reading.decode(as_file(large).read(), "large")
+    assert decoded.shape == (2000, 1500)
+    expected = reading.read(as_file(drawing()), "small").astype(float)
+    assert np.corrcoef(reading.read(as_file(large), "large"), expected)[0, 1] > 0.9
+
+
+def as_file(picture, kind="PNG"):
+    file = io.BytesIO()
+    picture.save(file, kind)
+    file.seek(0)
+    return file
+
+
+@pytest.mark.parametrize("bits", [8, 10, 12, 16])
+def test_bits_of_16(bits):
+    """They are those that the picture uses."""
+    grey = np.asarray(drawing(), np.uint16) * ((2**bits - 1) // 255)
+    file = as_file(Image.fromarray(grey))
+    assert (np.abs(reading.decode(file.read(), "x") - np.asarray(drawing(), int)) <= 1).all()
+
+
+def test_floating_point_numbers():
+    grey = np.asarray(drawing(), np.float32) / 255
+    decoded = reading.decode(as_file(Image.fromarray(grey), "TIFF").read(), "x")
+    assert (np.abs(decoded - np.asarray(drawing(), int)) <= 1).all()
+    broken = as_file(Image.fromarray(grey * np.nan), "TIFF")
+    with pytest.raises(
+        DataError, match=r"x: cannot be read as an image \(its numbers are not finite"
+    ):
+        reading.decode(broken.read(), "x")
+
+
+def test_a_dithered_picture():
+    grey = Image.fromarray(
+        (140 + np.asarray(drawing()) * 0.1 - 130 * (np.asarray(drawing()) < 128)).astype(np.uint8)
+    )
+    found = reading.read(as_file(grey.convert("1")), "x").astype(float)
+    expected = reading.read(as_file(drawing()), "x").astype(float)
+    assert np.corrcoef(found, expected)[0, 1] > 0.85
+
+
+def test_heic_is_named():
+    data = b"\0\0\0\x18ftypheic\0\0\0\0mif1heic" + bytes(100)
+    with pytest.raises(DataError, match=r"photo: is a HEIC picture, .* convert it to JPEG"):
+        reading.read(io.BytesIO(data), "photo")
+
+
+def test_avif_is_read_where_pillow_can():
+    if features.check("avif"):
+        seven = reading.read(as_file(drawing(), "AVIF"), "x").astype(float)
+        assert np.corrcoef(seven, reading.read(as_file(drawing()), "x"))[0, 1] > 0.95
 
 
 def test_a_truncated_image(digit, tmp_path):

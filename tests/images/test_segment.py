@@ -145,3 +145,39 @@ def test_a_page_full_of_specks_is_answered():
     picture = np.where(rng.random((900, 900)) < 0.05, 0, 255).astype(np.uint8)
     with pytest.raises(NoInk, match="no digits found among"):
         segment(picture)
+
+
+PLACES = [(3, 100, 60), (7, 260, 70), (2, 420, 55), (8, 560, 80)]
+
+
+def light_of(shape, kind):
+    """The light (rows, columns) on a page: a round bright patch, or a shadow with a sharp edge."""
+    y, x = np.indices(shape)
+    if kind == "glare":
+        return 110 + 145 * np.exp(-(((x - 500) / 250) ** 2) - ((y - 200) / 150) ** 2)
+    return np.where(x + 0.3 * y < 250, 120, 250)
+
+
+@pytest.mark.parametrize("kind", ["glare", "shadow"])
+@pytest.mark.parametrize("light_ink", [False, True])
+def test_glare_and_shadow(kind, light_ink):
+    """They change no digit, and the ink may be dark or light."""
+    plain = sheet(*PLACES)
+    light = light_of(plain.shape, kind) / 255
+    picture = ((255.0 - plain if light_ink else plain) * light).astype(np.uint8)
+    [found], [expected] = segment(picture), segment(plain)
+    assert len(found) == len(expected) == 4
+    alike = [likeness(a.image, b.image) for a, b in zip(found, expected, strict=True)]
+    assert min(alike) > 0.7
+
+
+def test_digits_that_the_picture_cuts_off_are_kept():
+    cut = sheet(*PLACES)[85:170, 120:680]
+    [line] = segment(cut)
+    assert len(line) == 4
+
+
+def test_a_light_page_on_a_dark_table():
+    picture = np.pad(sheet(*PLACES), ((150, 120), (200, 180)), constant_values=90)
+    [line] = segment(picture)
+    assert len(line) == 4

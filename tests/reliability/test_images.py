@@ -12,13 +12,16 @@ import pytest
 from PIL import Image
 
 from nnmnist import checkpoint
+from nnmnist.data import synthetic
 from nnmnist.errors import DataError
 from nnmnist.images import reading
+from nnmnist.images.preparation import has_layout_of_mnist
 from nnmnist.model.network import Network
 
 from .support import assert_one_line, counts, nnmnist, posix, raised
 
-DIGIT = np.pad(np.random.default_rng(0).integers(0, 256, (26, 26)).astype(np.uint8), 1)
+# In the layout of MNIST, so that it is taken as it is.
+DIGIT = next(filter(has_layout_of_mnist, synthetic.load(0, 20, 10).train[0].reshape(-1, 28, 28)))
 
 
 def encoded(picture, kind="PNG", **settings):
@@ -62,6 +65,7 @@ GREY = Image.fromarray(DIGIT)
 SIDEWAYS = Image.Exif()
 SIDEWAYS[0x0112] = 6  # rotate by 90 degrees clockwise
 READABLE = {
+    "floating.tif": encoded(Image.fromarray(DIGIT.astype(np.float32)), "TIFF"),
     "16-bit.png": encoded(Image.fromarray(DIGIT.astype(np.uint16) * 257)),
     "16-bit.pgm": b"P5 28 28 65535\n" + (DIGIT.astype(">u2") * 257).tobytes(),
     "16-bit.tif": encoded(Image.fromarray(DIGIT.astype(np.uint16) * 257), "TIFF"),
@@ -92,7 +96,6 @@ UNREADABLE = {
     "smaller-bomb.png": png_of_size(9_000, 9_000),
     "declared-but-absent.png": png_of_size(28, 28)[:50],
     "text-bomb.png": text_bomb(),
-    "floating.tif": encoded(Image.fromarray(DIGIT.astype(np.float32)), "TIFF"),
     "drawing.svg": b'<svg xmlns="http://www.w3.org/2000/svg" width="28" height="28"/>',
     "text.png": b"seven\n",
     "page.png": b"<!DOCTYPE html><title>404</title>",

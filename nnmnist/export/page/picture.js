@@ -1,6 +1,7 @@
 // A person's picture file as grey bytes: nnmnist/images/reading.py, in a browser.
 
-const LIGHT_BORDER = 200; // grey value of a border from which on even 28x28 pixels are no digit of MNIST's kind
+// A digit of MNIST has a pixel of at least this grey value, and its centre of mass is at most so many pixels off.
+const [WHITE, OFF_CENTRE] = [250, 0.6];
 const LONGEST = 4096; // pixels of a side, all that phones allow; the browser makes a larger picture smaller
 
 // Resolves to an ImageBitmap, turned as its EXIF orientation says. Rejects what is no picture.
@@ -53,20 +54,29 @@ function isDark(colours) {
 
 // (784,) bytes as the network takes them; a picture of its own kind is taken as it is. Throws NoInk.
 function inputOf(picture, { mode, background }) {
-  const { rows, columns, pixels } = picture;
   if (mode !== "digit") return fitted(picture, background);
-  return rows === SIDE && columns === SIDE && isLightOnDark(picture) ? pixels : prepare(picture);
+  return hasLayoutOfMnist(picture) ? picture.pixels : prepare(picture);
 }
 
-// Whether the border is nearer to the darkest pixel than to the lightest, and not light itself.
-function isLightOnDark(picture) {
-  const [least, most] = [Math.min(...picture.pixels), Math.max(...picture.pixels)];
-  return borderOf(picture) < Math.min(LIGHT_BORDER, (least + most) / 2);
+// Whether a picture has 28x28 pixels, and a digit of MNIST's size and brightness at its place.
+function hasLayoutOfMnist({ rows, columns, pixels }) {
+  if (rows !== SIDE || columns !== SIDE || Math.max(...pixels) < WHITE) return false;
+  const [down, across] = [new Float64Array(SIDE), new Float64Array(SIDE)]; // the ink of each row, and of each column
+  pixels.forEach((pixel, at) => {
+    down[Math.floor(at / SIDE)] += pixel;
+    across[at % SIDE] += pixel;
+  });
+  const side = Math.max(...[down, across].map((ink) => ink.findLastIndex(Boolean) - ink.findIndex(Boolean) + 1));
+  if (side < BOX - 2 || side > BOX) return false;
+  return [down, across].every((ink) => {
+    const [moment, mass] = [ink.reduce((sum, each, i) => sum + each * i, 0), ink.reduce((sum, each) => sum + each)];
+    return Math.abs(moment / mass - SIDE / 2) <= OFF_CENTRE;
+  });
 }
 
-// The median of the outermost pixels.
+// The outermost pixels, the corners twice.
 function borderOf({ rows, columns, pixels }) {
   const border = [...pixels.subarray(0, columns), ...pixels.subarray((rows - 1) * columns)];
   for (let row = 0; row < rows; row++) border.push(pixels[row * columns], pixels[(row + 1) * columns - 1]);
-  return median(border);
+  return border;
 }

@@ -3,12 +3,17 @@
 
 const SIDE = 28;
 const BOX = 20;
-const WORKING_SIDE = 256; // pixels of the longer side at which a digit is looked for
+const [SMALLEST_SIDE, WORKING_SIDE] = [128, 256]; // pixels of the longer side at which a digit is looked for
 const SAMPLE_SIDE = 100; // pixels of the longer side that are enough to find the light of the paper
 const MIN_PAPER = 0.55; // the part of a picture that is paper, at the least
+const MIN_INK = 0.001; // of the picture is ink
+// The border is paper where this share of it is within CLOSE of its median; a digit crowds a picture with less of that.
+const [UNIFORM, CROWDED, CLOSE] = [0.6, 0.65, 40];
+const MARGIN = 1 / 8; // of the longer side
 const MIN_CONTRAST = 12; // grey values by which ink must differ from paper, and five times the noise
 const MIN_PART = 0.08; // parts smaller than this share of the largest are dirt
-const MIN_INK = 0.001; // of the picture is ink
+const EDGE = 0.4; // a part with more of its outline on the border is a table or a shadow
+const INSIDE = 0.4; // other parts on the border go if this share of the ink is elsewhere
 const [THINNEST, THICKEST] = [2, 4.2]; // pixels of a line in the box, as they occur in MNIST
 const NO_INK_FOUND = "no ink found: nothing stands out from the background";
 
@@ -16,7 +21,8 @@ class NoInk extends Error {}
 
 // (784,) bytes, white on black, of a grey picture, dark on light or light on dark. Throws NoInk.
 function prepare(grey) {
-  const small = scaled(grey, Math.min(1, WORKING_SIDE / Math.max(grey.rows, grey.columns)));
+  const side = Math.max(grey.rows, grey.columns);
+  const small = scaled(grey, Math.min(Math.max(1, SMALLEST_SIDE / side), WORKING_SIDE / side));
   const { soft, mask } = find(flatten(small));
   const { labels, n } = components(soft);
   const sizes = new Float64Array(n);
@@ -34,8 +40,21 @@ function toMnistImage(soft, digit) {
   return centre(fit(cutOut({ ...soft, pixels: bytes }, digit), thickness(digit)));
 }
 
-// How much each pixel is ink, whatever the light: its distance from the paper, a quadratic surface.
-function flatten({ rows, columns, pixels }) {
+// How much each pixel is ink, whatever the light; where a digit crowds the picture, there is paper around it.
+function flatten(picture) {
+  const { rows, columns, pixels } = picture;
+  const border = borderOf(picture);
+  const paper = median(border);
+  const shareOf = (values) => values.reduce((n, each) => n + (Math.abs(each - paper) <= CLOSE), 0) / values.length;
+  if (shareOf(border) < UNIFORM || shareOf(pixels) >= CROWDED) return withoutPaper(picture);
+  const margin = rint(MARGIN * Math.max(rows, columns));
+  const wide = { rows: rows + 2 * margin, columns: columns + 2 * margin };
+  wide.pixels = new Float64Array(wide.rows * wide.columns).fill(paper);
+  return part(withoutPaper(laid(picture, wide, margin, margin)), margin, margin, rows, columns);
+}
+
+// How much each pixel is ink: its distance from the paper, a quadratic surface through most of the pixels.
+function withoutPaper({ rows, columns, pixels }) {
   const [ys, xs] = [axis(rows), axis(columns)];
   const { c, noise } = paperOf({ rows, columns, pixels }, ys, xs);
   const ink = new Float64Array(pixels.length);
@@ -133,9 +152,10 @@ function find({ rows, columns, pixels }) {
   let { ink, threshold } = scaleInk(pixels);
   const faint = new Uint8Array(ink.length);
   for (let at = 0; at < ink.length; at++) faint[at] = ink[at] > threshold / 2 ? 1 : 0;
-  const { labels, n } = components(withoutLines({ rows, columns, pixels: faint }));
-  const inside = offBorder(labels, n, rows, columns);
-  const written = labels.map((label) => (label ? inside[label] : 0));
+  const drawn = { rows, columns, pixels: faint };
+  const { labels, n } = components(withoutFrames(drawn, withoutLines(drawn)));
+  const isWritten = writtenOf(labels, n, rows, columns);
+  const written = labels.map((label) => (label ? isWritten[label] : 0));
   if (faint.some((each, at) => each > written[at])) {
     ({ ink, threshold } = scaleInk(ink.map((each, at) => (faint[at] > written[at] ? 0 : each))));
   }
@@ -160,15 +180,43 @@ function scaleInk(pixels) {
   return { ink, threshold: otsu(ink) };
 }
 
-// For each label whether its part does not touch the border; yes for all where hardly anything else is there.
-function offBorder(labels, n, rows, columns) {
-  const inside = new Uint8Array(n).fill(1);
-  for (let row = 0; row < rows; row++) inside[labels[row * columns]] = inside[labels[(row + 1) * columns - 1]] = 0;
-  for (let at = 0; at < columns; at++) inside[labels[at]] = inside[labels[(rows - 1) * columns + at]] = 0;
-  inside[0] = 1;
-  let ink = 0;
-  for (let at = 0; at < labels.length; at++) if (labels[at] && inside[labels[at]]) ink++;
-  return ink >= MIN_INK * labels.length ? inside : inside.fill(1);
+// For each label whether its part is written, and is no table or shadow.
+function writtenOf(labels, n, rows, columns) {
+  const contact = new Float64Array(n);
+  for (let at = 0; at < columns; at++) {
+    contact[labels[at]]++;
+    contact[labels[(rows - 1) * columns + at]]++;
+  }
+  for (let row = 0; row < rows; row++) {
+    contact[labels[row * columns]]++;
+    contact[labels[(row + 1) * columns - 1]]++;
+  }
+  const sizes = new Float64Array(n);
+  for (const label of labels) sizes[label]++;
+  contact[0] = sizes[0] = 0;
+  const steps = stepsOf(labels, n, rows, columns);
+  const written = Uint8Array.from(contact, (count, label) => count <= EDGE * (count + steps[label]));
+  const inside = Uint8Array.from(contact, (count) => count === 0);
+  const inkOf = (chosen) => sizes.reduce((sum, size, label) => sum + size * chosen[label], 0);
+  const chosen = inkOf(inside) >= INSIDE * inkOf(written) ? inside : written;
+  return inkOf(chosen) >= MIN_INK * labels.length ? chosen : chosen.fill(1);
+}
+
+// The outline of each part inside the picture, in steps between pixels.
+function stepsOf(labels, n, rows, columns) {
+  const steps = new Float64Array(n);
+  const compare = (one, other) => {
+    if (one === other) return;
+    steps[one]++;
+    steps[other]++;
+  };
+  for (let row = 0, at = 0; row < rows; row++) {
+    for (let column = 0; column < columns; column++, at++) {
+      if (row) compare(labels[at], labels[at - columns]);
+      if (column) compare(labels[at], labels[at - 1]);
+    }
+  }
+  return steps;
 }
 
 // The threshold in [0, 1] that parts values into two classes of the largest variance between (Otsu 1979).
@@ -199,9 +247,15 @@ function cutOut({ rows, columns, pixels }, mask) {
   });
   [top, left] = [Math.max(top - 1, 0), Math.max(left - 1, 0)];
   [bottom, right] = [Math.min(bottom + 2, rows), Math.min(right + 2, columns)];
-  const cut = blank(bottom - top, right - left);
-  for (let row = top; row < bottom; row++) {
-    cut.pixels.set(pixels.subarray(row * columns + left, row * columns + right), (row - top) * cut.columns);
+  return part({ rows, columns, pixels }, top, left, bottom - top, right - left);
+}
+
+// A rectangle of a picture.
+function part({ columns, pixels }, top, left, rows, width) {
+  const cut = { rows, columns: width, pixels: new pixels.constructor(rows * width) };
+  for (let row = 0; row < rows; row++) {
+    const start = (top + row) * columns + left;
+    cut.pixels.set(pixels.subarray(start, start + width), row * width);
   }
   return cut;
 }

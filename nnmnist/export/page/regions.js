@@ -41,3 +41,17 @@ function components(mask) {
   });
   return { labels, n: numbers.size + 1 };
 }
+
+// The boxes [left, top, right, bottom] of the parts 1 .. n-1, the ends not in them.
+function boxesOf(labels, n, columns) {
+  const boxes = Array.from({ length: n }, () => [Infinity, Infinity, 0, 0]);
+  labels.forEach((label, at) => {
+    if (!label) return;
+    const [x, y, box] = [at % columns, Math.floor(at / columns), boxes[label]];
+    if (x < box[0]) box[0] = x;
+    if (y < box[1]) box[1] = y;
+    if (x >= box[2]) box[2] = x + 1;
+    if (y >= box[3]) box[3] = y + 1;
+  });
+  return boxes.slice(1);
+}

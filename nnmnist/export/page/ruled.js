@@ -4,12 +4,54 @@ const STEEPEST = 0.25; // how much a line may rise, in pixels a pixel
 const BROADEST = 1 / 30; // of the longer side of the picture
 const BORDER = 0.03; // a line as near to the border may be the bar of a 7 that was cut out closely
 const UNBROKEN = 0.9; // the least part of its way through the picture on which a line shows
+// The longer side of a frame is at least this share of the picture's, and that of a part in it of its own.
+const [FRAME, FRAMED] = [1 / 3, 1 / 20];
+const ROUNDS = 6; // in each, lines of one slope are removed
 const SAMPLE_RUNS = 4000; // that are enough to find the slope by
+
+// The ink `without` lines, of the ink `mask`, without frames and tables: what surrounds parts other than itself.
+function withoutFrames(mask, without) {
+  const { rows, columns } = mask;
+  const { labels, n } = components(mask);
+  const parts = components(without);
+  const owner = new Int32Array(parts.n); // of each part: the component that it belongs to
+  parts.labels.forEach((part, at) => {
+    if (part) owner[part] = labels[at];
+  });
+  const boxes = boxesOf(parts.labels, parts.n, columns);
+  const isFrame = new Uint8Array(n);
+  boxesOf(labels, n, columns).forEach((box, i) => {
+    const side = sideOf(box);
+    if (side < FRAME * Math.max(rows, columns)) return;
+    const others = boxes.filter((part, k) => owner[k + 1] !== i + 1 && sideOf(part) >= FRAMED * side);
+    const onBorder = box[0] === 0 || box[1] === 0 || box[2] === columns || box[3] === rows;
+    const surrounded = others.filter((part) => isSurrounded(labels, columns, i + 1, part)).length;
+    isFrame[i + 1] = surrounded >= (onBorder ? 1 : 2) ? 1 : 0;
+  });
+  const pixels = without.pixels.map((pixel, at) => (isFrame[labels[at]] ? 0 : pixel));
+  return pixels.some(Boolean) ? { rows, columns, pixels } : without;
+}
+
+const sideOf = ([left, top, right, bottom]) => Math.max(right - left, bottom - top);
+
+// Whether the middle of a box has ink of this label above and below, left and right of it.
+function isSurrounded(labels, columns, label, [left, top, right, bottom]) {
+  const [x, y] = [Math.floor((left + right) / 2), Math.floor((top + bottom) / 2)];
+  const row = labels.subarray(y * columns, (y + 1) * columns);
+  const column = labels.filter((_, at) => at % columns === x);
+  const found = (line, from, to) => line.subarray(from, to).includes(label);
+  return found(column, 0, y) && found(column, y) && found(row, 0, x) && found(row, x);
+}
 
 // A mask of ink without the lines that paper is ruled with, down and across.
 function withoutLines(mask) {
-  const left = transposed(withoutVertical(transposed(withoutVertical(mask))));
-  return left.pixels.some(Boolean) ? left : mask;
+  let rest = mask;
+  for (let round = 0; round < ROUNDS; round++) {
+    const before = rest;
+    rest = transposed(withoutVertical(transposed(withoutVertical(rest))));
+    if (rest.pixels.every((pixel, at) => pixel === before.pixels[at])) break;
+  }
+  return rest.pixels.some(Boolean) ? rest : mask;
 }
 
 function transposed({ rows, columns, pixels }) {
@@ -24,15 +66,16 @@ function transposed({ rows, columns, pixels }) {
 function withoutVertical(mask) {
   const { rows, columns } = mask;
   const broadest = Math.max(2, BROADEST * Math.max(rows, columns));
-  const thin = runsOf(mask).filter((run) => run.length <= broadest);
+  const runs = runsOf(mask);
+  const thin = runs.filter((run) => run.length <= broadest);
   if (thin.length < rows / 2) return mask;
-  for (const run of thin) run.middle = run.first + (run.length - 1) / 2;
+  for (const run of runs) run.middle = run.first + (run.length - 1) / 2;
   const slope = slopeOf(thin, rows);
-  for (const run of thin) run.level = rint(run.middle - slope * run.row);
+  for (const run of runs) run.level = rint(run.middle - slope * run.row);
   const pixels = mask.pixels.slice();
   for (const line of linesOf(mask, thin, slope)) {
-    const near = thin.filter((run) => Math.abs(run.level - line) <= 2);
-    const longest = 1.5 * median(near.map((run) => run.length)) + 1;
+    const near = runs.filter((run) => Math.abs(run.level - line) <= 2);
+    const longest = 1.5 * median(near.map((run) => run.length).filter((length) => length <= broadest)) + 1;
     for (const { row, first, length } of near) {
       if (length <= longest) pixels.fill(0, row * columns + first, row * columns + first + length);
     }

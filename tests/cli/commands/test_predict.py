@@ -305,7 +305,7 @@ def test_save_prepared_saves_what_the_network_takes(reader):
 def test_show_draws_what_the_first_layer_sees(pictures):
     slanted = np.zeros((28, 28), np.uint8)
     for row in range(4, 24):
-        slanted[row, 20 - row // 2 : 24 - row // 2] = 255
+        slanted[row, 19 - row // 2 : 23 - row // 2] = 255
     Image.fromarray(slanted).save("slanted.png")
     network = Network((784, 2))
     for name, each in (("plain", network), ("normal", NormalizedNetwork(network, (28, 28)))):
