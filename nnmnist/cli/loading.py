@@ -17,7 +17,6 @@ from nnmnist.data.inputs import prepare_all
 from nnmnist.data.own import images_in
 from nnmnist.data.readers import idx_files
 from nnmnist.data.readers.folders import files_below
-from nnmnist.data.readers.found import natural_key
 from nnmnist.data.sources import SOURCES
 from nnmnist.errors import DataError, printable
 from nnmnist.images import reading
@@ -156,4 +155,4 @@ def _images_in(folder: str) -> list[Path]:
     if others:
         shown = ", ".join(sorted(others)[:SHOWN]) + ", ..." * (len(others) > SHOWN)
         notice(f"{name}: skipped {len(others)} files that are no images that can be read: {shown}")
-    return sorted(images, key=lambda file: [natural_key(part) for part in file.parts])
+    return images
