@@ -18,7 +18,6 @@ from nnmnist.data.inputs import prepare_all
 from nnmnist.data.own import images_in
 from nnmnist.data.readers import idx_files
 from nnmnist.data.readers.folders import files_below
-from nnmnist.data.readers.found import natural_key
 from nnmnist.data.sources import SOURCES
 from nnmnist.errors import DataError, printable
 from nnmnist.evaluation.text import counted
@@ -160,4 +159,4 @@ def _images_in(folder: str) -> list[Path]:
         shown = ", ".join(sorted(others)[:SHOWN]) + ", ..." * (len(others) > SHOWN)
         skipped = counted(len(others), "file")
         notice(f"{name}: skipped {skipped} that cannot be read as images: {shown}")
-    return sorted(images, key=lambda file: [natural_key(part) for part in file.parts])
+    return images

@@ -1,18 +1,10 @@
-"""From pictures to inputs: chooses how, and prepares them, many of them in several processes."""
+"""From pictures to inputs: chooses how, and prepares them."""
 
 from __future__ import annotations
 
-import multiprocessing
-import os
-import signal
 import sys
-import threading
-from collections import deque
 from collections.abc import Iterator, Sequence
-from concurrent.futures import Future, ProcessPoolExecutor
-from concurrent.futures.process import BrokenProcessPool
 from contextlib import suppress
-from functools import partial
 from itertools import chain, islice
 from pathlib import Path
 
@@ -23,18 +15,14 @@ from nnmnist.errors import DataError
 from nnmnist.images import preparation, reading
 from nnmnist.images.preparation import DIGIT, Preparation
 from nnmnist.images.prepare import NoInk
-from nnmnist.training.threads import blas_threads_of, training_cores
+from nnmnist.training.threads import blas_threads_of
 from nnmnist.types import Array
 
 LARGEST_AS_IS = 64  # pixels of a side
 SAMPLE = 1000  # pictures that show what the others are like
 SAMPLE_ENCODED = 100  # the same of pictures that must be decoded
 MOST = 0.9  # of a sample that has the layout of MNIST
-# From so many pictures on, several processes prepare them, in chunks.
-PARALLEL_FROM, CHUNK = 500, 16
-
-# What another process can take: an image, the name and bytes of a picture, or why it has none.
-Loaded = Array | tuple[str, bytes] | str
+CHUNK = 64  # pictures that are prepared at once
 
 
 def choose(path: Path, mode: str, parts: Sequence[Part]) -> Preparation:
@@ -154,81 +142,21 @@ def _takes_all(chosen: Preparation, images: Array) -> bool:
 
 
 def prepare_all(pictures: Pictures, chosen: Preparation) -> Iterator[Array | str]:
-    """The image (rows, columns) uint8 of each picture in order, or why there is none.
-
-    Several processes share many pictures. Only some chunks are read ahead, so that the encoded
-    pictures need little memory.
-    """
-    loaded = map(_loaded, pictures)
-    chunks = iter(lambda: list(islice(loaded, CHUNK)), [])
-    work = partial(_prepare_chunk, chosen=chosen)
-    is_quick = len(pictures) < PARALLEL_FROM or chosen.mode == "as_is"
-    if is_quick or (processes := _processes()) == 1:
-        for chunk in chunks:
-            yield from work(chunk)
-        return
-    # Forked processes would inherit the locks of threads.
-    context = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(processes, context, _follow_parent) as executor:
-        waiting = deque[Future[list[Array | str]]]()
-        try:
-            for chunk in chunks:
-                waiting.append(executor.submit(work, chunk))
-                if len(waiting) > 2 * processes:
-                    yield from waiting.popleft().result()
-            while waiting:
-                yield from waiting.popleft().result()
-        except BrokenProcessPool:
-            raise DataError("a process that prepares pictures was killed; try again") from None
-        finally:
-            executor.shutdown(cancel_futures=True)
+    """The image (rows, columns) uint8 of each picture in order, or why there is none."""
+    rest = iter(pictures)
+    while chunk := list(islice(rest, CHUNK)):
+        # The products are so small that more threads would take longer.
+        with blas_threads_of(1):
+            results = [_prepare_one(picture, chosen) for picture in chunk]
+        yield from results
 
 
-def _processes() -> int:
-    """How many processes may prepare pictures.
-
-    A new process imports the main program again. Only of nnmnist itself it is known that it does
-    not start anew then. Workers of a sweep may not start processes.
-    """
-    main = Path(getattr(sys.modules["__main__"], "__file__", None) or "")
-    is_command = "nnmnist" in (main.stem, main.parent.stem)
-    return training_cores() if is_command and not multiprocessing.current_process().daemon else 1
-
-
-def _follow_parent() -> None:
-    """Let this process end with the first one, which alone handles Ctrl-C."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    parent = multiprocessing.parent_process()
-    assert parent is not None
-
-    def end() -> None:
-        parent.join()
-        os._exit(1)
-
-    threading.Thread(target=end, daemon=True).start()
-
-
-def _loaded(picture: Array | EncodedPicture) -> Loaded:
-    if isinstance(picture, np.ndarray):
-        return picture
+def _prepare_one(picture: Array | EncodedPicture, chosen: Preparation) -> Array | str:
+    name = picture.name if isinstance(picture, EncodedPicture) else ""
     try:
-        return picture.name, picture.load()
-    except DataError as error:
-        return str(error)
-
-
-def _prepare_chunk(chunk: Sequence[Loaded], chosen: Preparation) -> list[Array | str]:
-    with blas_threads_of(1):  # the products are too small for more
-        return [_prepare_one(picture, chosen) for picture in chunk]
-
-
-def _prepare_one(picture: Loaded, chosen: Preparation) -> Array | str:
-    """The image of a picture, or the reason why there is none."""
-    if isinstance(picture, str):
-        return picture
-    name, data = ("", picture) if isinstance(picture, np.ndarray) else picture
-    try:
-        return chosen(data if isinstance(data, np.ndarray) else reading.decode(data, name, chosen))
+        if isinstance(picture, EncodedPicture):
+            picture = reading.decode(picture.load(), name, chosen)
+        return chosen(picture)
     except NoInk as error:
         return f"{name}: {error}" if name else str(error)
     except DataError as error:

@@ -96,14 +96,17 @@ def load(
         for name, part in found.parts.items()
     }
     changed = chosen.mode != "as_is" and not _is_unchanged(found.parts["train"], prepared["train"])
-    sha256 = _hashes(prepared) if changed or not found.sha256 else found.sha256
+    classes, sha256 = found.classes, found.sha256
+    del found  # many pictures take much memory
+    if changed or not sha256:
+        sha256 = _hashes(prepared)
     if network:
         prepared.setdefault("test", prepared["train"])
     else:
         if "test" not in prepared:
             prepared["train"], prepared["test"] = _set_aside(path, prepared["train"], test, seed)
-        _require_classes(path, prepared, found.classes)
-    return _source(path, found.classes, chosen, prepared, sha256)
+        _require_classes(path, prepared, classes)
+    return _source(path, classes, chosen, prepared, sha256)
 
 
 def _prepare(

@@ -78,8 +78,10 @@ def decode(data: bytes, name: str, preparation: Preparation = DIGIT) -> NDArray[
 def size(data: bytes, name: str) -> tuple[int, int]:
     """(rows, columns) of an encoded picture, without decoding it. Raises DataError."""
     with _opened(data, name) as image:
-        swapped = image.getexif().get(ORIENTATION, 1) in (5, 6, 7, 8)
-        columns, rows = reversed(image.size) if swapped else image.size
+        columns, rows = image.size
+        # Pillow decodes some pictures to find their orientation, which takes long.
+        if columns != rows and image.getexif().get(ORIENTATION, 1) in (5, 6, 7, 8):
+            return columns, rows
         return rows, columns
 
 

@@ -62,7 +62,7 @@ def read(path: Path) -> Found:
         files = _in_zip(path)
     n, has_parts = _layout(path, files)
     found: dict[str, tuple[list[EncodedPicture], list[str]]] = defaultdict(lambda: ([], []))
-    for names in sorted(files, key=lambda names: [natural_key(name) for name in names]):
+    for names in files:
         part, below = "train", names[n:]
         if has_parts and len(below) > 1:
             part, below = PARTS.get(below[0].lower(), ""), below[1:]
@@ -91,7 +91,9 @@ def _class_name(folder: str) -> str:
 def files_below(
     folder: str, names: tuple[str, ...] = (), above: tuple[str, ...] = ()
 ) -> Iterator[tuple[tuple[str, ...], str]]:
-    """The files below a folder, except those that systems have put there; links are followed.
+    """The files below a folder, except those that systems have put there, in natural order.
+
+    Links are followed.
 
     Args:
         folder: its path.
@@ -111,7 +113,7 @@ def files_below(
     if len(above) > MAX_DEPTH:
         raise DataError(f"{folder}: lies in more than {MAX_DEPTH} folders")
     with os.scandir(folder) as entries:
-        for entry in entries:
+        for entry in sorted(entries, key=lambda entry: natural_key(entry.name)):
             if is_hidden(entry.name):
                 continue
             if entry.is_dir():
@@ -142,7 +144,7 @@ def _in_zip(path: Path) -> Files:
         if not member.is_dir() and not any(map(is_hidden, names)):
             name = f"{path}: {member.filename}"
             files[names] = EncodedPicture(name, partial(_member, name, archive, member))
-    return files
+    return {names: files[names] for names in sorted(files, key=lambda f: [*map(natural_key, f)])}
 
 
 def _member(name: str, archive: zipfile.ZipFile, member: zipfile.ZipInfo) -> bytes:

@@ -8,10 +8,10 @@ train-00000-of-00001.parquet.
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import partial
-from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +26,7 @@ from nnmnist.data.readers.found import (
 from nnmnist.errors import DataError, MissingLibrary, printable
 
 FORM = "Parquet files"
+SUFFIX = ".parquet"
 BATCH = 1000  # rows that are read at once
 
 
@@ -33,19 +34,20 @@ def recognises(path: Path) -> bool:
     """Whether this is a Parquet file, or a folder that holds some."""
     if path.is_dir():
         return bool(_files(path))
-    return starts_with(path, b"PAR1") or (path.is_file() and path.suffix.lower() == ".parquet")
+    return starts_with(path, b"PAR1") or (path.is_file() and path.name.endswith(SUFFIX))
 
 
 def _files(path: Path) -> list[Path]:
-    """The Parquet files in a folder, and up to two folders below; folders of pictures are full."""
+    """The Parquet files in a folder, and up to two folders below, as the Hub has them."""
     if path.is_file():
         return [path]
-    found = chain.from_iterable(path.glob(f"{below}*.parquet") for below in ("", "*/", "*/*/"))
-    return sorted(
-        file
-        for file in found
-        if file.is_file() and not any(map(is_hidden, file.relative_to(path).parts))
-    )
+    found, folders = list[Path](), [str(path)]
+    for _ in range(3):
+        entries = [each for folder in folders for each in os.scandir(folder)]
+        entries = [entry for entry in entries if not is_hidden(entry.name)]
+        found += [Path(each) for each in entries if each.name.endswith(SUFFIX) and each.is_file()]
+        folders = [entry.path for entry in entries if entry.is_dir()]
+    return sorted(found)
 
 
 def read(path: Path) -> Found:

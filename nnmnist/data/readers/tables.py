@@ -57,14 +57,16 @@ def read(path: Path) -> Found:
         if part in files:
             raise DataError(f"{path}: {files[part].name} and {file.name} are both the {part} part")
         files[part] = file
-    tables = {part: read_table(file) for part, file in files.items()}
-    if tables["train"].labels is None:
-        raise DataError(
-            f"{files['train']}:1: has no column of labels; name one label, or class, in the header"
-        )
-    return from_raw_labels(
-        path, {part: (t.pixels, t.labels) for part, t in tables.items() if t.labels is not None}
-    )
+    raw = {}
+    for part, file in files.items():
+        pixels, labels = read_table(file)
+        if labels is not None:
+            raw[part] = pixels, labels
+        elif part == "train":
+            raise DataError(
+                f"{file}:1: has no column of labels; name one label, or class, in the header"
+            )
+    return from_raw_labels(path, raw)
 
 
 def read_images(path: Path) -> Array:
@@ -98,7 +100,8 @@ def read_table(path: Path) -> Table:
             is_gzip = raw.read(2) == b"\x1f\x8b"
             raw.seek(0)
             stream = gzip.GzipFile(fileobj=raw) if is_gzip else raw
-            return _parse(path, io.TextIOWrapper(stream, encoding="utf-8-sig"))
+            with io.TextIOWrapper(stream, encoding="utf-8-sig") as lines:
+                return _parse(path, lines)
     except UnicodeDecodeError:
         raise DataError(f"{path}: is not a text file") from None
     except (EOFError, zlib.error, gzip.BadGzipFile) as error:
