@@ -14,15 +14,17 @@ from nnmnist.cli.terminal import notice
 from nnmnist.cli.waiting import waiting_for
 from nnmnist.config.schema import DataConfig
 from nnmnist.data.examples import Examples, Splits
-from nnmnist.data.own import images_in, prepare_all
+from nnmnist.data.inputs import prepare_all
+from nnmnist.data.own import images_in
 from nnmnist.data.readers import idx_files
-from nnmnist.data.readers.found import is_hidden, natural_key
+from nnmnist.data.readers.folders import files_below
+from nnmnist.data.readers.found import natural_key
 from nnmnist.data.sources import SOURCES
 from nnmnist.errors import DataError, printable
+from nnmnist.evaluation.text import counted
 from nnmnist.images import reading
 from nnmnist.images.preparation import Preparation
 from nnmnist.runs.data import examples_of, load_splits
-from nnmnist.text import counted
 from nnmnist.types import Array
 
 Content = TypeVar("Content")
@@ -142,14 +144,13 @@ def _images_in(folder: str) -> list[Path]:
     """
     name, images, others = printable(folder, 1000), list[Path](), list[str]()
     try:
-        for file in Path(folder).rglob("*"):
-            parts = file.relative_to(folder).parts
-            if any(map(is_hidden, parts)) or not file.is_file():
+        for names, file in files_below(folder):
+            if not os.path.isfile(file):
                 continue
-            if file.suffix.lower() in reading.SUFFIXES:
-                images.append(file)
+            if os.path.splitext(file)[1].lower() in reading.SUFFIXES:
+                images.append(Path(file))
             else:
-                others.append("/".join(parts))
+                others.append("/".join(names))
     except OSError as error:
         raise DataError(f"{name}: cannot be read: {error.strerror}") from None
     if not images:

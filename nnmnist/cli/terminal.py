@@ -20,7 +20,7 @@ import numpy as np
 from nnmnist.cli.layout import columns
 from nnmnist.cli.waiting import no_temporary_line, show_temporarily
 from nnmnist.errors import printable, printable_lines
-from nnmnist.text import number_text
+from nnmnist.evaluation.text import number_text
 from nnmnist.types import Array
 
 if TYPE_CHECKING:

@@ -19,10 +19,10 @@ from nnmnist.config.loading import DEFAULT_RECIPE, Override, find_config, load_c
 from nnmnist.config.schema import Config, DataConfig
 from nnmnist.data.examples import Splits
 from nnmnist.data.own import Interface
+from nnmnist.evaluation.text import counted
 from nnmnist.runs.directory import is_unstarted, new_directory
 from nnmnist.runs.run import Run, create_run, finished_summary, reopen_run
 from nnmnist.runs.seeds import report_seeds, require_same_data
-from nnmnist.text import counted
 from nnmnist.training.setup import class_weights, load_data
 from nnmnist.training.start import interface_of, with_model_of
 

@@ -2,42 +2,47 @@
 
 from __future__ import annotations
 
-import concurrent.futures
 import hashlib
-import multiprocessing
+import os
+import unicodedata
 from collections.abc import Iterator, Sequence
-from contextlib import suppress
+from contextlib import contextmanager
 from dataclasses import replace
-from functools import partial
-from itertools import chain, islice
 from pathlib import Path
 from types import ModuleType
 from typing import NamedTuple
 
 import numpy as np
 
+from nnmnist.data import inputs
 from nnmnist.data.examples import Source, Splits
 from nnmnist.data.readers import folders, idx_files, npz, parquet, pickles, tables
-from nnmnist.data.readers.found import EncodedPicture, Found, Part, Pictures, listing
-from nnmnist.errors import ConfigError, DataError
-from nnmnist.images import preparation, reading
-from nnmnist.images.preparation import DIGIT, Preparation
-from nnmnist.images.prepare import NoInk
+from nnmnist.data.readers.found import Found, Part, Pictures, listing
+from nnmnist.errors import ConfigError, DataError, MissingLibrary, printable
+from nnmnist.images import reading
+from nnmnist.images.preparation import Preparation
 from nnmnist.randomness import generator
-from nnmnist.training.threads import available_cores
 from nnmnist.types import Array
 
 # Each module has FORM, recognises(path) and read(path). The first that recognises a path reads it.
 READERS: tuple[ModuleType, ...] = (pickles, npz, parquet, tables, idx_files, folders)
+FORMS = ", ".join(reader.FORM for reader in reversed(READERS) if reader is not pickles)
 
-LARGEST_AS_IS = 64  # pixels of a side
-SAMPLE = 1000  # pictures that show what the others are like
-SAMPLE_ENCODED = 100  # the same of pictures that must be decoded
-# From so many pictures on, several processes prepare them, in chunks.
-PARALLEL_FROM, CHUNK = 500, 64
 SHOWN = 3  # pictures that an error names
 
+Labelled = tuple[Array, Array]
 
+
+@contextmanager
+def _one_line() -> Iterator[None]:
+    """Let an error stay one line where a file or a class has a name of several lines."""
+    try:
+        yield
+    except (ConfigError, DataError, MissingLibrary) as error:
+        raise type(error)(printable(str(error), None)) from error
+
+
+@_one_line()
 def load(
     path: Path,
     *,
@@ -55,9 +60,7 @@ def load(
 
     Args:
         path: a file or folder.
-        prepare: how pictures become inputs, a mode of `nnmnist.images.preparation`. auto is as_is
-            where all have one size of at most 64 pixels, digit where they are digits in the layout
-            of MNIST or have several sizes.
+        prepare: how pictures become inputs, see `nnmnist.data.inputs.choose`.
         test: the fraction of each class that is set aside for the test, if there is no test part.
         classes: the names of the classes, in the order of the labels or instead of folder names.
         skip_unreadable: whether to leave out pictures that cannot be read.
@@ -84,20 +87,14 @@ def load(
         if start and prepare == "auto":
             chosen = start.preparation
         else:
-            chosen = _choose(path, prepare, list(found.parts.values()))
-    prepared, n_skipped = {}, 0
-    for name, part in found.parts.items():
-        inputs, labels, errors = _prepare(path, part, chosen, f"{name} pictures", show_progress)
-        if errors and not skip_unreadable:
-            more = f"; and {len(errors) - SHOWN} more" if len(errors) > SHOWN else ""
-            raise DataError(
-                f"{path}: {len(errors):,} of {len(part):,} {name} pictures cannot be read: "
-                f"{'; '.join(errors[:SHOWN])}{more}; remove them, or set data.skip_unreadable: true"
-            )
-        n_skipped += len(errors)
-        prepared[name] = inputs, labels
-    if n_skipped:
-        notify(f"{path}: left out {n_skipped:,} pictures that cannot be read")
+            chosen = inputs.choose(path, prepare, list(found.parts.values()))
+    is_new = chosen.mode == "as_is" and not network and not start
+    applied = replace(chosen, background=None) if is_new else chosen
+    skip = notify if skip_unreadable else None
+    prepared = {
+        name: _prepare(path, name, part, applied, show_progress, skip)
+        for name, part in found.parts.items()
+    }
     changed = chosen.mode != "as_is" and not _is_unchanged(found.parts["train"], prepared["train"])
     sha256 = _hashes(prepared) if changed or not found.sha256 else found.sha256
     if network:
@@ -106,17 +103,62 @@ def load(
         if "test" not in prepared:
             prepared["train"], prepared["test"] = _set_aside(path, prepared["train"], test, seed)
         _require_classes(path, prepared, found.classes)
-    train, n_validation = prepared["train"], 0
-    if "validation" in prepared:
-        n_validation = len(prepared["validation"][1])
-        extra = prepared["validation"]
+    return _source(path, found.classes, chosen, prepared, sha256)
+
+
+def _prepare(
+    path: Path,
+    name: str,
+    part: Part,
+    chosen: Preparation,
+    show_progress: bool,
+    skip: reading.Notify | None,
+) -> Labelled:
+    """The inputs and labels of a part.
+
+    Args:
+        path: where the data is.
+        name: the name of the part.
+        part: its pictures and labels.
+        chosen: how pictures become inputs.
+        show_progress: whether to show a bar on a terminal.
+        skip: receives the notice that some pictures cannot be read; None if that is an error.
+
+    Raises:
+        DataError: pictures cannot be read.
+    """
+    x, labels, errors = inputs.prepare_part(path, part, chosen, f"{name} pictures", show_progress)
+    more = f"; and {len(errors) - SHOWN} more" if len(errors) > SHOWN else ""
+    shown = "; ".join(errors[:SHOWN]) + more
+    if errors and not skip:
+        raise DataError(
+            f"{path}: {len(errors):,} of {len(part):,} {name} pictures cannot be read: {shown}; "
+            "remove them, or set data.skip_unreadable: true"
+        )
+    if errors and skip:
+        skip(f"{path}: left out {len(errors):,} {name} pictures that cannot be read: {shown}")
+    return x, labels
+
+
+def _source(
+    path: Path,
+    classes: tuple[str, ...],
+    chosen: Preparation,
+    parts: dict[str, Labelled],
+    sha256: dict[str, str],
+) -> Source:
+    """The data of its parts; validation examples are the last ones for training."""
+    train, n_validation = parts["train"], 0
+    if "validation" in parts:
+        extra = parts["validation"]
+        n_validation = len(extra[1])
         train = np.concatenate([train[0], extra[0]]), np.concatenate([train[1], extra[1]])
     name = path.resolve().name if path.is_dir() else path.name.partition(".")[0]
     return Source(
         name=name,
         train=_small_labels(train),
-        test=_small_labels(prepared["test"]),
-        classes=found.classes,
+        test=_small_labels(parts["test"]),
+        classes=classes,
         image_shape=chosen.shape,
         identity={"name": name, "folder": str(path.resolve()), "sha256": sha256},
         preparation=chosen,
@@ -179,6 +221,7 @@ def add_extra(
     )
 
 
+@_one_line()
 def read(path: Path) -> Found:
     """What the first reader that recognises `path` finds there.
 
@@ -186,20 +229,22 @@ def read(path: Path) -> Found:
         DataError: there is nothing, or nothing that can be read.
         MissingLibrary: a library for this form is not installed.
     """
-    for reader in READERS:
-        try:
+    try:
+        for reader in READERS:
             recognised = path.exists() or reader is idx_files
             if recognised and reader.recognises(path):
-                return reader.read(path)
-        except OSError as error:
-            raise DataError(f"{path}: cannot be read: {error.strerror}") from None
-    forms = ", ".join(reader.FORM for reader in READERS if reader is not pickles)
+                found: Found = reader.read(path)
+                _require_names(path, found.classes)
+                return found
+    except OSError as error:
+        raise DataError(f"{error.filename or path}: cannot be read: {error.strerror}") from None
     if not path.exists():
-        raise DataError(f"{path.absolute()}: does not exist; expected {forms}")
+        raise DataError(f"{path.absolute()}: does not exist; expected {FORMS}")
     held = f"it holds {listing(path)}" if path.is_dir() else "this file is none of them"
-    raise DataError(f"{path}: expected {forms}; {held}")
+    raise DataError(f"{path}: expected {FORMS}; {held}")
 
 
+@_one_line()
 def images_in(path: Path) -> Pictures | None:
     """The images of a file of many images, labelled or not; None if it is no such file.
 
@@ -208,16 +253,27 @@ def images_in(path: Path) -> Pictures | None:
         MissingLibrary: a library for this form is not installed.
     """
     for reader in (pickles, npz, parquet, tables):
-        if path.is_file() and reader.recognises(path):
+        if os.path.isfile(path) and reader.recognises(path):
             images: Pictures = reader.read_images(path)
             return images
     return None
+
+
+def _require_names(path: Path, classes: Sequence[str]) -> None:
+    """Raise DataError unless the classes have different names that can be written in a line."""
+    for name in classes:
+        if not name or any(unicodedata.category(character) in ("Cc", "Cs") for character in name):
+            raise DataError(f"{path}: a class is called {name!r:.80}; give it a printable name")
+        if classes.count(name) > 1:
+            raise DataError(f"{path}: two classes are called {name}; rename one of them")
 
 
 def _with_classes(path: Path, found: Found, names: Sequence[str] | None) -> Found:
     """The data with other names of its classes, or with its classes in another order."""
     if names is None or tuple(names) == found.classes:
         return found
+    if len(set(names)) < len(names):
+        raise ConfigError(f"data.classes: {', '.join(names[:10])}: two classes have the same name")
     if set(names) == set(found.classes):
         index = np.array([names.index(name) for name in found.classes])
         parts = {key: Part(part.pictures, index[part.labels]) for key, part in found.parts.items()}
@@ -242,163 +298,6 @@ def _with_classes_of(path: Path, found: Found, classes: Sequence[str]) -> Found:
     return Found(parts, tuple(classes), found.sha256)
 
 
-# How pictures become inputs.
-
-
-def _choose(path: Path, mode: str, parts: Sequence[Part]) -> Preparation:
-    """The preparation for the pictures of all parts, the training part first."""
-    size, train = _common_size(parts), parts[0]
-    arrays = [part.pictures.shape[1:] for part in parts if isinstance(part.pictures, np.ndarray)]
-    if mode in ("auto", "as_is") and len(set(arrays)) > 1:
-        sizes = ", ".join(f"{rows} x {columns}" for rows, columns in arrays)
-        raise DataError(
-            f"{path}: the parts have images of several sizes ({sizes}); check them, or set "
-            "data.prepare to digit or resize"
-        )
-    if mode == "auto":
-        mode = "digit"
-        if size and max(size) <= LARGEST_AS_IS:
-            is_mnist = size == DIGIT.shape and _has_layout_of_mnist(train)
-            mode = "digit" if is_mnist else "as_is"
-    if mode == "digit":
-        return DIGIT
-    if mode == "as_is" and size is None:
-        raise DataError(
-            f"{path}: data.prepare: as_is needs pictures of one size, but these have several; "
-            "choose digit or resize"
-        )
-    shape = size if mode == "as_is" and size else DIGIT.shape
-    return Preparation(mode, shape, preparation.common_background(_sample(train)))
-
-
-def _common_size(parts: Sequence[Part]) -> tuple[int, int] | None:
-    """(rows, columns) if all pictures that can be read have this size; otherwise None."""
-    first = None
-    for size in chain.from_iterable(map(_sizes, parts)):
-        first = first or size
-        if size != first:
-            return None
-    return first
-
-
-def _sizes(part: Part) -> Iterator[tuple[int, int]]:
-    if isinstance(part.pictures, np.ndarray):
-        yield part.pictures.shape[1:]
-        return
-    for picture in part.pictures:
-        with suppress(DataError):  # `_prepare` reports it
-            yield reading.size(picture.load(), picture.name)
-
-
-def _sample(part: Part) -> Iterator[Array]:
-    """Some pictures, evenly spread over the part."""
-    if isinstance(part.pictures, np.ndarray):
-        yield from part.pictures[:: 1 + len(part) // SAMPLE]
-        return
-    for picture in part.pictures[:: 1 + len(part) // SAMPLE_ENCODED]:
-        with suppress(DataError):
-            yield reading.decode(picture.load(), picture.name)
-
-
-def _has_layout_of_mnist(part: Part) -> bool:
-    sample = [preparation.has_layout_of_mnist(image) for image in _sample(part)]
-    return sum(sample) >= preparation.MOST * len(sample)
-
-
-def _prepare(
-    path: Path, part: Part, chosen: Preparation, title: str, show_progress: bool
-) -> tuple[Array, Array, list[str]]:
-    """The inputs (n, pixels) uint8 and labels (n,) of the pictures that can be read.
-
-    Returns:
-        The inputs, the labels, and the errors of the other pictures.
-    """
-    from tqdm import tqdm
-
-    if isinstance(part.pictures, np.ndarray) and _takes_all(chosen, part.pictures):
-        return part.pictures.reshape(len(part), -1), part.labels, []
-    inputs = np.empty((len(part), chosen.shape[0] * chosen.shape[1]), np.uint8)
-    kept, errors = np.zeros(len(part), bool), []
-    results = prepare_all(part.pictures, chosen)
-    hidden = None if show_progress else True  # None: hidden where stderr is no terminal
-    bar = tqdm(results, title, len(part), leave=False, delay=1, unit="", disable=hidden)
-    for n, result in enumerate(bar):
-        if isinstance(result, str):
-            errors.append(result)
-        else:
-            inputs[n], kept[n] = result.reshape(-1), True
-    if not kept.any():
-        raise DataError(f"{path}: no picture can be read; the first one: {errors[0]}")
-    return inputs[kept], part.labels[kept], errors
-
-
-def _takes_all(chosen: Preparation, images: Array) -> bool:
-    """Whether no image would be changed."""
-    if images.shape[1:] != chosen.shape:
-        return False
-    if chosen.mode != "digit":
-        return True
-    return all(map(preparation.is_in_format_of_mnist, images))
-
-
-def _prepare_one(picture: Array | tuple[str, bytes], chosen: Preparation) -> Array | str:
-    """The image of a picture, or the reason why there is none."""
-    name = ""
-    try:
-        if isinstance(picture, np.ndarray):
-            return chosen(picture)
-        name, data = picture
-        return chosen(reading.decode(data, name))
-    except NoInk as error:
-        return f"{name}: {error}" if name else str(error)
-    except DataError as error:
-        return str(error)
-
-
-def _prepare_chunk(
-    chunk: Sequence[Array | tuple[str, bytes]], chosen: Preparation
-) -> list[Array | str]:
-    return [_prepare_one(picture, chosen) for picture in chunk]
-
-
-def prepare_all(pictures: Pictures, chosen: Preparation) -> Iterator[Array | str]:
-    """The image (rows, columns) uint8 of each picture in order, or why there is none.
-
-    Several processes share many pictures. Only some chunks are read ahead, so that the encoded
-    pictures need little memory.
-    """
-    loaded, cores = map(_loaded, pictures), available_cores()
-    work = partial(_prepare_chunk, chosen=chosen)
-    if len(pictures) < PARALLEL_FROM or cores == 1 or chosen.mode == "as_is":
-        for picture in loaded:
-            yield from work([picture])
-        return
-    # Forked processes would inherit the locks of threads.
-    context = multiprocessing.get_context("spawn")
-    with concurrent.futures.ProcessPoolExecutor(cores, context) as executor:
-        try:
-            while ahead := [c for _ in range(4 * cores) if (c := list(islice(loaded, CHUNK)))]:
-                for results in executor.map(work, ahead):
-                    yield from results
-        finally:
-            executor.shutdown(cancel_futures=True)
-
-
-def _loaded(picture: Array | EncodedPicture) -> Array | tuple[str, bytes]:
-    """A picture that another process can take."""
-    if isinstance(picture, np.ndarray):
-        return picture
-    try:
-        return picture.name, picture.load()
-    except DataError:
-        return picture.name, b""  # decoding reports that nothing can be read
-
-
-# Parts.
-
-Labelled = tuple[Array, Array]
-
-
 def _small_labels(part: Labelled) -> Labelled:
     return part[0], part[1].astype(np.uint8)
 
@@ -410,8 +309,8 @@ def _is_unchanged(part: Part, prepared: Labelled) -> bool:
 def _hashes(parts: dict[str, Labelled]) -> dict[str, str]:
     """The SHA-256 of the inputs and labels of each part."""
     hashes = {}
-    for name, (inputs, labels) in parts.items():
-        digest = hashlib.sha256(np.ascontiguousarray(inputs).data)
+    for name, (x, labels) in parts.items():
+        digest = hashlib.sha256(np.ascontiguousarray(x).data)
         digest.update(labels.astype("<i8").tobytes())
         hashes[name] = digest.hexdigest()
     return hashes

@@ -64,7 +64,7 @@ def as_predictor(network: Network | Sequence[Network]) -> Network | Ensemble:
 
 
 def skip_normalization(
-    network: Network, train: Examples, validation: Examples
+    network: Network, train: Examples, validation: Examples, threads: int = 1
 ) -> tuple[Network, Examples, Examples]:
     """The network that follows the normalization, if there is one, and examples for it.
 
@@ -72,7 +72,7 @@ def skip_normalization(
     """
     if not isinstance(network, NormalizedNetwork):
         return network, train, validation
-    train = replace(train, inputs=normalize(train.inputs, network.image_shape))
-    x, rows = normalize(validation.x, network.image_shape), np.arange(len(validation))
+    train = replace(train, inputs=normalize(train.inputs, network.image_shape, threads))
+    x, rows = normalize(validation.x, network.image_shape, threads), np.arange(len(validation))
     validation = replace(validation, inputs=x, targets=validation.y, rows=rows)
     return network.network, train, validation

@@ -6,7 +6,8 @@
     resize  every picture is resized, with its aspect ratio kept
 
 With `as_is` and `resize`, a picture whose background is light is inverted if the backgrounds of the
-training pictures are dark, and the other way round.
+training pictures are dark, and the other way round. With `as_is`, this holds for pictures that are
+read later; training pictures stay as they are.
 """
 
 from __future__ import annotations
@@ -22,10 +23,11 @@ from nnmnist.types import Array
 
 MODES = ("as_is", "digit", "resize")
 
-# A border is of one grey value if this fraction of its pixels is close to their median.
-UNIFORM, CLOSE = 0.75, 40
+# A border is of one grey value if this fraction of its pixels is close to their median. Figures
+# that fill a picture, as those of Fashion-MNIST, cover up to 40 % of the border.
+UNIFORM, CLOSE = 0.5, 40
 # Training data has dark (or light) backgrounds if this fraction of its pictures has.
-MOST = 0.9
+MOST = 0.98
 # An image whose border has this grey value or more is not in the format of MNIST.
 LIGHT_BORDER = 200
 
@@ -47,10 +49,11 @@ class Preparation:
         """
         if self.mode == "digit":
             return grey if is_in_format_of_mnist(grey) else prepare(grey)
-        found = background_of(grey)
-        if None not in (found, self.background) and found != self.background:
-            grey = 255 - grey
-        return resize(grey, self.shape, self.background or 0)
+        return resize(255 - grey if self.inverts(grey) else grey, self.shape, self.background or 0)
+
+    def inverts(self, grey: Array) -> bool:
+        """Whether a picture (rows, columns) uint8 has the other background than training data."""
+        return {background_of(grey), self.background} == {0, 255}
 
     def facts(self) -> dict[str, Any]:
         """What a checkpoint stores."""
@@ -75,11 +78,11 @@ def from_document(document: Mapping[str, Any]) -> Preparation | None:
 
 
 def is_in_format_of_mnist(grey: Array) -> bool:
-    """Whether the picture has 28x28 pixels and is light on dark."""
-    if grey.shape != DIGIT.shape:
+    """Whether a picture, or each picture of a stack (n, rows, columns), is 28x28, light on dark."""
+    if grey.shape[-2:] != DIGIT.shape:
         return False
-    border = _border(grey)
-    return bool(np.median(border) < min(LIGHT_BORDER, (int(grey.min()) + int(grey.max())) / 2))
+    middle = (grey.min(axis=(-2, -1)) / 2) + (grey.max(axis=(-2, -1)) / 2)
+    return bool((np.median(_border(grey), axis=-1) < np.minimum(LIGHT_BORDER, middle)).all())
 
 
 def has_layout_of_mnist(image: Array) -> bool:
@@ -103,8 +106,8 @@ def has_layout_of_mnist(image: Array) -> bool:
 def background_of(grey: Array) -> int | None:
     """0 if the background of a picture is dark, 255 if it is light, None if that is not clear."""
     low, high = int(grey.min()), int(grey.max())
-    border = _border(grey)
-    median = float(np.median(border))
+    border = _border(grey).astype(np.float64)
+    median = np.median(border)
     if high - low < CLOSE or np.mean(np.abs(border - median) <= CLOSE) < UNIFORM:
         return None
     return 255 if median > (low + high) / 2 else 0
@@ -120,4 +123,6 @@ def common_background(pictures: Iterable[Array]) -> int | None:
 
 
 def _border(grey: Array) -> Array:
-    return np.concatenate([grey[0], grey[-1], grey[:, 0], grey[:, -1]]).astype(np.int64)
+    """The outermost pixels (..., pixels) of a picture or of a stack of pictures."""
+    sides = grey[..., 0, :], grey[..., -1, :], grey[..., 0], grey[..., -1]
+    return np.concatenate(sides, axis=-1)

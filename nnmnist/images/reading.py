@@ -53,18 +53,18 @@ def read(file: Path | BinaryIO, name: str, preparation: Preparation = DIGIT) -> 
     Raises:
         DataError: it is not a picture, or shows nothing.
     """
-    side = 2 * WORKING_SIDE if preparation.mode == "digit" else None
-    _, grey = _decode(_read_bytes(file, name), name, side)
+    grey = decode(read_bytes(file, name), name, preparation)
     with _name_errors(name):
         return preparation(grey).reshape(-1)
 
 
-def decode(data: bytes, name: str) -> NDArray[Any]:
+def decode(data: bytes, name: str, preparation: Preparation = DIGIT) -> NDArray[Any]:
     """The grey values (rows, columns) uint8 of an encoded picture.
 
-    A large JPEG is decoded at a fraction of its size. Raises DataError, which calls it `name`.
+    A large JPEG is decoded at a fraction of its size, unless pictures are taken as they are. Raises
+    DataError, which calls it `name`.
     """
-    return _decode(data, name, 2 * WORKING_SIDE)[1]
+    return _decode(data, name, None if preparation.mode == "as_is" else 2 * WORKING_SIDE)[1]
 
 
 def size(data: bytes, name: str) -> tuple[int, int]:
@@ -85,7 +85,7 @@ def read_many(file: Path | BinaryIO, name: str) -> tuple[Image, list[list[Digit]
     Raises:
         DataError: it is not an image, or shows nothing.
     """
-    picture, grey = _decode(_read_bytes(file, name), name)
+    picture, grey = _decode(read_bytes(file, name), name)
     with _name_errors(name):
         return picture, segment(grey)
 
@@ -148,7 +148,8 @@ def _opened(data: bytes, name: str) -> Iterator[Image]:
         ) from error
 
 
-def _read_bytes(file: Path | BinaryIO, name: str) -> bytes:
+def read_bytes(file: Path | BinaryIO, name: str) -> bytes:
+    """The content of an encoded picture, which errors call `name`. Raises DataError."""
     try:
         if isinstance(file, Path):
             with file.open("rb") as opened:

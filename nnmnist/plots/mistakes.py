@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+from nnmnist.evaluation.text import counted
 from nnmnist.plots.style import LETTER, house_style, panels, plain
-from nnmnist.text import counted
 from nnmnist.types import Array
 
 if TYPE_CHECKING:

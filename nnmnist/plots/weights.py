@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from nnmnist.evaluation.text import counted
 from nnmnist.plots.style import LETTER, house_style, panels, plain_classes
-from nnmnist.text import counted
 from nnmnist.types import Array
 
 if TYPE_CHECKING:

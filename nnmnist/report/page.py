@@ -16,10 +16,10 @@ import numpy as np
 from nnmnist.config.loading import dump_config
 from nnmnist.evaluation.calibration import calibration
 from nnmnist.evaluation.classes import class_scores
+from nnmnist.evaluation.text import counted, number_text
 from nnmnist.report import charts
 from nnmnist.report.pictures import Sheet, signed
 from nnmnist.report.subject import Subject
-from nnmnist.text import counted, number_text
 from nnmnist.types import Array
 
 MOST_UNITS = 64  # of the first layer

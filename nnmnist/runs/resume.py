@@ -14,8 +14,8 @@ from nnmnist.config.loading import differences
 from nnmnist.config.schema import Config
 from nnmnist.config.yaml import dump_value
 from nnmnist.errors import CheckpointError, ConfigError
+from nnmnist.evaluation.text import counted
 from nnmnist.runs.facts import is_same_data
-from nnmnist.text import counted
 from nnmnist.training.fit import Epoch
 
 # The keys that a resumed run may change. The data may have been moved; its contents are compared.

@@ -238,6 +238,7 @@ class Run(RunDirectory):
             optimizer=optimizer,
             epochs_done=self.epochs_done,
             on_progress=on_progress,
+            cores=training_cores(),
             processes=processes,
             extra=splits.extra,
         )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict, NonNegativeFloat, NonNegativeInt, ValidationError
@@ -42,11 +43,12 @@ def read(directory: Path) -> Summary:
     file = directory / FILE
     content = read_regular(file, MAX_SIZE)
     try:
-        summary = Summary.model_validate_json(content)
+        # Not model_validate_json, which refuses paths that are not UTF-8.
+        summary = Summary.model_validate(json.loads(content))
         for scores in (summary.validation, summary.test):
             if scores is not None:
                 score(scores)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         where = ""
         if isinstance(error, ValidationError) and (key := error.errors()[0]["loc"]):
             where = f" ({'.'.join(map(str, key))})"

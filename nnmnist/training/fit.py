@@ -91,7 +91,7 @@ def fit(
         TrainingError: the cost is no longer finite; the message names epoch, step and learning
             rate. Or a worker process has ended, or does not answer.
     """
-    network, train, validation = skip_normalization(network, train, validation)
+    network, train, validation = skip_normalization(network, train, validation, cores)
     if optimizer is None:
         optimizer = make_optimizer(network, settings)
     last = settings.epochs if optimizer else 1

@@ -357,7 +357,7 @@ def test_find_config_prefers_a_file_to_a_recipe(recipes: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "name", ["sotfmax", "", "CONFIGS/none.yaml", "a\nb", "\0", "x" * 5000, ".."]
+    "name", ["nothing like it", "", "CONFIGS/none.yaml", "a\nb", "\0", "x" * 5000, ".."]
 )
 def test_find_config_lists_the_recipes(recipes: Path, name: str) -> None:
     with pytest.raises(

@@ -275,7 +275,7 @@ def test_images_too_large_to_distort_are_a_one_line_error():
         images = np.zeros((6, 400, 400), np.uint8)
         Path(f"large/{part}-images-idx3-ubyte").write_bytes(idx.encode(images))
         Path(f"large/{part}-labels-idx1-ubyte").write_bytes(idx.encode(labels))
-    data = ["--set", "data={path: large, validation: 2, distort: true}"]
+    data = ["--set", "data={path: large, prepare: as_is, validation: 2, distort: true}"]
     process = spawn("train", *data, "-q", program=("-c", LITTLE_MEMORY))
     _, stderr = finished(process)
     assert process.returncode == 1

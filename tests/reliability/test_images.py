@@ -161,7 +161,7 @@ def test_a_folder_that_cannot_be_listed(trained, monkeypatch):
     def refuse(folder):
         raise PermissionError(13, "Permission denied", str(folder))
 
-    monkeypatch.setattr(Path, "iterdir", refuse)
+    monkeypatch.setattr(os, "scandir", refuse)
     result = nnmnist("predict", trained, "closed", "good.png")
     assert (result.exit_code, result.stderr) == (
         1,

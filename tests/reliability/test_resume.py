@@ -68,8 +68,7 @@ def test_an_edited_config_is_refused_and_the_error_shows_the_difference(steady, 
     changes = ["data={path: other, mirrors: ['http://a']}", "training.batch_size=full"]
     settings = [word for change in changes for word in ("--set", change)]
     error = nnmnist("train", "--resume", "run", *settings).stderr
-    assert "; data.mirrors: null before, ['http://a'] now;" in error
-    assert " before, other now;" in error
+    assert "(data.mirrors: null before, ['http://a'] now;" in error
     assert "training.batch_size: 16 before, full now" in error
     assert len(curve("run")) == 1 + 4
 

@@ -39,7 +39,8 @@ def run(tiny_config):
     assert nnmnist("train", "-c", tiny_config, "-o", "run", "-q").exit_code == 0
 
     def change(facts, arrays):
-        facts["config"]["data"]["path"] = f"nowhere/{HOSTILE}"
+        facts["config"]["data"]["path"] = facts["data"]["folder"] = f"nowhere/{HOSTILE}"
+        facts["config"]["data"]["mirrors"] = [f"https://nowhere/{HOSTILE}"]
         facts["data"]["name"] = HOSTILE
         facts["versions"]["machine"] = HOSTILE
 
@@ -61,11 +62,11 @@ def run(tiny_config):
     ids=lambda command: command[0],
 )
 def test_a_path_in_a_checkpoint(run, command):
-    assert f"nowhere/{SHOWN}: this folder does not exist" in output(*command, code=1)
+    assert f"nowhere/{SHOWN}: does not exist" in output(*command, code=1)
 
 
-def test_a_path_in_the_checkpoint_of_a_run_to_resume(run):
-    as_yaml = r'"nowhere/\e[2J\e]0;owned\a\u202e" before'
+def test_a_text_in_the_config_of_a_run_to_resume(run):
+    as_yaml = r'["https://nowhere/\e[2J\e]0;owned\a\u202e"] before'
     assert as_yaml in output("train", "--resume", run, "--epochs", "6", code=2)
 
 

@@ -190,7 +190,7 @@ SUMMARY = '{"data": "a", "epochs": 1, "seconds": 2, "validation": null, "test": 
 @pytest.mark.parametrize(
     "text",
     [
-        "", "[]", "{}", '{"epochs": 1}', '{"validation": 3, "test": 4}', "9" * 5000,
+        "", "[]", "{}", "[" * 100_000, '{"epochs": 1}', '{"validation": 3, "test": 4}', "9" * 5000,
         SUMMARY % "1e999", SUMMARY % "NaN", SUMMARY % '"low"', SUMMARY % "null", SUMMARY % "[[1]]",
         SUMMARY.replace("1,", "1e999,") % "1", SUMMARY.replace("2,", '"long",') % "1",
         SUMMARY.replace('"a"', "3") % "1",

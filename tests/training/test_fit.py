@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -256,3 +258,42 @@ def test_least_squares_of_labels_has_an_accuracy():
     )
     assert record.accuracy > 0.95
     assert record.r2 is None
+
+
+@pytest.mark.parametrize("optimizer", ["sgd", "adam"])
+@pytest.mark.parametrize("shift", [0.0, 5.0])
+def test_centred_inputs_train_as_inputs_minus_their_mean(optimizer, shift):
+    """And afterwards the network takes inputs as they are."""
+    train, validation = clusters()
+    train = replace(train, inputs=train.inputs + np.float32(shift))
+    mean = train.mean
+    np.testing.assert_allclose(mean, train.x.mean(axis=0), rtol=1e-6, atol=1e-6)
+    centred = replace(train, inputs=train.inputs - mean)
+    changes = {"epochs": 1, "optimizer": optimizer, "learning_rate": 0.01, "weight_decay": 0.1}
+    networks = [Network((2, 8, 3)) for _ in range(2)]
+    for network, data, centre in zip(networks, (train, centred), (True, False), strict=True):
+        network.initialize(np.random.default_rng(0))
+        if not centre:  # the same function to start from
+            network.b[0] += network.W[0] @ mean
+        list(fit(network, data, validation, settings(**changes, centre_inputs=centre), seed=5))
+    first, second = networks
+    for W, expected in zip(first.W, second.W, strict=True):
+        np.testing.assert_allclose(W, expected, atol=1e-5)
+    np.testing.assert_allclose(first.b[0], second.b[0] - second.W[0] @ mean, atol=1e-4)
+
+
+def test_the_mean_of_pixels_is_that_of_the_chosen_rows():
+    pixels = np.array([[0, 255], [255, 255], [9, 9]], np.uint8)
+    examples = Examples(pixels, np.array([0, 1, 1], np.uint8), np.array([0, 1]), 2)
+    np.testing.assert_allclose(examples.mean, [0.5, 1.0], rtol=1e-6)
+
+
+def test_the_warmup_moves_the_peak_of_the_rate():
+    train, validation = clusters()
+    rates = {}
+    for warmup in (0.1, 0.9):
+        chosen = settings(epochs=10, schedule="one_cycle", warmup=warmup, learning_rate=1e-3)
+        records = fit(Network((2, 8, 3)), train, validation, chosen)
+        rates[warmup] = [record.learning_rate for record in records]
+    assert np.argmax(rates[0.1]) < 2
+    assert np.argmax(rates[0.9]) == 8

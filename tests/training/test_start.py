@@ -204,6 +204,6 @@ def test_extra_examples_of_an_unknown_class_are_refused(tiny):
 
 
 def test_extra_examples_need_classes_of_images():
-    rings = load_data(load_config(None, ["data.name=rings", "data.validation=50"]).data)
+    rings = load_data(load_config("plain", ["data.name=rings", "data.validation=50"]).data)
     with pytest.raises(DataError, match=r"data.extra: rings has no classes of images"):
         add_extra(rings, [Path("extra")], 0.1)

@@ -21,8 +21,8 @@ from nnmnist.cli.waiting import waiting_for
 from nnmnist.evaluation.comparison import Comparison
 from nnmnist.evaluation.comparison import compare as compare_predictions
 from nnmnist.evaluation.evaluate import probabilities
+from nnmnist.evaluation.text import counted
 from nnmnist.runs.data import require_comparable, require_fair_split
-from nnmnist.text import counted
 
 
 @click.command(

@@ -28,9 +28,9 @@ from nnmnist.evaluation.classes import class_scores
 from nnmnist.evaluation.evaluate import Evaluation
 from nnmnist.evaluation.evaluate import evaluate as evaluate_networks
 from nnmnist.evaluation.records import evaluation_record, mistake_records
+from nnmnist.evaluation.text import counted, number_text
 from nnmnist.runs import history
 from nnmnist.runs.data import require_ensemble, require_same_validation
-from nnmnist.text import counted, number_text
 from nnmnist.types import Array
 
 SCREEN = 80  # columns of a terminal

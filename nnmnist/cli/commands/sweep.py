@@ -15,8 +15,8 @@ from nnmnist.cli.terminal import LiveText, align, echo, echo_json, notice
 from nnmnist.cli.waiting import waiting_for
 from nnmnist.data import toy
 from nnmnist.errors import MissingLibrary, NnmnistError
+from nnmnist.evaluation.text import counted
 from nnmnist.sweep.space import text_of
-from nnmnist.text import counted
 from nnmnist.training.threads import available_cores
 
 if TYPE_CHECKING:

@@ -34,12 +34,12 @@ from nnmnist.config.loading import (
 )
 from nnmnist.config.schema import Config
 from nnmnist.data.examples import Splits
+from nnmnist.evaluation.text import counted, number_text
 from nnmnist.runs import history
 from nnmnist.runs.data import config_of
 from nnmnist.runs.directory import is_unstarted
 from nnmnist.runs.facts import data_title
 from nnmnist.runs.run import stored_config
-from nnmnist.text import counted, number_text
 from nnmnist.training.setup import class_weights, layer_sizes, load_data
 from nnmnist.training.threads import limit_blas_threads
 

@@ -21,6 +21,8 @@ PARTS = {
 }
 # Files that systems leave in folders; so are all whose names start with a dot.
 _CLUTTER = {"thumbs.db", "desktop.ini", "__macosx"}
+BLOCK = 1000  # images that are converted at once, to save memory
+LUMA = np.array([0.299, 0.587, 0.114])  # of ITU-R BT.601, as Pillow's mode L
 
 
 RawLabels = Array | Sequence[int] | Sequence[str]
@@ -58,34 +60,45 @@ class Found:
 
 
 def from_raw_labels(
+    path: Path,
     raw: Mapping[str, tuple[Pictures, RawLabels]],
     names: Mapping[int, str] | None = None,
 ) -> Found:
     """Number the classes: every label that occurs is a class, in numerical or natural order.
 
     Args:
+        path: where the data is, for errors.
         raw: the pictures and the labels of each part.
-        names: the names of labels that are numbers; others are called by their number.
+        names: the names of all labels, which are numbers; without it, labels are their own names.
+
+    Raises:
+        DataError: a part is empty, or a label has no name.
     """
-    present = {label for _, labels in raw.values() for label in _plain(labels)}
-    order = sorted(present, key=natural_key)
+    if empty := [part for part, (pictures, _) in raw.items() if not len(pictures)]:
+        raise DataError(f"{path}: holds no {empty[0]} pictures")
+    plain = {
+        part: labels.tolist() if isinstance(labels, np.ndarray) else labels
+        for part, (_, labels) in raw.items()
+    }
+    order = sorted(set().union(*plain.values()), key=natural_key)
+    if names and (nameless := [label for label in order if label not in names]):
+        raise DataError(
+            f"{path}: the label {nameless[0]!s:.40} is none of the {len(names)} that have a name"
+        )
     index = {label: k for k, label in enumerate(order)}
     parts = {
-        part: Part(pictures, np.array([index[label] for label in _plain(labels)], np.int64))
-        for part, (pictures, labels) in raw.items()
+        part: Part(raw[part][0], np.array([index[label] for label in plain[part]], np.int64))
+        for part in ("train", "test", "validation")
+        if part in raw
     }
-    names = names or {}
-    classes = [names.get(label, str(label)) if isinstance(label, int) else label for label in order]
-    return Found(parts, tuple(classes))
-
-
-def _plain(labels: RawLabels) -> list[int | str]:
-    return labels.tolist() if isinstance(labels, np.ndarray) else list(labels)
+    return Found(parts, tuple(names[label] if names else str(label) for label in order))
 
 
 def natural_key(label: int | str) -> tuple[tuple[int, int, str], ...]:
     """A key for sorting names in which numbers count as numbers: 2 comes before 10."""
-    pieces = re.findall(r"\d{1,18}|\D+|\d+", str(label))
+    if isinstance(label, int):
+        return ((0, label, ""),)
+    pieces = re.findall(r"\d{1,18}|\D+|\d+", label)
     return tuple((0, int(p), "") if p.isdecimal() and len(p) < 19 else (1, 0, p) for p in pieces)
 
 
@@ -95,9 +108,12 @@ def is_hidden(name: str) -> bool:
 
 
 def part_of(name: str) -> str | None:
-    """The part that the name of a file or folder starts with: train-00000 -> train."""
-    first = re.split(r"[-_. ]", name.lower(), maxsplit=1)[0]
-    return PARTS.get(first)
+    """The part that the name of a file or folder begins or ends with: train-00000, mnist_test.csv.
+
+    Suffixes do not count.
+    """
+    words = re.split(r"[-_ ]", name.lower().partition(".")[0])
+    return PARTS.get(words[0]) or PARTS.get(words[-1])
 
 
 def listing(folder: Path, most: int = 5) -> str:
@@ -112,14 +128,6 @@ def listing(folder: Path, most: int = 5) -> str:
     return ", ".join(names[:most]) + more
 
 
-def read_bytes(path: Path) -> bytes:
-    """The content of a file. Raises DataError."""
-    try:
-        return path.read_bytes()
-    except OSError as error:
-        raise DataError(f"{path}: cannot be read: {error.strerror}") from None
-
-
 def starts_with(path: Path, magic: bytes | tuple[bytes, ...], n: int = 8) -> bool:
     """Whether a regular file starts with these bytes."""
     if not path.is_file():
@@ -132,24 +140,21 @@ def as_grey(images: Array, name: str) -> Array:
     """Images as (n, rows, columns) uint8.
 
     Args:
-        images: (n, rows, columns), (n, rows, columns, 1), (n, rows, columns, 3 or 4) in colour, or
-            (n, pixels) of square images; whole numbers 0..255, or floats 0..1.
+        images: (n, rows, columns), or with a last axis of 1 grey value or of 3 or 4 colours, or
+            with a second axis of 1, or (n, pixels) of square images; values as in `as_bytes`.
         name: the name of the array in errors.
 
     Raises:
         DataError: it has another shape, or other values.
     """
-    if images.ndim == 4 and images.shape[3] in (1, 3, 4):
-        if images.shape[3] == 1:
-            images = images[..., 0]
-        else:
-            # Luma of ITU-R BT.601, as Pillow's mode L.
-            weights = np.array([0.299, 0.587, 0.114])
-            images = np.rint(as_bytes(images[..., :3], name) @ weights)
-    if images.ndim == 2:
+    if images.ndim == 4 and images.shape[1] == 1:
+        images = images[:, 0]
+    elif images.ndim == 4 and images.shape[3] == 1:
+        images = images[..., 0]
+    elif images.ndim == 2:
         images = images.reshape(len(images), *square(images.shape[1], name))
-    if images.ndim != 3:
-        shape = " x ".join(map(str, images.shape))
+    if images.ndim != 3 and not (images.ndim == 4 and images.shape[3] in (3, 4)):
+        shape = " x ".join(map(str, images.shape)) or "of a single number"
         raise DataError(
             f"{name}: has the shape {shape}; expected images x rows x columns, or images x pixels"
         )
@@ -159,17 +164,29 @@ def as_grey(images: Array, name: str) -> Array:
 
 
 def as_bytes(values: Array, name: str) -> Array:
-    """Grey values as uint8; floats from 0 to 1 are multiplied by 255. Raises DataError."""
-    if values.dtype == np.uint8 or values.size == 0:
-        return values.astype(np.uint8, copy=False)
+    """Grey values (n, rows, columns) uint8 of grey or colour images.
+
+    Args:
+        values: numbers 0..255; or 0..1, which are multiplied by 255. A fourth axis has colours.
+        name: the name of the array in errors.
+
+    Raises:
+        DataError: it has other values.
+    """
     if values.dtype.kind not in "iufb":
         raise DataError(f"{name}: holds {values.dtype}; expected numbers")
     low, high = values.min(), values.max()
     if not (low >= 0 and high <= 255):
         raise DataError(f"{name}: holds values from {low} to {high}; expected 0 to 255")
-    if values.dtype.kind == "f" and high <= 1:
-        values = values * 255
-    return np.rint(values).astype(np.uint8)
+    if values.dtype == np.uint8 and values.ndim == 3 and high > 1:
+        return values
+    grey = np.empty(values.shape[:3], np.uint8)
+    for start in range(0, len(values), BLOCK):
+        block = values[start : start + BLOCK] * (255.0 if high <= 1 else 1.0)
+        if block.ndim == 4:
+            block = block[..., :3] @ LUMA
+        grey[start : start + BLOCK] = np.rint(block)
+    return grey
 
 
 def square(n_pixels: int, name: str) -> tuple[int, int]:

@@ -28,7 +28,7 @@ from nnmnist.types import Array
 FORM = "IDX files such as train-images-idx3-ubyte"
 
 _NAME = re.compile(
-    r"(?P<prefix>.*?)(?P<part>train|t10k|test)[-_](?P<kind>images|labels)[-.](?P<type>idx\d-\w+?)"
+    r"(?P<prefix>(?:.*[-_.])?)(?P<part>train|t10k|test)[-_](?P<kind>images|labels)[-.](?P<type>idx\d-\w+?)"
     r"(?P<gz>\.gz)?"
 )
 CLASSES = "classes.txt"
@@ -60,7 +60,9 @@ def find(path: Path) -> dict[str, Files]:
         if not path.parent.is_dir():
             return {}
         sets = in_folder(path.parent)
-        return {prefix: files for prefix, files in sets.items() if prefix == f"{path.name}-"}
+        return {
+            prefix: files for prefix, files in sets.items() if prefix.rstrip("-_.") == path.name
+        }
     return next(filter(None, map(in_folder, folders(path))), {})
 
 
@@ -89,8 +91,8 @@ def read(path: Path) -> Found:
     """
     sets = find(path)
     if len(sets) > 1:
-        names = ", ".join(prefix.rstrip("-_") or "MNIST" for prefix in sorted(sets))
-        example = path / max(sets).rstrip("-_")
+        names = ", ".join(prefix.rstrip("-_.") or "MNIST" for prefix in sorted(sets))
+        example = path / max(sets).rstrip("-_.")
         raise DataError(f"{path}: holds several data sets ({names}); name one, such as {example}")
     [(prefix, files)] = sets.items()
     require_pairs(path, files)
@@ -175,18 +177,19 @@ def from_files(
         if images.dtype != "uint8":
             raise DataError(f"{path}: {part}: expected unsigned bytes as pixels")
         raw[part] = (images.transpose(0, 2, 1) if is_transposed else images), labels
-    found = from_raw_labels(raw, names)
+    found = from_raw_labels(path, raw, names)
     return Found(found.parts, found.classes, sha256)
 
 
 def _class_names(folder: Path) -> dict[int, str]:
     """The names of the classes in classes.txt, one per line; empty if there is no such file."""
-    try:
-        return dict(enumerate((folder / CLASSES).read_text("utf-8").splitlines()))
-    except FileNotFoundError:
+    file = folder / CLASSES
+    if not file.is_file():
         return {}
-    except (OSError, ValueError) as error:
-        raise DataError(f"{folder / CLASSES}: cannot be read: {error}") from None
+    try:
+        return dict(enumerate(file.read_text("utf-8").splitlines()))
+    except UnicodeDecodeError:
+        raise DataError(f"{file}: is not a text file") from None
 
 
 def _mapping(folder: Path, prefix: str) -> dict[int, str]:

@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 import zipfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from nnmnist.data.readers.found import Found, as_grey, from_raw_labels, starts_with
-from nnmnist.errors import DataError
+from nnmnist.errors import DataError, printable
 from nnmnist.types import Array
 
-FORM = "an .npz file with x_train, y_train, x_test, y_test"
+FORM = "an .npz file"
 
 # part -> the names of its images and labels, in the order in which they are looked for.
 NAMES = {
@@ -26,14 +27,16 @@ MAX_BYTES = 8_000_000_000  # of an array
 
 
 def recognises(path: Path) -> bool:
-    """Whether this is a zip file of NumPy arrays."""
+    """Whether this is a zip file of NumPy arrays, by its name or content."""
+    if path.is_file() and path.suffix.lower() == ".npz":
+        return True
     if not starts_with(path, b"PK"):
         return False
     try:
         with zipfile.ZipFile(path) as archive:
             return any(name.endswith(".npy") for name in archive.namelist())
-    except zipfile.BadZipFile:
-        return path.suffix.lower() == ".npz"
+    except Exception:  # zipfile raises many types for damaged files
+        return False
 
 
 def read(path: Path) -> Found:
@@ -47,27 +50,15 @@ def read(path: Path) -> Found:
         for part, choices in NAMES.items():
             for images, labels in choices:
                 if images in arrays and labels in arrays:
-                    raw[part] = _part(path, arrays, images, labels)
+                    x = as_grey(arrays[images](), f"{path}: {images}")
+                    raw[part] = x, _labels(arrays[labels](), f"{path}: {labels}", len(x))
                     break
-        if "train" not in raw:
-            raise DataError(
-                f"{path}: holds {', '.join(arrays.files) or 'nothing'}; expected x_train and "
-                "y_train, train_images and train_labels, or images and labels"
-            )
-    return from_raw_labels(raw)
-
-
-@contextmanager
-def _opened(path: Path) -> Iterator[Any]:
-    """The arrays of a file, which are read when they are used. Errors become a DataError."""
-    try:
-        with np.load(path, allow_pickle=False) as arrays:
-            yield arrays
-    except DataError:
-        raise
-    # zipfile and NumPy raise many types for damaged files and for pickled objects.
-    except Exception as error:
-        raise DataError(f"{path}: cannot be read: {error!s:.200}") from None
+    if "train" not in raw:
+        raise DataError(
+            f"{path}: holds {', '.join(arrays) or 'nothing'}; expected x_train and y_train, "
+            "train_images and train_labels, or images and labels"
+        )
+    return from_raw_labels(path, raw)
 
 
 def read_images(path: Path) -> Array:
@@ -76,41 +67,57 @@ def read_images(path: Path) -> Array:
     These are the test images, or else the first array that has a name of images, or else the only
     array.
     """
+    known = [images for part in ("test", "train") for images, _ in NAMES[part]]
     with _opened(path) as arrays:
-        known = [images for part in ("test", "train") for images, _ in NAMES[part]]
-        name = next((name for name in known if name in arrays), arrays.files[0])
-        if name not in known and len(arrays.files) > 1:
-            raise DataError(
-                f"{path}: holds {', '.join(arrays.files)}; expected one array of images"
-            )
-        return _images(path, arrays, name)
+        names = [name for name in known if name in arrays] or list(arrays)
+        if not names or (len(names) > 1 and names[0] not in known):
+            held = ", ".join(names) or "nothing"
+            raise DataError(f"{path}: holds {held}; expected one array of images")
+        return as_grey(arrays[names[0]](), f"{path}: {names[0]}")
 
 
-def _part(path: Path, arrays: Any, images: str, labels: str) -> tuple[Array, Array]:
-    x = _images(path, arrays, images)
-    y = _labels(arrays[labels], f"{path}: {labels}")
-    if len(x) != len(y):
-        raise DataError(f"{path}: {len(x):,} images in {images}, but {len(y):,} labels in {labels}")
-    return x, y
+@contextmanager
+def _opened(path: Path) -> Iterator[dict[str, Callable[[], Array]]]:
+    """What reads each array of a file, by its name in small letters. Errors become a DataError."""
+    try:
+        with np.load(path, allow_pickle=False) as file:
+            yield {
+                member.filename.removesuffix(".npy").lower(): partial(_array, file, member)
+                for member in file.zip.infolist()
+                if member.filename.endswith(".npy")
+            }
+    except DataError:
+        raise
+    # zipfile and NumPy raise many types for damaged files and for pickled objects.
+    except Exception as error:
+        reason = printable(str(error) or type(error).__name__, 150)
+        raise DataError(f"{path}: cannot be read: {reason}") from None
 
 
-def _images(path: Path, arrays: Any, name: str) -> Array:
-    if arrays.zip.getinfo(f"{name}.npy").file_size > MAX_BYTES:
-        raise DataError(f"{path}: {name} has more than {MAX_BYTES:,} bytes")
-    return as_grey(arrays[name], f"{path}: {name}")
+def _array(file: Any, member: zipfile.ZipInfo) -> Array:
+    if member.file_size > MAX_BYTES:
+        raise ValueError(f"{member.filename} has more than {MAX_BYTES:,} bytes")
+    array: Array = file[member.filename]
+    return array
 
 
-def _labels(y: Array, name: str) -> Array:
+def _labels(y: Array, name: str, n: int) -> Array:
     """Labels (n,): whole numbers or texts; one-hot rows become the number of their 1."""
     if y.ndim == 2 and y.shape[1] == 1:
         y = y[:, 0]
-    if y.ndim == 2 and ((y == 0) | (y == 1)).all() and (y.sum(axis=1) == 1).all():
+    if y.ndim == 2 and y.dtype.kind in "iufb" and _is_one_hot(y):
         y = y.argmax(axis=1)
-    if y.ndim != 1 or y.dtype.kind not in "iufU":
+    if y.ndim != 1 or y.dtype.kind not in "iufbU":
         shape = " x ".join(map(str, y.shape))
         raise DataError(f"{name}: has the shape {shape} and type {y.dtype}; expected labels (n)")
-    if y.dtype.kind == "f":
-        if not (y == np.rint(y)).all():
+    if len(y) != n:
+        raise DataError(f"{name}: has {len(y):,} labels, but there are {n:,} images")
+    if y.dtype.kind in "fb":
+        if not np.isfinite(y).all() or (y % 1).any():
             raise DataError(f"{name}: holds fractions; labels are whole numbers or texts")
         y = y.astype(np.int64)
     return y
+
+
+def _is_one_hot(y: Array) -> bool:
+    return bool(((y == 0) | (y == 1)).all() and (y.sum(axis=1) == 1).all())

@@ -8,7 +8,10 @@ train-00000-of-00001.parquet.
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import partial
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -20,23 +23,29 @@ from nnmnist.data.readers.found import (
     part_of,
     starts_with,
 )
-from nnmnist.errors import DataError, MissingLibrary
+from nnmnist.errors import DataError, MissingLibrary, printable
 
-FORM = "Parquet files with the columns image and label"
+FORM = "Parquet files"
+BATCH = 1000  # rows that are read at once
 
 
 def recognises(path: Path) -> bool:
     """Whether this is a Parquet file, or a folder that holds some."""
     if path.is_dir():
         return bool(_files(path))
-    return starts_with(path, b"PAR1")
+    return starts_with(path, b"PAR1") or (path.is_file() and path.suffix.lower() == ".parquet")
 
 
 def _files(path: Path) -> list[Path]:
+    """The Parquet files in a folder, and up to two folders below; folders of pictures are full."""
     if path.is_file():
         return [path]
-    found = sorted(path.rglob("*.parquet"))
-    return [file for file in found if not any(map(is_hidden, file.relative_to(path).parts))]
+    found = chain.from_iterable(path.glob(f"{below}*.parquet") for below in ("", "*/", "*/*/"))
+    return sorted(
+        file
+        for file in found
+        if file.is_file() and not any(map(is_hidden, file.relative_to(path).parts))
+    )
 
 
 def read(path: Path) -> Found:
@@ -46,29 +55,31 @@ def read(path: Path) -> Found:
         DataError: a file is damaged, or lacks a column.
         MissingLibrary: PyArrow is not installed.
     """
-    raw: dict[str, tuple[list[EncodedPicture], list[int]]] = {}
+    raw: dict[str, tuple[list[EncodedPicture], list[Any]]] = {}
     names: dict[int, str] = {}
     for file in _files(path):
-        table = _table(file, ["image", "label"])
-        names |= _class_names(table.schema.metadata)
-        known, known_labels = raw.setdefault(_part(path, file), ([], []))
-        known += _pictures(file, table)
-        known_labels += [
-            _label(f"{file}: row {row}", label)
-            for row, label in enumerate(table["label"].to_pylist())
-        ]
+        pictures, labels = raw.setdefault(_part(path, file), ([], []))
+        with _opened(file, ["image", "label"]) as table:
+            names |= _class_names(table.schema_arrow.metadata)
+            for picture, label in _rows(table, ["image", "label"]):
+                name = f"{file}: row {len(pictures)}"
+                pictures.append(_encoded(name, picture))
+                labels.append(_label(name, label))
     if "train" not in raw:
         raise DataError(f"{path}: has no training part; expected a file train-*.parquet")
-    return from_raw_labels(raw, names)
+    return from_raw_labels(path, raw, names)
 
 
 def read_images(path: Path) -> list[EncodedPicture]:
     """The pictures of one file, with or without labels. Raises as `read`."""
-    return _pictures(path, _table(path, ["image"]))
+    with _opened(path, ["image"]) as table:
+        rows = enumerate(_rows(table, ["image"]))
+        return [_encoded(f"{path}: row {row}", picture) for row, (picture,) in rows]
 
 
-def _table(file: Path, columns: list[str]) -> Any:
-    """A table of PyArrow with these columns."""
+@contextmanager
+def _opened(file: Path, columns: list[str]) -> Iterator[Any]:
+    """A file of PyArrow that has these columns. Its errors become a DataError."""
     try:
         import pyarrow.parquet
     except ImportError:
@@ -76,19 +87,23 @@ def _table(file: Path, columns: list[str]) -> Any:
             f"{file}: Parquet needs PyArrow, which is not installed: pip install 'nnmnist[arrow]'"
         ) from None
     try:
-        return pyarrow.parquet.read_table(file, columns=columns)
-    # PyArrow raises many types for damaged files and missing columns.
+        with pyarrow.parquet.ParquetFile(file) as table:
+            if not set(columns) <= set(names := table.schema_arrow.names):
+                raise DataError(
+                    f"{file}: has the columns {', '.join(names)}; expected {' and '.join(columns)}"
+                )
+            yield table
+    except DataError:
+        raise
+    # PyArrow raises many types for damaged files.
     except Exception as error:
-        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
-        raise DataError(
-            f"{file}: cannot be read as Parquet with the columns {' and '.join(columns)}: "
-            f"{reason:.150}"
-        ) from None
+        reason = printable(str(error) or type(error).__name__, 150)
+        raise DataError(f"{file}: cannot be read as Parquet: {reason}") from None
 
 
-def _pictures(file: Path, table: Any) -> list[EncodedPicture]:
-    rows = enumerate(table["image"].to_pylist())
-    return [_encoded(f"{file}: row {row}", picture) for row, picture in rows]
+def _rows(table: Any, columns: list[str]) -> Iterator[tuple[Any, ...]]:
+    for batch in table.iter_batches(BATCH, columns=columns):
+        yield from zip(*(batch[column].to_pylist() for column in columns), strict=True)
 
 
 def _part(path: Path, file: Path) -> str:
@@ -104,9 +119,9 @@ def _encoded(name: str, picture: Any) -> EncodedPicture:
     return EncodedPicture(name, partial(bytes, data))
 
 
-def _label(name: str, label: Any) -> int:
-    if not isinstance(label, int):
-        raise DataError(f"{name}: its label is {label!r:.40}; expected a whole number")
+def _label(name: str, label: Any) -> int | str:
+    if not isinstance(label, int | str):
+        raise DataError(f"{name}: its label is {label!r:.40}; expected a whole number or a text")
     return label
 
 
@@ -115,5 +130,5 @@ def _class_names(metadata: dict[bytes, bytes] | None) -> dict[int, str]:
     try:
         features = json.loads((metadata or {})[b"huggingface"])["info"]["features"]
         return dict(enumerate(map(str, features["label"]["names"])))
-    except (KeyError, TypeError, ValueError):
+    except (KeyError, TypeError, ValueError, RecursionError):
         return {}

@@ -7,34 +7,42 @@ A header names the column `label` or `class`; without a header, the label comes 
 
 from __future__ import annotations
 
+import csv
 import gzip
 import io
 import zlib
 from collections.abc import Iterator
+from functools import partial
 from itertools import islice
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple, TextIO
 
 import numpy as np
 
-from nnmnist.data.readers.found import Found, from_raw_labels, is_hidden, part_of, square
+from nnmnist.data.readers.found import (
+    Found,
+    as_bytes,
+    from_raw_labels,
+    part_of,
+    square,
+)
 from nnmnist.errors import DataError
 from nnmnist.types import Array
 
-FORM = "a .csv file with one row per image"
+FORM = "a .csv file"
 
 SUFFIXES = (".csv", ".csv.gz")
 LABELS = ("label", "class")  # names of the column of labels, in any case
-CHUNK = 2000  # rows that are parsed at once
+CHUNK = 1000  # rows that are parsed at once
+MAX_LINE = 10_000_000  # characters
+
+Line = tuple[int, str]  # its number, and its text without spaces and commas at its end
 
 
 def recognises(path: Path) -> bool:
     """Whether this is a table, or a folder with one called train.csv."""
     if path.is_dir():
-        return any(
-            child.name.lower().endswith(SUFFIXES) and part_of(child.name) == "train"
-            for child in path.iterdir()
-        )
+        return any(part == "train" for part, _ in _in_folder(path))
     return path.is_file() and path.name.lower().endswith(SUFFIXES)
 
 
@@ -44,16 +52,19 @@ def read(path: Path) -> Found:
     Raises:
         DataError: a table is damaged; the message names file and line.
     """
-    raw = {}
-    for part, file in _files(path).items():
-        table = read_table(file)
-        if table.labels is not None:
-            raw[part] = (table.pixels, table.labels)
-        elif part == "train":
-            raise DataError(
-                f"{file}:1: has no column of labels; name one label, or class, in the header"
-            )
-    return from_raw_labels(raw)
+    files: dict[str, Path] = {}
+    for part, file in _in_folder(path) if path.is_dir() else [("train", path)]:
+        if part in files:
+            raise DataError(f"{path}: {files[part].name} and {file.name} are both the {part} part")
+        files[part] = file
+    tables = {part: read_table(file) for part, file in files.items()}
+    if tables["train"].labels is None:
+        raise DataError(
+            f"{files['train']}:1: has no column of labels; name one label, or class, in the header"
+        )
+    return from_raw_labels(
+        path, {part: (t.pixels, t.labels) for part, t in tables.items() if t.labels is not None}
+    )
 
 
 def read_images(path: Path) -> Array:
@@ -61,16 +72,12 @@ def read_images(path: Path) -> Array:
     return read_table(path).pixels
 
 
-def _files(path: Path) -> dict[str, Path]:
-    if path.is_file():
-        return {"train": path}
-    return {
-        part: child
-        for child in sorted(path.iterdir())
-        if child.name.lower().endswith(SUFFIXES)
-        and not is_hidden(child.name)
-        and (part := part_of(child.name))
-    }
+def _in_folder(path: Path) -> Iterator[tuple[str, Path]]:
+    """The tables in a folder, with their parts."""
+    for file in sorted(path.iterdir()):
+        part = part_of(file.name)
+        if part and file.name.lower().endswith(SUFFIXES) and file.is_file():
+            yield part, file
 
 
 class Table(NamedTuple):
@@ -91,47 +98,54 @@ def read_table(path: Path) -> Table:
             is_gzip = raw.read(2) == b"\x1f\x8b"
             raw.seek(0)
             stream = gzip.GzipFile(fileobj=raw) if is_gzip else raw
-            lines = io.TextIOWrapper(stream, encoding="utf-8-sig")
-            return _parse(path, lines)
+            return _parse(path, io.TextIOWrapper(stream, encoding="utf-8-sig"))
     except UnicodeDecodeError:
         raise DataError(f"{path}: is not a text file") from None
     except (EOFError, zlib.error, gzip.BadGzipFile) as error:
         raise DataError(f"{path}: damaged gzip file: {error}") from None
+    except csv.Error as error:
+        raise DataError(f"{path}: is not a table: {error}") from None
     except OSError as error:
         raise DataError(f"{path}: cannot be read: {error.strerror or error}") from None
 
 
-def _parse(path: Path, lines: Iterator[str]) -> Table:
-    first = next(lines, "")
-    cells = [cell.strip().strip('"') for cell in first.split(",")]
-    if len(cells) < 2:
-        raise DataError(f"{path}:1: expected a row of comma-separated values, found {first!r:.60}")
-    header = not all(map(_is_number, cells[1:]))
+def _parse(path: Path, file: TextIO) -> Table:
+    lines = _lines(path, file)
+    first = next(lines, (1, ""))
+    names = [cell.strip().lower() for cell in _cells(first[1])]
+    if len(names) < 2:
+        raise DataError(
+            f"{path}:{first[0]}: expected values with commas between them, found {first[1]!r:.60}"
+        )
     column: int | None = 0
-    if header:
-        names = [cell.lower() for cell in cells]
+    if is_header := any(map(names.count, LABELS)) or not all(map(_is_number, names[1:])):
         column = next((names.index(name) for name in LABELS if name in names), None)
-    n_pixels = len(cells) - (column is not None)
-    shape = square(n_pixels, f"{path}:1")
+    n_pixels = len(names) - (column is not None)
+    shape = square(n_pixels, f"{path}:{first[0]}")
     chunks, labels = [], list[str]()
-    rows = enumerate(lines, 2) if header else enumerate(_chain(first, lines), 1)
-    while chunk := list(islice(rows, CHUNK)):
-        chunk = [(number, line) for number, line in chunk if line.strip()]
-        texts = [line for _, line in chunk]
+    chunk = [] if is_header else [first]
+    while chunk := [*chunk, *islice(lines, CHUNK)]:
         if column is not None:
-            split = [line.strip().split(",") for line in texts] if column else None
-            texts = _without_label(path, chunk, column, labels, split)
-        chunks.append(_pixels(path, chunk, texts, n_pixels))
-    pixels = np.concatenate(chunks) if chunks else np.empty((0, n_pixels), np.uint8)
-    if not len(pixels):
+            chunk = [_without_label(path, line, column, labels) for line in chunk]
+        chunks.append(_pixels(path, chunk, n_pixels))
+        chunk = []
+    if not chunks:
         raise DataError(f"{path}: holds no images")
-    found = None if column is None else _as_numbers(labels)
-    return Table(pixels.reshape(-1, *shape), found)
+    pixels = as_bytes(np.concatenate(chunks).reshape(-1, *shape), str(path))
+    return Table(pixels, None if column is None else _as_numbers(labels))
 
 
-def _chain(first: str, lines: Iterator[str]) -> Iterator[str]:
-    yield first
-    yield from lines
+def _lines(path: Path, file: TextIO) -> Iterator[Line]:
+    """The lines that are not blank."""
+    for number, line in enumerate(iter(partial(file.readline, MAX_LINE), ""), 1):
+        if len(line) == MAX_LINE:
+            raise DataError(f"{path}:{number}: has more than {MAX_LINE:,} characters")
+        if line := line.strip().removesuffix(","):
+            yield number, line
+
+
+def _cells(line: str) -> list[str]:
+    return next(csv.reader([line]), []) if '"' in line else line.split(",")
 
 
 def _is_number(cell: str) -> bool:
@@ -142,38 +156,28 @@ def _is_number(cell: str) -> bool:
     return True
 
 
-def _without_label(
-    path: Path,
-    chunk: list[tuple[int, str]],
-    column: int,
-    labels: list[str],
-    split: list[list[str]] | None,
-) -> list[str]:
-    """The lines without their labels, which are added to `labels`."""
-    texts = []
-    for k, (number, line) in enumerate(chunk):
-        if split is None:
-            label, _, rest = line.partition(",")
-        else:
-            cells = split[k]
-            if column >= len(cells):
-                raise DataError(f"{path}:{number}: has only {len(cells)} values")
-            label = cells.pop(column)
-            rest = ",".join(cells)
-        label = label.strip().strip('"')
-        if not label:
-            raise DataError(f"{path}:{number}: has no label")
-        labels.append(label)
-        texts.append(rest)
-    return texts
+def _without_label(path: Path, line: Line, column: int, labels: list[str]) -> Line:
+    """A line without its label, which is added to `labels`."""
+    number, text = line
+    if column == 0 and '"' not in text:
+        label, _, rest = text.partition(",")  # much faster than what follows
+    else:
+        cells = _cells(text)
+        if column >= len(cells):
+            raise DataError(f"{path}:{number}: has only {len(cells)} values")
+        label, rest = cells.pop(column), ",".join(cells)
+    if not label.strip():
+        raise DataError(f"{path}:{number}: has no label")
+    labels.append(label.strip())
+    return number, rest
 
 
-def _pixels(path: Path, chunk: list[tuple[int, str]], texts: list[str], n_pixels: int) -> Array:
+def _pixels(path: Path, chunk: list[Line], n_pixels: int) -> Array:
     """(rows, n_pixels) uint8."""
     try:
-        return _parse_pixels(texts, n_pixels)
+        return _parse_pixels([text for _, text in chunk], n_pixels)
     except ValueError:
-        for (number, _), text in zip(chunk, texts, strict=True):
+        for number, text in chunk:  # which line is it?
             try:
                 _parse_pixels([text], n_pixels)
             except ValueError as error:
@@ -182,28 +186,30 @@ def _pixels(path: Path, chunk: list[tuple[int, str]], texts: list[str], n_pixels
 
 
 def _parse_pixels(texts: list[str], n_pixels: int) -> Array:
-    if not texts:
-        return np.empty((0, n_pixels), np.uint8)
-    n = texts[0].count(",") + 1
-    if n != n_pixels:
-        raise ValueError(f"has {n} pixels; expected {n_pixels}")
+    if (n := texts[0].count(",") + 1) != n_pixels:
+        raise ValueError(f"expected {n_pixels} pixels, found {n}")
+    form: dict[str, Any] = {"delimiter": ",", "comments": None, "quotechar": '"', "ndmin": 2}
     try:
-        values = np.loadtxt(texts, np.int32, delimiter=",", comments=None, ndmin=2)
+        try:
+            values = np.loadtxt(texts, np.int32, **form)
+        except ValueError:  # 3.0 and 3.00e+00 are whole numbers, too
+            values = np.loadtxt(texts, np.float64, **form)
+            with np.errstate(invalid="ignore"):  # nan
+                if (values % 1).any():
+                    raise
     except ValueError:
         raise ValueError("expected pixels as whole numbers from 0 to 255") from None
-    if values.min() < 0 or values.max() > 255:
+    if values.shape != (len(texts), n_pixels):  # NumPy leaves out rows without values
+        raise ValueError("has no pixels")
+    if not (values.min() >= 0 and values.max() <= 255):
         raise ValueError(f"has pixels from {values.min()} to {values.max()}; expected 0 to 255")
     return values.astype(np.uint8)
 
 
 def _as_numbers(labels: list[str]) -> list[int] | list[str]:
-    """Labels as whole numbers if all are; otherwise as texts."""
+    """Labels as whole numbers if all are, also as 3.0; otherwise as texts."""
     try:
-        return [int(label) for label in labels]
-    except ValueError:
-        pass
-    try:
-        numbers = [float(label) for label in labels]
+        numbers = list(map(float, labels))
     except ValueError:
         return labels
-    return [int(number) for number in numbers] if all(map(float.is_integer, numbers)) else labels
+    return list(map(int, numbers)) if all(map(float.is_integer, numbers)) else labels

@@ -123,7 +123,7 @@ def test_an_empty_folder(trained):
 
 def test_a_network_whose_inputs_are_not_images():
     data = "data={name: rings, validation: 100}"
-    assert nnmnist("train", "--set", data, "-o", "points").exit_code == 0
+    assert nnmnist("train", "-c", "plain", "--set", data, "-o", "points").exit_code == 0
     file = Path("points/best.npz")
     assert nnmnist("predict", file, "x.png").stderr == (
         f"Error: {file}: takes 2 numbers, not images; `nnmnist evaluate` tests it on its data\n"

@@ -86,7 +86,7 @@ def test_several_processes_train_what_one_trains(workers, sizes, optimizer, acti
 @pytest.mark.parametrize("workers", [2, 3])
 @pytest.mark.parametrize("dropout", [{"dropout": 0.3}, {"input_dropout": 0.2, "dropout": 0.5}, {}])
 def test_dropout_and_adversarial_examples_are_those_of_one_process(sizes, workers, dropout):
-    settings = training(label_smoothing=0.1, adversarial=0.05)
+    settings = training(label_smoothing=0.1, adversarial=0.05, centre_inputs=True)
     one, *_ = trained(1, sizes, settings, activation="tanh", **dropout)
     several, *_ = trained(workers, sizes, settings, activation="tanh", **dropout)
     np.testing.assert_allclose(several.theta, one.theta, rtol=1e-8, atol=1e-11)
@@ -104,7 +104,7 @@ def test_distorted_images_are_those_of_one_process(shape):
         network.initialize(np.random.default_rng(1))
         if shape:
             network = NormalizedNetwork(network, shape)
-        list(fit(network, pictures, pictures, training(), cores=cores))
+        list(fit(network, pictures, pictures, training(centre_inputs=True), cores=cores))
         thetas.append(network.theta)
     np.testing.assert_allclose(thetas[1], thetas[0], rtol=1e-9, atol=1e-12)
 
@@ -119,7 +119,7 @@ def test_the_same_training_gives_the_same_bits():
 
 @pytest.mark.parametrize("optimizer", ["sgd", "adam"])
 def test_a_resumed_training_ends_in_the_same_bits(optimizer):
-    settings = training(epochs=4, optimizer=optimizer, learning_rate=0.01)
+    settings = training(epochs=4, optimizer=optimizer, learning_rate=0.01, centre_inputs=True)
     whole, *_ = trained(2, (30, 9, 8, 4), settings, np.float32, dropout=0.3)
     data = examples()
     network = Network((30, 9, 8, 4), dropout=0.3)
@@ -158,7 +158,9 @@ def test_one_process_gives_the_same_bits_on_a_busy_machine(
     monkeypatch, count, sizes, optimizer, dropout
 ):
     """In all epochs, or in some."""
-    settings = training(optimizer=optimizer, learning_rate=0.01, adversarial=0.05, epochs=4)
+    settings = training(
+        optimizer=optimizer, learning_rate=0.01, adversarial=0.05, centre_inputs=True, epochs=4
+    )
     expected = trained(count, sizes, settings, np.float32, **dropout)[0].theta
     monkeypatch.setattr(workers_module, "is_busy", lambda cores: True)
     assert (

@@ -1,6 +1,6 @@
 import pytest
 
-from nnmnist.text import counted, number_text
+from nnmnist.evaluation.text import counted, number_text
 
 
 @pytest.mark.parametrize(
