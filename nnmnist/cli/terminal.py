@@ -1,6 +1,7 @@
 """Text for the terminal: results, notices, tables, progress, digits and the chart of the cost.
 
-All text leaves the program through `echo`, so that no name from a file can control the terminal.
+All text leaves the program through `echo` or `waiting.py`, so that no name from a file can control
+the terminal.
 """
 
 from __future__ import annotations

@@ -12,6 +12,7 @@ from contextlib import contextmanager
 from threading import Event, RLock, Thread
 
 from nnmnist.cli.layout import columns
+from nnmnist.errors import printable
 
 FIRST, EVERY = 0.7, 1.0  # seconds until the line appears, and between two updates
 
@@ -29,7 +30,7 @@ def show_temporarily(text: str) -> None:
     global _shown
     with _writing:
         if (text or _shown) and sys.stderr.isatty():
-            sys.stderr.write(f"\r{text}\x1b[K")
+            sys.stderr.write(f"\r{printable(text, None)}\x1b[K")
             sys.stderr.flush()
         _shown = text
 
@@ -74,7 +75,7 @@ def _tick(ended: Event) -> None:
     while not ended.wait(delay):
         delay = EVERY
         reason, seconds = _reasons[-1], round(time.monotonic() - started)
-        text = f"{reason} ... {seconds} s"[: (columns(err=True) or 80) - 1]
+        text = printable(f"{reason} ... {seconds} s", None)[: (columns(err=True) or 80) - 1]
         show_temporarily("" if _has_bar() else text)
     show_temporarily("")
 

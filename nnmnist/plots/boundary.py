@@ -10,12 +10,13 @@ import numpy as np
 from nnmnist.data.examples import Examples
 from nnmnist.errors import PlotError
 from nnmnist.model.network import Network
-from nnmnist.plots.style import BLUE, COLOURS, GREEN, RED, house_style, panels, plain_classes
+from nnmnist.plots.style import BLUE, COLOURS, GREEN, house_style, panels, plain_classes
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-NAMED = {"blue": BLUE, "red": RED, "green": GREEN}  # classes that are called by a colour have it
+# Classes that are called by a colour have it.
+NAMED = {"blue": BLUE, "red": "#D00000", "green": GREEN}
 MARKERS = "o^sDvP*"
 
 
@@ -45,7 +46,8 @@ def boundary(network: Network, examples: Examples, classes: Sequence[str]) -> Fi
     sides = [np.linspace(a, b, 300) for a, b in zip(low - margin, high + margin, strict=True)]
     plane = np.stack([side.ravel() for side in np.meshgrid(*sides)], axis=1)  # (300 * 300, 2)
     seen = network.output.label(network.predict(plane).T).reshape(300, 300)
-    figure, (axes,) = panels(1, 5.8, 4.3)
+    figure, (axes,) = panels(1, 5.8, 4.5)
+    figure.set_layout_engine("compressed")  # for axes with equal units
     colours = [NAMED.get(name, COLOURS[k % len(COLOURS)]) for k, name in enumerate(classes)]
     axes.pcolormesh(
         *sides, seen, cmap=ListedColormap(colours), vmin=0, vmax=max(1, len(classes) - 1),
@@ -57,6 +59,8 @@ def boundary(network: Network, examples: Examples, classes: Sequence[str]) -> Fi
             x1, x2, s=22, color=colours[k], marker=MARKERS[k % len(MARKERS)],
             edgecolor="white", linewidth=0.5, label=name,
         )  # fmt: skip
+    axes.set_aspect("equal")
+    figure.suptitle("The predicted class of each point, and the data", fontsize="medium")
     axes.set_xlabel("$x_1$")
     axes.set_ylabel("$x_2$")
     axes.grid(visible=False)

@@ -51,5 +51,6 @@ def confusion(matrix: Array, classes: Sequence[str]) -> Figure:
     axes.set_ylabel("true class")
     figure.colorbar(image, label="mistakes (examples)").locator = MaxNLocator(integer=True)
     right, total = int(matrix.trace()), int(matrix.sum())
-    axes.set_title(f"{right:,} of {total:,} right ({right / total:.2%})", fontsize="medium")
+    title = f"Confusion matrix: {right:,} of {total:,} right ({right / total:.2%})"
+    axes.set_title(title, fontsize="medium")
     return figure

@@ -22,6 +22,7 @@ from nnmnist.plots.confusion import confusion
 from nnmnist.plots.curves import curves
 from nnmnist.plots.fit import fit, require_line
 from nnmnist.plots.mistakes import MOST_MISTAKES, caption, mistakes
+from nnmnist.plots.predictions import predictions, require_values
 from nnmnist.plots.weights import weights
 from nnmnist.runs import history, table
 from nnmnist.runs.data import load_splits
@@ -196,6 +197,12 @@ def _fit(runs: Sequence[Subject]) -> Figure:
     return fit({run.name: run.best.network for run in runs}, first.splits.train)
 
 
+def _predictions(runs: Sequence[Subject]) -> Figure:
+    run = _only(runs)
+    require_values(run.best.network, len(run.best.classes))
+    return predictions(run.best.network, run.splits.test)
+
+
 def _sweep(runs: Sequence[Subject]) -> Figure:
     folder = _only(runs)
     entries = read_all(folder.directory)[0]
@@ -257,5 +264,6 @@ KINDS: dict[str, Callable[[Sequence[Subject]], Figure]] = {
     "mistakes": _mistakes,
     "boundary": _boundary,
     "fit": _fit,
+    "predictions": _predictions,
     "sweep": _sweep,
 }

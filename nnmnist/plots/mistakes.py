@@ -38,6 +38,7 @@ def mistakes(images: Array, captions: Sequence[str], total: int) -> Figure:
     for axes, image, text in zip(grid, images, captions, strict=False):
         axes.imshow(image, cmap="gray_r", vmin=0, vmax=255)
         axes.set_title(text, fontsize="small", pad=2)
+    figure.suptitle("Mistakes on the test set, the most confident first", fontsize="medium")
     if len(images) < total:
         figure.supxlabel(
             f"the {len(images)} most confident of {counted(total, 'mistake')}", fontsize="medium"

@@ -35,6 +35,8 @@ def weights(W: Array, image_shape: tuple[int, int], names: Sequence[str] = ()) -
     for axes, name in zip(grid, names, strict=False):
         axes.set_title(name, fontsize=letters, pad=2)
     figure.colorbar(image, ax=grid, label="weight", shrink=0.9, extend="both")
+    whose = "each class" if len(names) else "each unit of the first hidden layer"
+    figure.suptitle(f"Weights of the pixels, for {whose}", fontsize="medium")
     if len(shown) < len(W):
         figure.supxlabel(f"the first {len(shown)} of {counted(len(W), 'unit')}", fontsize="medium")
     return figure

@@ -1,7 +1,7 @@
 """A run as one HTML page that contains all it shows: no script, no link, nothing to download.
 
 A new section is one function from a `Subject` to HTML, which is empty if it does not apply, and one
-line in `SECTIONS`.
+line in `SECTIONS`, below the header.
 """
 
 from __future__ import annotations
@@ -28,12 +28,15 @@ MOST_UNITS = 64  # of the first layer
 def page(subject: Subject) -> str:
     """The HTML of the report."""
     template = Template(Path(__file__).with_name("page.html").read_text("utf-8"))
-    sections = [section(subject) for section in SECTIONS]
-    return template.substitute(title=escape(subject.name), body="\n".join(filter(None, sections)))
+    sections = "\n".join(filter(None, (section(subject) for section in SECTIONS)))
+    body = f"{_summary(subject)}\n<main>\n{sections}\n</main>"
+    return template.substitute(title=escape(subject.name), body=body)
 
 
 def _section(title: str, *parts: str) -> str:
-    return f"<section>\n<h2>{title}</h2>\n" + "\n".join(parts) + "\n</section>"
+    name = title.lower().replace(" ", "-")
+    head = f"<section aria-labelledby={name}>\n<h2 id={name}>{title}</h2>\n"
+    return head + "\n".join(parts) + "\n</section>"
 
 
 def _table(rows: dict[str, str]) -> str:
@@ -167,10 +170,10 @@ def _mistakes(subject: Subject) -> str:
             f"is <b>{escape(subject.classes[label])}</b>, at {subject.probability_text(i, label)}"
         )
         figures.append(_figure(subject, i, f"{answer}<br>{truth}"))
-    counted = "test" if subject.split == "test" else "training"
+    of = "test" if subject.split == "test" else "training"
     note = (
         "The predicted class with its probability, the true class with its probability, and the "
-        f"index in the {counted} set."
+        f"index in the {of} set."
     )
     return _section(
         "Most confident mistakes", f"<p>{note}", f'<div class="grid large">{"".join(figures)}</div>'
@@ -293,5 +296,5 @@ def _origin(subject: Subject) -> str:
 
 
 SECTIONS = (
-    _summary, _curves, _confusion, _mistakes, _scores, _errors, _calibration, _weights, _origin,
+    _curves, _confusion, _mistakes, _scores, _errors, _calibration, _weights, _origin,
 )  # fmt: skip

@@ -110,6 +110,15 @@ def test_a_long_reason_fits_the_terminal(open_terminal):
         terminal.wait_for(f"\r{'x' * 79}\x1b[K")
 
 
+def test_a_name_cannot_control_the_terminal(open_terminal):
+    terminal = open_terminal()
+    with waiting_for("reading \x1b]0;owned\x07\n"):
+        terminal.wait_for(r"reading \x1b]0;owned\x07\n ... 0 s")
+    show_temporarily("\x1b]0;owned\x07")
+    assert "\x1b]" not in terminal.getvalue()
+    show_temporarily("")
+
+
 def test_commands_say_what_takes_long(on_terminal):
     written = on_terminal("data", "show", "synthetic")
     assert "\rloading data ... 1 s\x1b[K" in written

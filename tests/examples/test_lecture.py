@@ -153,6 +153,43 @@ def test_a_smaller_tolerance_takes_more_steps(script):
     assert steps == sorted(set(steps))
 
 
+def test_different_starts_end_in_different_minima(script):
+    local = script("local_minima")
+    points = local.bump()
+    paths = [local.descend(start, points) for start in (local.STARTS[1], *local.STARTS[-2:])]
+    paths.append(local.descend(local.STARTS[3], points))
+    found = local.minima(paths, points)
+    assert len(found) == 3
+    assert [local.name_of(path, found) for path in paths] == ["A", "C", "C", "B"]
+    for b, w in found:  # a minimum: everything around it is higher
+        angle = np.linspace(0, 2 * np.pi, 30)
+        around = local.cost(b + 0.1 * np.cos(angle), w + 0.1 * np.sin(angle), points)
+        assert around.min() > local.cost(np.array(b), np.array(w), points)
+    x = points.x.astype(np.float64)
+    p = local.model(*found[1]).predict(x)
+    J = ((points.y - p) ** 2).mean() + local.WEIGHT_DECAY / 2 * found[1][1] ** 2
+    assert local.cost(*found[1][:, None], points)[0] == pytest.approx(J)
+
+
+def test_paths_of_gradient_descent_are_drawn_to_scale_and_inside_their_frame(script):
+    figure = script("draw").gradient_descent()
+    for axes in figure.axes:
+        assert axes.get_aspect() == 1
+    for axes in figure.axes[:2]:
+        (left, right), (low, high) = axes.get_xlim(), axes.get_ylim()
+        for line in axes.lines:
+            b, w = line.get_xydata().T
+            assert left < b.min() <= b.max() < right
+            assert low < w.min() <= w.max() < high
+
+
+def test_the_learnt_product_is_drawn_as_a_surface(script):
+    figure = script("draw").gate_surface()
+    assert [axes.name for axes in figure.axes[:3]] == ["3d", "3d", "rectilinear"]
+    error = figure.axes[2].collections[0].get_array()
+    assert 0 < np.abs(error).max() < 0.02
+
+
 @pytest.mark.parametrize("activation", ["softplus", "sigmoid", "tanh"])
 def test_the_gate_multiplies(script, activation):
     gate = script("gate")
@@ -221,6 +258,7 @@ def test_gates_in_several_layers(script):
     [
         ("gate", "found by training"),
         ("gradient_descent", "too large"),
+        ("local_minima", "minimum     cost J"),
         ("linear_regression", "least squares"),
         ("parameter_efficiency", "500,500"),
         ("softmax_safety", "naive"),

@@ -13,6 +13,7 @@ from nnmnist.plots.curves import curves as plot_curves
 from nnmnist.plots.fit import fit as plot_fit
 from nnmnist.plots.mistakes import caption
 from nnmnist.plots.mistakes import mistakes as plot_mistakes
+from nnmnist.plots.predictions import predictions as plot_predictions
 from nnmnist.plots.style import COLOURS, save
 from nnmnist.plots.weights import MOST_UNITS
 from nnmnist.plots.weights import weights as plot_weights
@@ -64,6 +65,7 @@ def pictures():
         ),
         "boundary": plot_boundary(three, examples(2, 3), ["red", "green", "blue"]),
         "fit": plot_fit({"one": Network((1, 1), output="linear")}, examples(1)),
+        "predictions": plot_predictions(Network((3, 1), output="linear"), examples(3)),
     }
 
 
@@ -85,6 +87,15 @@ def test_text_can_be_read_at_half_size():
         assert max(figure.get_size_inches()) <= 12, name
         for text in texts(figure):
             assert text.get_fontsize() >= 11, (name, text.get_text())
+
+
+def test_every_picture_has_a_title_and_a_mark_for_each_entry_of_its_legend():
+    for name, figure in pictures().items():
+        assert figure.get_suptitle() or any(axes.get_title() for axes in figure.axes), name
+        for legend in figure.legends:
+            marks = [mark for mark in legend.legend_handles if mark is not None]
+            assert len(marks) == len(legend.get_texts()), name
+            assert all(mark.get_visible() and mark.get_alpha() != 0 for mark in marks), name
 
 
 def test_no_window_is_opened():
@@ -152,8 +163,8 @@ def test_the_gap_is_drawn_measured_and_named():
         ]
     )
     said = words(figure)
-    assert "generalization\nerror 0.750" in said
-    assert "generalization\nerror 15.0 points" in said
+    assert "gap to validation\n0.750" in said
+    assert "gap to validation\n15.0 points" in said
     assert all(axes.collections for axes in figure.axes)  # the shade
 
 
@@ -246,7 +257,7 @@ def test_weights_that_are_all_zero():
 def test_confusion_shows_every_count():
     said = words(plot_confusion(np.array([[512, 13], [0, 77]]), ["no", "yes"])).split(" | ")
     assert {"512", "13", "77", "no", "yes"} <= set(said)
-    assert "589 of 602 right (97.84%)" in said
+    assert "Confusion matrix: 589 of 602 right (97.84%)" in said
 
 
 def test_mistakes_have_captions_and_tell_how_many_there_are():
@@ -362,3 +373,96 @@ def test_captions_of_mistakes_do_not_overlap():
     assert len(titles) == 20
     assert not any(overlap(a, b) for a, b in pairwise(titles))
     assert max(title.get_window_extent().x1 for title in titles) <= figure.bbox.width
+
+
+@pytest.mark.parametrize(
+    ("costs", "scale"), [([2, 1, 0.5], "linear"), ([2, 0.1, 0.002], "log"), ([2, 0.1, 0], "linear")]
+)
+def test_costs_that_fall_over_decades_have_a_logarithmic_axis(costs, scale):
+    validation = [2 * cost for cost in costs]
+    figure = plot_curves([history(training=series(*costs), validation=series(*validation))])
+    assert figure.axes[0].get_yscale() == scale
+    if scale == "log":
+        (label,) = [text for text in texts(figure) if text.get_text().startswith("gap to")]
+        assert "0.002" in label.get_text()
+        # beside the arrow, halfway between both ends on this axis
+        ends = figure.axes[0].transData.transform([(3, 0.002), (3, 0.004)])[:, 1]
+        height = figure.axes[0].transAxes.transform((0, label.xy[1]))[1]
+        assert height == pytest.approx(ends.mean(), abs=1)
+
+
+def test_trainings_may_have_axes_of_their_own():
+    shown = [
+        history(
+            name, training=series(*costs, accuracy=0.9), validation=series(*costs, accuracy=0.8)
+        )
+        for name, costs in (("one", (3, 2, 1)), ("two", (9, 8)))
+    ]
+    figure = plot_curves(shown, apart=True)
+    assert [axes.get_title() for axes in figure.axes] == ["one", "two", "", ""]
+    assert [axes.get_ylabel()[:4] for axes in figure.axes] == ["cost", "cost", "accu", "accu"]
+    drawn = [axes.lines[0].get_ydata().tolist() for axes in figure.axes[:2]]
+    assert drawn == [[3, 2, 1], [9, 8]]
+
+
+def test_the_gap_names_what_it_is_measured_on():
+    training = series(3, 1, 0.5)
+    assert "gap to test" in words(plot_curves([history(training=training, test=series(3, 2, 1))]))
+    alone = words(plot_curves([history(training=training, test=series(1, start=3))]))
+    assert "generalization error" not in alone
+
+
+def test_fit_shows_the_residuals_of_each_network():
+    network = Network((1, 1), output="linear")
+    network.W[0][:], network.b[0][:] = 2, 1
+    points = examples(1)
+    figure = plot_fit({"a": network, "b": network}, points)
+    for axes, name in zip(figure.axes[1:], "ab", strict=True):
+        (dots,) = axes.collections
+        x, residual = np.asarray(dots.get_offsets()).T
+        assert residual == pytest.approx(points.y[:, 0] - 2 * x - 1, abs=1e-5)
+        assert name in [text.get_text() for text in axes.texts]
+    assert len(plot_fit(dict.fromkeys("abcd", network), points).axes) == 1
+
+
+@pytest.mark.parametrize("slope", [4.0, -4.0])
+def test_fit_marks_where_both_classes_have_the_same_probability(slope):
+    network = Network((1, 1), output="logistic")
+    network.W[0][:], network.b[0][:] = slope, 1
+    figure = plot_fit({"p": network}, examples(1, 2))
+    assert f"$z = 0$ at $x = {-1 / slope:.2f}$" in words(figure)
+    (mark,) = [line for line in figure.axes[0].lines if line.get_marker() == "o"]
+    assert mark.get_xydata()[0] == pytest.approx([-1 / slope, 0.5], abs=1e-3)
+
+
+def test_predictions_against_true_values():
+    network = Network((3, 1), output="linear")
+    network.W[0][:], network.b[0][:] = [[1, 1, 2]], 0.5
+    points = examples(3)
+    figure = plot_predictions(network, points)
+    (axes,) = figure.axes
+    (dots,) = axes.collections
+    truth, prediction = np.asarray(dots.get_offsets()).T
+    assert truth == pytest.approx(points.y[:, 0])
+    assert prediction == pytest.approx(points.x @ [1, 1, 2] + 0.5, abs=1e-5)
+    assert axes.get_aspect() == 1
+    error = np.mean((truth - prediction) ** 2)
+    assert axes.get_title() == f"$R^2 = {1 - error / truth.var():.3f}$"
+    two = Network((3, 2), output="linear")
+    both = Examples(points.x, np.repeat(points.y, 2, axis=1), np.arange(30), 0)
+    titles = [axes.get_title()[:9] for axes in plot_predictions(two, both).axes]
+    assert titles == ["output 1:", "output 2:"]
+    with pytest.raises(PlotError, match="this network is a classifier"):
+        plot_predictions(Network((3, 2)), examples(3, 2))
+
+
+def test_in_the_plane_units_are_equal_and_red_is_red():
+    from matplotlib.colors import to_rgb
+
+    three = Network((2, 3))
+    figure = plot_boundary(three, examples(2, 3), ["red", "green", "blue"])
+    assert figure.axes[0].get_aspect() == 1
+    for k, dots in enumerate(figure.axes[0].collections[1:]):
+        rgb = to_rgb(dots.get_facecolor()[0])
+        assert rgb[k] == max(rgb)
+        assert k or rgb[0] > 0.8 > 4 * max(rgb[1:])

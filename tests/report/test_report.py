@@ -13,6 +13,8 @@ from click.testing import CliRunner
 from PIL import Image
 
 from nnmnist.cli.app import cli
+from nnmnist.data import synthetic
+from nnmnist.data.sources import SOURCES
 from nnmnist.report import charts
 from nnmnist.report.pictures import Sheet, signed
 
@@ -42,7 +44,7 @@ def words(html):
 
 def section(html, title):
     """The HTML of one section; empty where there is none."""
-    found = re.search(rf"<h2>{title}</h2>(.*?)</section>", html, re.S)
+    found = re.search(rf"<h2[^>]*>{title}</h2>(.*?)</section>", html, re.S)
     return found[1] if found else ""
 
 
@@ -134,7 +136,7 @@ def test_the_pictures_are_the_examples(run, tiny):
 
 def test_sections_of_a_run_on_images(run):
     html = report(run)
-    titles = re.findall("<h2>(.*)</h2>", html)
+    titles = re.findall("<h2[^>]*>(.*)</h2>", html)
     assert titles == [
         "Curves", "Confusion", "Most confident mistakes", "Scores of each class",
         "Errors of each class", "Calibration", "Weights of the first layer", "Time and machine",
@@ -194,7 +196,7 @@ def test_two_classes_of_one_unit():
 
 def test_a_regression_has_no_classes():
     html = toy("line", "linear")
-    assert re.findall("<h2>(.*)</h2>", html) == ["Curves", "Time and machine", "Config"]
+    assert re.findall("<h2[^>]*>(.*)</h2>", html) == ["Curves", "Time and machine", "Config"]
     assert "R 2" in words(html)
 
 
@@ -284,3 +286,45 @@ def test_in_a_browser(run, browser, scheme, size):
         address.partition("#")[0] for address in fetched if not address.startswith("data:")
     } == {url}
     context.close()
+
+
+def test_the_page_has_landmarks_with_names(run):
+    html = report(run)
+    body = html.partition("<body>")[2]
+    parts = re.fullmatch(r"\s*<header>(.*)</header>\s*<main>(.*)</main>.*", body, re.S)
+    header, main = parts.groups()
+    assert "<h1>run</h1>" in header
+    titles = dict(re.findall(r"<h2 id=([\w-]+)>([^<]+)</h2>", main))
+    assert re.findall(r"<section aria-labelledby=([\w-]+)>", main) == list(titles)
+    assert titles["errors-of-each-class"] == "Errors of each class"
+
+
+def test_on_a_small_screen_no_table_is_cut(browser, monkeypatch):
+    # ten classes, counts of four digits
+    digits = synthetic.load(3, n_train=3000, n_test=9000)
+    monkeypatch.setitem(SOURCES, "synthetic", lambda **_: digits)
+    settings = ["--set", "data.name=synthetic", "--set", "data.validation=500"]
+    train("-c", "softmax", *settings, "--epochs", "1", "-o", "run")
+    report("run")
+    page = browser.new_page(viewport={"width": 390, "height": 800})
+    page.goto(Path("page.html").resolve().as_uri())
+    wide = page.locator(".wide")
+    assert wide.count() == 3
+    assert (
+        wide.evaluate_all("all => all.map(each => each.scrollWidth - each.clientWidth)") == [0] * 3
+    )
+    page.close()
+
+
+def test_what_is_a_background_is_printed(run, browser):
+    report(run)
+    page = browser.new_page()
+    page.goto(Path("page.html").resolve().as_uri())
+    page.emulate_media(media="print")
+    for name in (".digit", ".unit", ".bar", ".confusion td"):
+        shown = page.locator(name).first
+        assert shown.evaluate("one => getComputedStyle(one).printColorAdjust") == "exact"
+    pictures = page.pdf().count(b"/Subtype /Image")
+    page.add_style_tag(content="* { print-color-adjust: economy !important }")
+    assert pictures > page.pdf().count(b"/Subtype /Image")
+    page.close()

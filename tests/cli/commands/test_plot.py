@@ -55,8 +55,11 @@ def test_the_default_draws_what_applies_to_points_in_the_plane():
     assert [Path(name).stem for name in names] == ["boundary", "confusion", "curves"]
 
 
+KINDS_OF_VALUES = ["curves", "fit", "predictions"]
+
+
 def test_the_default_draws_what_applies_to_a_regression():
-    assert [Path(name).stem for name in written(plot(toy("line", "linear")))] == ["curves", "fit"]
+    assert [Path(name).stem for name in written(plot(toy("line", "linear")))] == KINDS_OF_VALUES
 
 
 @pytest.mark.parametrize("file", ["mine.png", "mine.svg", "MINE.SVG"])
