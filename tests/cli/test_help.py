@@ -54,7 +54,7 @@ def test_help_names_the_environment_variables_where_data_is_read(words):
 
 
 @pytest.mark.parametrize(
-    ("typed", "meant"), [("trian", "train"), ("evalute", "evaluate"), ("run", "runs")]
+    ("typed", "meant"), [("trian", "train"), ("evaluat", "evaluate"), ("run", "runs")]
 )
 def test_a_misspelt_command(typed, meant):
     result = CliRunner().invoke(cli, [typed])
