@@ -13,7 +13,7 @@ import numpy as np
 from nnmnist.cli.options import require_output
 from nnmnist.data.distort import Distortion
 from nnmnist.data.examples import PIXEL, Source
-from nnmnist.errors import DataError
+from nnmnist.errors import DataError, printable
 from nnmnist.files import write_atomic
 from nnmnist.types import Array
 
@@ -22,8 +22,10 @@ if TYPE_CHECKING:
 
 Box = tuple[int, int, int, int]  # left, top, width, height
 
-COLUMNS = 16  # digits in a row of a sheet
-ENLARGEMENT = 2  # of a sheet
+# A sheet: images in a row, rows below each other at most, and characters of a name;
+COLUMNS, MAX_ROWS, MAX_NAME = 10, 24, 30
+# pixels between images, of a row at least, and of letters; the grey value between images.
+GAP, ROW, FONT, PAPER = 3, 56, 14, 225
 # Colours of a certain and an uncertain prediction, which can be read on paper.
 CERTAIN, UNCERTAIN = (0, 130, 60), (200, 60, 0)
 
@@ -86,7 +88,7 @@ def annotate(picture: Image, predictions: Sequence[tuple[Box, str]]) -> Image:
 
 
 def sheet(source: Source, distortion: Mapping[str, Any] | None = None) -> Image:
-    """A picture with one row of training images per class.
+    """A picture with one row of training images per class, and the names of the classes.
 
     Args:
         source: the data.
@@ -98,20 +100,38 @@ def sheet(source: Source, distortion: Mapping[str, Any] | None = None) -> Image:
     """
     if source.image_shape is None:
         raise DataError(f"--data {source.name}: its inputs are not images")
-    from PIL import Image
+    from PIL import Image, ImageDraw, ImageFont
 
     inputs, labels = source.train
     distort = Distortion(source.image_shape, **distortion) if distortion else None
-    rows = []
-    for label in range(len(source.classes)):
+    # The font of Pillow has only ASCII characters.
+    names = [
+        printable(name, MAX_NAME) if name.isascii() else f"#{label}"
+        for label, name in enumerate(source.classes)
+    ]
+    font = ImageFont.load_default(FONT)
+    scale = max(1, -(-ROW // source.image_shape[0]))  # small images are enlarged
+    height, width = (scale * side + GAP for side in source.image_shape)
+    left = 3 * GAP + max(round(font.getlength(name)) for name in names)
+    n_rows = -(-len(names) // -(-len(names) // MAX_ROWS))
+    n_blocks = -(-len(names) // n_rows)  # many classes stand side by side
+    block = left + COLUMNS * width
+    is_dark_on_light = source.preparation and source.preparation.background == 255
+    picture = Image.new("L", (n_blocks * block, n_rows * height + GAP), PAPER)
+    draw = ImageDraw.Draw(picture)
+    for label, name in enumerate(names):
         images = inputs[labels == label][:COLUMNS]
         if distort and len(images):
             images = _distorted_copies(images[0], label, distort)
-        row = np.zeros((COLUMNS, *source.image_shape), np.uint8)
-        row[: len(images)] = images.reshape(-1, *source.image_shape)
-        rows.append(np.hstack(list(row)))
-    pixels = np.vstack(rows).repeat(ENLARGEMENT, axis=0).repeat(ENLARGEMENT, axis=1)
-    return Image.fromarray(255 - pixels)
+        x, y = label // n_rows * block + left, label % n_rows * height + GAP
+        draw.text((x - 2 * GAP, y + height / 2), name, 0, font, "rm")
+        for image in (images if is_dark_on_light else 255 - images).reshape(
+            -1, *source.image_shape
+        ):
+            pixels = image.repeat(scale, axis=0).repeat(scale, axis=1)
+            picture.paste(Image.fromarray(pixels), (x, y))
+            x += width
+    return picture
 
 
 def _distorted_copies(image: Array, label: int, distort: Distortion) -> Array:

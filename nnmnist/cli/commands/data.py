@@ -138,7 +138,10 @@ def show(
     force: bool,
     data_dir: Path | None,
 ) -> None:
-    """Draw training images, one row per class, as the network takes them."""
+    """Draw ten training images of each class, as the network takes them, with its name.
+
+    A name with other characters than ASCII is replaced by its number, such as #0 for the first.
+    """
     overrides = [Override("data.distort", distort, f"--distort {distort}")] if distort else []
     distortion = load_config(overrides=overrides).data.distortion
     require_output(output, [".png"], force)

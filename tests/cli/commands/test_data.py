@@ -120,38 +120,65 @@ def test_info_of_unknown_data_lists_what_is_known():
         run("info", "--data", "emnist")
 
 
-@pytest.fixture
-def at_most_three_columns(monkeypatch):
-    monkeypatch.setattr("nnmnist.cli.pictures.COLUMNS", 3)
+def cells(path, shape, n_rows):
+    """The images on a sheet: [row][column] of arrays of a shape. White cells are left out."""
+    with Image.open(path) as file:
+        picture = np.asarray(file)
+    scale = -(-56 // shape[0])
+    height, width = scale * shape[0] + 3, scale * shape[1] + 3
+    left = picture.shape[1] - 10 * width
+    rows = []
+    for row in range(n_rows):
+        places = [(row * height + 3, left + column * width) for column in range(10)]
+        found = [picture[y : y + height - 3 : scale, x : x + width - 3 : scale] for y, x in places]
+        rows.append([cell for cell in found if not (cell == 225).all()])
+    return rows, picture[:, :left]
 
 
-@pytest.mark.usefixtures("at_most_three_columns")
 def test_a_sheet_has_a_row_for_each_class(folder):
     assert run("show", "--data-dir", folder.parent).stdout == "digits.png\n"
-    with Image.open("digits.png") as file:
-        picture = np.asarray(file)
-    blank = np.zeros((4, 6), np.uint8)
-    sheet = np.block([[PICTURES[1], blank, blank], [PICTURES[0], PICTURES[2], blank]])
-    np.testing.assert_array_equal(picture, 255 - np.kron(sheet, np.ones((2, 2), np.uint8)))
+    (zeros, ones), names = cells("digits.png", (4, 6), 2)
+    np.testing.assert_array_equal(zeros, 255 - PICTURES[[1]])
+    np.testing.assert_array_equal(ones, 255 - PICTURES[[0, 2]])
+    for half in np.array_split(names, 2):
+        assert half.min() < 60  # the name of the class
 
 
-@pytest.mark.usefixtures("at_most_three_columns")
 def test_a_row_of_distorted_digits_starts_with_the_original(folder):
     for distort in (["--distort"], ["--distort", "{alpha: 0}"], ["--distort", "{shift: 0}"]):
         run("show", "--data-dir", folder.parent, "-o", "sheet.png", "--force", *distort)
-        with Image.open("sheet.png") as file:
-            rows = (255 - np.asarray(file))[::2, ::2].reshape(2, 4, 3, 6)
-        for row, original in zip(rows, PICTURES[[1, 0]], strict=True):
-            np.testing.assert_array_equal(row[:, 0], original)
-            assert 0 < np.abs(row[:, 1] - row[:, 2].astype(float)).max() < 256
+        for row, original in zip(cells("sheet.png", (4, 6), 2)[0], PICTURES[[1, 0]], strict=True):
+            assert len(row) == 10
+            np.testing.assert_array_equal(row[0], 255 - original)
+            assert 0 < np.abs(row[1] - row[2].astype(float)).max() < 256
 
 
 def test_a_row_with_a_distortion_of_zero_repeats_the_digit(folder):
     nothing = "{rotation: 0, shear: 0, scale: 0, shift: 0, alpha: 0}"
     run("show", "--data-dir", folder.parent, "--distort", nothing)
-    with Image.open("digits.png") as file:
-        row = 255 - np.asarray(file)[:8:2, ::2]
-    np.testing.assert_array_equal(row, np.tile(PICTURES[1], 16))
+    row = cells("digits.png", (4, 6), 2)[0][0]
+    np.testing.assert_array_equal(row, [255 - PICTURES[1]] * 10)
+
+
+@pytest.mark.parametrize(("n", "blocks", "height"), [(2, 1, 121), (24, 1, 1419), (62, 3, 1242)])
+def test_many_classes_stand_side_by_side(n, blocks, height):
+    images = np.random.default_rng(0).integers(0, 256, (2 * n, 28, 28)).astype(np.uint8)
+    np.savez("many.npz", images=images, labels=np.arange(2 * n) % n)
+    run("show", "many.npz", "-o", "many.png")
+    with Image.open("many.png") as file:
+        assert (file.width // 590, file.height) == (blocks, height)
+
+
+def test_names_on_a_sheet_are_short_and_dark_on_light_stays_so():
+    images = np.full((40, 28, 28), 255, np.uint8)
+    images[:, 9:19, 9:19] = np.random.default_rng(0).integers(0, 100, (40, 10, 10))
+    labels = np.array(["x" * 5000, "日本"])[np.arange(40) % 2]
+    np.savez("names.npz", images=images, labels=labels)
+    run("show", "names.npz", "-o", "names.png")
+    rows, names = cells("names.png", (28, 28), 2)
+    assert names.shape[1] < 300
+    for cell in rows[0]:
+        assert (images == cell).all(axis=(1, 2)).any()
 
 
 @pytest.mark.parametrize(
@@ -171,7 +198,6 @@ def test_data_that_cannot_be_shown(arguments, error, message):
         run("show", *arguments)
 
 
-@pytest.mark.usefixtures("at_most_three_columns")
 def test_an_existing_file_is_overwritten_only_with_force(folder):
     Path("mine.png").write_text("precious")
     arguments = "show", "--data-dir", folder.parent, "-o", "mine.png"
