@@ -92,7 +92,7 @@ def read_single_images(
                 yield name, None, error
                 continue
         if pictures is None:
-            read = partial(reading.read, preparation=preparation)
+            read = partial(reading.read, preparation=preparation, notify=notice)
             for file, content in read_images([name], read):
                 yield file, None, content
             continue

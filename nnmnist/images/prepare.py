@@ -42,7 +42,7 @@ MIN_CONTRAST = 12.0
 # Parts smaller than this, relative to the largest part, are dirt.
 MIN_PART = 0.08
 # A part is a table or a shadow if more than this fraction of its outline is on the border.
-EDGE = 0.4
+EDGE = 0.3
 # Other parts on the border are dropped if at least this fraction of the ink is elsewhere.
 INSIDE = 0.4
 # The line width in the box, in pixels, is limited to that of MNIST's digits.

@@ -16,7 +16,7 @@ from nnmnist.errors import DataError
 from nnmnist.images.preparation import DIGIT, Preparation
 from nnmnist.images.prepare import WORKING_SIDE, NoInk
 from nnmnist.images.segment import WORKING_SIDE as MANY_SIDE
-from nnmnist.images.segment import Digit, segment
+from nnmnist.images.segment import Digit, count, segment
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -50,20 +50,30 @@ ORIENTATION = 0x0112  # the EXIF tag; 5 to 8 swap rows and columns
 Notify = Callable[[str], None]
 
 
-def read(file: Path | BinaryIO, name: str, preparation: Preparation = DIGIT) -> NDArray[Any]:
+def read(
+    file: Path | BinaryIO,
+    name: str,
+    preparation: Preparation = DIGIT,
+    notify: Notify | None = None,
+) -> NDArray[Any]:
     """Read a picture into the inputs of a network: grey values (rows * columns,) uint8.
 
     Args:
         file: a path, or an open binary file.
         name: the name of the picture in errors.
         preparation: what the network was trained on.
+        notify: told, if a digit is wanted, how many a picture of several shows.
 
     Raises:
         DataError: it is not a picture, or shows nothing.
     """
     grey = decode(read_bytes(file, name), name, preparation)
     with _name_errors(name):
-        return preparation(grey).reshape(-1)
+        image = preparation(grey)
+    # A picture that was taken as it is shows one digit.
+    if notify and preparation.mode == "digit" and image is not grey and (n := count(grey)) > 1:
+        notify(f"{name}: shows {n} digits; --many reads them")
+    return image.reshape(-1)
 
 
 def decode(data: bytes, name: str, preparation: Preparation = DIGIT) -> NDArray[Any]:
@@ -98,6 +108,12 @@ def read_many(file: Path | BinaryIO, name: str) -> tuple[Image, list[list[Digit]
     picture, grey = _decode(read_bytes(file, name), name, many=True)
     with _name_errors(name):
         return picture, segment(grey)
+
+
+def turn_left(picture: Image, quarters: int) -> tuple[Image, list[list[Digit]]]:
+    """A picture of `read_many`, turned to the left by so many quarters, and its lines of digits."""
+    picture = picture.rotate(90 * quarters, expand=True)
+    return picture, segment(np.asarray(picture.convert("L"), np.uint8))
 
 
 @contextmanager

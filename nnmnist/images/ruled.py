@@ -13,8 +13,8 @@ THICKEST = 1 / 30  # of the longer side of the picture
 BORDER = 0.03
 UNBROKEN = 0.9  # a line is visible on at least this fraction of its length
 # The longer side of a frame is at least this fraction of the picture's, and that of a part in it is
-# at least this fraction of its own.
-FRAME, FRAMED = 1 / 3, 1 / 20
+# at least this fraction of its own; a piece of a line is thinner than the last fraction.
+FRAME, FRAMED, THINNEST_PART = 1 / 3, 1 / 20, 1 / 64
 ROUNDS = 6  # in each round, lines of one slope are removed
 SAMPLE_RUNS = 4000  # enough runs to find the slope
 
@@ -38,10 +38,16 @@ def without_frames(mask: Array, without: Array) -> Array:
     is_frame = np.zeros(len(frames) + 1, bool)
     for i in np.flatnonzero(side >= FRAME * max(mask.shape)).tolist():
         other = (owner[1:] != i + 1) & (_side(parts) >= FRAMED * side[i])
+        other &= _width(parts) >= THINNEST_PART * side[i]
         middles = parts[other].reshape(-1, 2, 2).sum(axis=1) // 2
         is_frame[i + 1] = _surrounded(labels == i + 1, middles) >= (1 if on_border[i] else 2)
     rest = without & ~is_frame[labels]
     return rest if rest.any() else without
+
+
+def _width(boxes: Array) -> Array:
+    """The shorter sides (n,) of boxes (n, 4)."""
+    return (boxes[:, 2:] - boxes[:, :2]).min(axis=1)
 
 
 def _side(boxes: Array) -> Array:

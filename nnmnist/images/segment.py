@@ -30,6 +30,8 @@ from nnmnist.types import Array
 
 # A picture is brought to a longer side between these, in pixels, before digits are searched.
 SMALLEST_SIDE, WORKING_SIDE = 256, 1600
+# To count digits: enough pixels of the longer side, and the lowest digit against the highest one.
+COUNT_SIDE, ALIKE = 400, 0.5
 # Strokes are thinner than this fraction of the shorter side, and than so many pixels.
 STROKE, MAX_STROKE = 1 / 4, 120
 # the largest number of separate marks on a page
@@ -86,6 +88,30 @@ def segment(grey: Array) -> list[list[Digit]]:
         [_digit(soft, owners, number, boxes[number], scale) for number in line]
         for line in sort_by_line(boxes)
     ]
+
+
+def count(grey: Array) -> int:
+    """How many digits a picture (rows, columns) uint8 shows: rather too few.
+
+    They are about equally high, and none touches the border. Marks above each other may be the
+    pieces of one digit: they count as one.
+    """
+    small = to_working_size(grey, 1, COUNT_SIDE).astype(np.uint8)
+    try:
+        lines = segment(small)
+    except NoInk:
+        return 0
+    rows, columns = small.shape
+    boxes = [digit.box for line in lines for digit in line]
+    least = ALIKE * max((height for *_, height in boxes), default=0)
+
+    def counts(digit: Digit) -> bool:
+        left, top, width, height = digit.box
+        inside = min(left, top, columns - left - width, rows - top - height) > 0
+        return inside and height >= least
+
+    found = [sum(map(counts, line)) for line in lines]
+    return sum(found) if max(found, default=0) > 1 else min(1, sum(found))
 
 
 def _without_scraps(

@@ -3,7 +3,7 @@ import pytest
 
 from nnmnist.data import synthetic
 from nnmnist.images.prepare import NoInk, prepare
-from nnmnist.images.segment import join_parts, segment, sort_by_line
+from nnmnist.images.segment import count, join_parts, segment, sort_by_line
 
 from .photos import faint_on_dark_rules, page
 
@@ -181,3 +181,17 @@ def test_a_light_page_on_a_dark_table():
     picture = np.pad(sheet(*PLACES), ((150, 120), (200, 180)), constant_values=90)
     [line] = segment(picture)
     assert len(line) == 4
+
+
+def test_digits_are_counted():
+    assert count(sheet(*PLACES)) == 4
+    assert count(np.full((100, 100), 255, np.uint8)) == 0
+
+
+def test_what_stands_beside_one_digit_does_not_count():
+    """A comma, and a neighbour that the picture cuts off."""
+    picture = sheet((3, 100, 60), (7, 260, 70))[:, :330]
+    assert count(picture) == 1
+    picture = sheet((3, 100, 60))
+    picture[190:215, 260:268] = 0
+    assert count(picture) == 1

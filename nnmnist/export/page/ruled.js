@@ -6,6 +6,7 @@ const BORDER = 0.03; // a line as near to the border may be the bar of a 7 that 
 const UNBROKEN = 0.9; // the least part of its way through the picture on which a line shows
 // The longer side of a frame is at least this share of the picture's, and that of a part in it of its own.
 const [FRAME, FRAMED] = [1 / 3, 1 / 20];
+const THINNEST_PART = 1 / 64; // a piece of a line is thinner than this share of the frame
 const ROUNDS = 6; // in each, lines of one slope are removed
 const SAMPLE_RUNS = 4000; // that are enough to find the slope by
 
@@ -23,7 +24,8 @@ function withoutFrames(mask, without) {
   boxesOf(labels, n, columns).forEach((box, i) => {
     const side = sideOf(box);
     if (side < FRAME * Math.max(rows, columns)) return;
-    const others = boxes.filter((part, k) => owner[k + 1] !== i + 1 && sideOf(part) >= FRAMED * side);
+    const isLarge = (part) => sideOf(part) >= FRAMED * side && widthOf(part) >= THINNEST_PART * side;
+    const others = boxes.filter((part, k) => owner[k + 1] !== i + 1 && isLarge(part));
     const onBorder = box[0] === 0 || box[1] === 0 || box[2] === columns || box[3] === rows;
     const surrounded = others.filter((part) => isSurrounded(labels, columns, i + 1, part)).length;
     isFrame[i + 1] = surrounded >= (onBorder ? 1 : 2) ? 1 : 0;
@@ -33,6 +35,7 @@ function withoutFrames(mask, without) {
 }
 
 const sideOf = ([left, top, right, bottom]) => Math.max(right - left, bottom - top);
+const widthOf = ([left, top, right, bottom]) => Math.min(right - left, bottom - top);
 
 // Whether the middle of a box has ink of this label above and below, left and right of it.
 function isSurrounded(labels, columns, label, [left, top, right, bottom]) {

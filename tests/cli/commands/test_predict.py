@@ -13,6 +13,7 @@ from nnmnist.cli.terminal import render
 from nnmnist.data import synthetic
 from nnmnist.data.readers import idx
 from nnmnist.evaluation.predictor import NormalizedNetwork
+from nnmnist.images import prepare
 from nnmnist.images.normalize import normalize
 from nnmnist.model.network import Network
 
@@ -197,6 +198,41 @@ def test_many_reads_line_by_line(reader):
     left, top, width, height = digit["box"]
     assert 30 <= left < left + width <= 170
     assert 170 <= top < top + height <= 310
+
+
+@pytest.mark.parametrize("quarters", [1, 2, 3])
+def test_a_turned_page_is_read_where_the_network_is_surest(quarters):
+    """Here of six L: the network is sure of class 7 only where they are upright."""
+    letter = np.zeros((28, 28), np.uint8)
+    letter[4:24, 8:12] = letter[20:24, 8:22] = 255
+    shape = prepare.prepare(letter).reshape(-1) / 255
+    network = Network((784, 10))
+    network.parameters()["W1"][7] = 40 * shape / (shape @ shape)
+    network.parameters()["b1"][7] = -30
+    checkpoint.save("l.npz", network, list("0123456789"), {"image_shape": [28, 28]})
+    sheet = 255 - np.kron(np.tile(letter, (2, 3)), np.ones((4, 4), np.uint8))
+    upright = Image.fromarray(np.pad(sheet, 20, constant_values=255))
+    upright.save("upright.png")
+    upright.rotate(-90 * quarters, expand=True).save("page.png")
+    result = nnmnist("predict", "l.npz", "upright.png", "page.png", "--many", "--json")
+    expected, found = [json.loads(line)["lines"] for line in result.stdout.splitlines()]
+    assert [line["text"] for line in found] == ["777", "777"]
+    assert found == expected
+    assert result.stderr.splitlines() == [
+        f"page.png: turned to the left by {90 * quarters} degrees, where the network is surest"
+    ]
+
+
+def test_several_digits_without_many(reader):
+    """One line says how many; a picture of one digit has none."""
+    page("2024").save("page.png")
+    page("4").crop((0, 0, 200, 200)).save("four.png")
+    result = nnmnist("predict", reader, "page.png", "four.png", "--json")
+    assert [json.loads(line)["file"] for line in result.stdout.splitlines()] == [
+        "page.png",
+        "four.png",
+    ]
+    assert result.stderr.splitlines() == ["page.png: shows 4 digits; --many reads them"]
 
 
 def test_annotate_draws_on_the_picture(reader):
