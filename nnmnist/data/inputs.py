@@ -10,7 +10,7 @@ from pathlib import Path
 
 import numpy as np
 
-from nnmnist.data.readers.found import EncodedPicture, Part, Pictures
+from nnmnist.data.readers.found import BLOCK, EncodedPicture, Part, Pictures
 from nnmnist.errors import DataError
 from nnmnist.images import preparation, reading
 from nnmnist.images.preparation import DIGIT, Preparation
@@ -137,7 +137,8 @@ def _takes_all(chosen: Preparation, images: Array) -> bool:
     if images.shape[1:] != chosen.shape:
         return False
     if chosen.mode == "digit":
-        return all(map(preparation.has_layout_of_mnist, images))
+        blocks = (images[start : start + BLOCK] for start in range(0, len(images), BLOCK))
+        return all(preparation.have_layout_of_mnist(block).all() for block in blocks)
     return chosen.background is None or not any(map(chosen.inverts, images))
 
 

@@ -84,16 +84,22 @@ def has_layout_of_mnist(image: Array) -> bool:
     It has full white; its box is at most 20x20, with one side of 18 or more, and its centre of mass
     is within 0.6 pixels of pixel (14, 14). All training and test images of MNIST are so.
     """
-    if image.shape != DIGIT.shape or image.max() < WHITE:
-        return False
-    rows, columns = np.flatnonzero(image.any(axis=1)), np.flatnonzero(image.any(axis=0))
-    sides = rows[-1] - rows[0] + 1, columns[-1] - columns[0] + 1
-    if not (BOX - 2 <= max(sides) <= BOX):
-        return False
-    mass = image.astype(np.float64)
-    y = mass.sum(axis=1) @ np.arange(SIDE) / mass.sum()
-    x = mass.sum(axis=0) @ np.arange(SIDE) / mass.sum()
-    return bool(max(abs(y - SIDE // 2), abs(x - SIDE // 2)) <= OFF_CENTRE)
+    return bool(have_layout_of_mnist(image[None])[0])
+
+
+def have_layout_of_mnist(images: Array) -> Array:
+    """Which pictures (n, rows, columns) uint8 have the layout of MNIST: (n,) bool."""
+    if images.shape[1:] != DIGIT.shape:
+        return np.zeros(len(images), bool)
+    ink = images.sum(axis=2, dtype=np.int64), images.sum(axis=1, dtype=np.int64)  # (n, 28) each
+    total = np.maximum(ink[0].sum(axis=1), 1)
+    centres = [line @ np.arange(SIDE) / total for line in ink]
+    # From the first to the last pixel with ink.
+    sides = [SIDE - (line > 0).argmax(1) - (line[:, ::-1] > 0).argmax(1) for line in ink]
+    longer, off = np.maximum(*sides), np.abs(np.array(centres) - SIDE // 2).max(axis=0)
+    is_white = images.max(axis=(1, 2)) >= WHITE
+    fits: Array = is_white & (longer >= BOX - 2) & (longer <= BOX) & (off <= OFF_CENTRE)
+    return fits
 
 
 def background_of(grey: Array) -> int | None:

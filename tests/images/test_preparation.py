@@ -55,14 +55,13 @@ def test_pictures_are_inverted_if_training_pictures_have_the_other_background(
     np.testing.assert_array_equal(Preparation(mode, (28, 28), None)(255 - image), 255 - image)
 
 
-def test_a_stack_is_in_the_format_of_mnist_if_all_its_pictures_are(digits):
-    assert preparation.is_in_format_of_mnist(digits)
-    assert all(map(preparation.is_in_format_of_mnist, digits))
-    assert not preparation.is_in_format_of_mnist(255 - digits[0])
-    mixed = digits.copy()
-    mixed[5] = 255 - mixed[5]
-    assert not preparation.is_in_format_of_mnist(mixed)
-    assert not preparation.is_in_format_of_mnist(digits[:, 1:])
+def test_the_layout_of_mnist_is_found_in_one_picture_and_in_many(digits):
+    changed = [digits[0], 255 - digits[1], np.roll(digits[2], 2, 1), digits[3] // 2, digits[4] * 0]
+    right = [True, False, False, False, False]
+    assert preparation.have_layout_of_mnist(np.stack(changed)).tolist() == right
+    assert list(map(preparation.has_layout_of_mnist, changed)) == right
+    assert preparation.have_layout_of_mnist(digits).mean() > 0.9
+    assert not preparation.have_layout_of_mnist(digits[:, 1:]).any()
 
 
 @pytest.mark.parametrize("shape", [(1, 5000), (5000, 1), (1, 1), (3, 2)])
