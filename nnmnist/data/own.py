@@ -67,8 +67,8 @@ def load(
         seed: chooses the test part.
         notify: receives notices for the user, one line each.
         show_progress: whether to show a bar on a terminal while pictures are read.
-        network: a network that is to be tested on the data: its preparation and classes are used,
-            and without a test part, all examples are for the test.
+        network: a network to test on the data: its preparation and classes are used, and without a
+            test part, all examples are for the test.
         start: a network that training starts from: its preparation is used if `prepare` is auto,
             and the order of its classes if the data has the same.
 
@@ -77,29 +77,15 @@ def load(
         DataError: nothing readable is there, or a class has no training examples.
         MissingLibrary: a library for this form is not installed.
     """
-    found = read(path)
-    if network:
-        found, chosen = _with_classes_of(path, found, network.classes), network.preparation
-    else:
-        if start and classes is None and set(start.classes) == set(found.classes):
-            classes = start.classes
-        found = _with_classes(path, found, classes)
-        if start and prepare == "auto":
-            chosen = start.preparation
-        else:
-            chosen = inputs.choose(path, prepare, list(found.parts.values()))
-    is_new = chosen.mode == "as_is" and not network and not start
-    applied = replace(chosen, background=None) if is_new else chosen
+    found, chosen, applied = _fitted(path, read(path), prepare, classes, network, start)
     skip = notify if skip_unreadable else None
     prepared = {
         name: _prepare(path, name, part, applied, show_progress, skip)
         for name, part in found.parts.items()
     }
     changed = chosen.mode != "as_is" and not _is_unchanged(found.parts["train"], prepared["train"])
-    classes, sha256 = found.classes, found.sha256
+    classes, sha256 = found.classes, (not changed and found.sha256) or _hashes(prepared)
     del found  # many pictures take much memory
-    if changed or not sha256:
-        sha256 = _hashes(prepared)
     if network:
         prepared.setdefault("test", prepared["train"])
     else:
@@ -107,6 +93,31 @@ def load(
             prepared["train"], prepared["test"] = _set_aside(path, prepared["train"], test, seed)
         _require_classes(path, prepared, classes)
     return _source(path, classes, chosen, prepared, sha256)
+
+
+def _fitted(
+    path: Path,
+    found: Found,
+    prepare: str,
+    classes: Sequence[str] | None,
+    network: Interface | None,
+    start: Interface | None,
+) -> tuple[Found, Preparation, Preparation]:
+    """The data with its classes, how pictures become inputs, and how these pictures do now.
+
+    The arguments are those of `load`. Only new training pictures that are taken as they are differ
+    from pictures that are read later: none of them is inverted.
+    """
+    if network:
+        found = _with_classes_of(path, found, network.classes)
+        return found, network.preparation, network.preparation
+    if start and classes is None and set(start.classes) == set(found.classes):
+        classes = start.classes
+    found = _with_classes(path, found, classes)
+    if start and prepare == "auto":
+        return found, start.preparation, start.preparation
+    chosen = inputs.choose(path, prepare, list(found.parts.values()))
+    return found, chosen, replace(chosen, background=None) if chosen.mode == "as_is" else chosen
 
 
 def _prepare(
