@@ -2,11 +2,17 @@
 
 python benchmarks/photos.py CHECKPOINT...
 python benchmarks/photos.py speed CHECKPOINT
+python benchmarks/photos.py CHECKPOINT... --folder FOLDER
+
+A folder has pictures and `labels.csv` with the columns file and label. A label of several digits,
+in lines separated by |, is that of a page. The letters that a file's name starts with are its kind.
 """
 
 from __future__ import annotations
 
+import csv
 import io
+import re
 import statistics
 import subprocess
 import sys
@@ -24,8 +30,10 @@ from photos import page, photo
 from nnmnist import checkpoint
 from nnmnist.data import mnist
 from nnmnist.data.examples import scale
+from nnmnist.errors import DataError
 from nnmnist.images.prepare import NoInk, prepare
 from nnmnist.images.reading import read as read_image
+from nnmnist.images.reading import read_many
 from nnmnist.images.segment import Digit, segment
 from nnmnist.model.network import Network
 
@@ -73,6 +81,85 @@ def boxes_right(found: list[Digit], boxes: list[Box]) -> bool:
     return len(found) == len(boxes) and all(map(within, found, boxes))
 
 
+def kind_of(file: str) -> str:
+    """The letters that the name of a file starts with: photo of single/photo_0001.png."""
+    return re.match(r"[A-Za-z-]*", Path(file).name)[0].rstrip("-")
+
+
+def aligned(truth: str, found: str) -> tuple[int, int, int, int]:
+    """How many digits are right, misread, missed and false, where their alignment costs least."""
+    # rows of (cost, right, misread, missed, false): cost, then fewer right ones negatively
+    row = [(j, 0, 0, 0, j) for j in range(len(found) + 1)]
+    for i, digit in enumerate(truth, start=1):
+        above, row = row, [(i, 0, 0, i, 0)]
+        for j, other in enumerate(found, start=1):
+            cost, right, misread, missed, false = above[j - 1]
+            same = digit == other
+            row.append(
+                min(
+                    (cost + (not same), right + same, misread + (not same), missed, false),
+                    (above[j][0] + 1, *above[j][1:3], above[j][3] + 1, above[j][4]),
+                    (row[-1][0] + 1, *row[-1][1:4], row[-1][4] + 1),
+                    key=lambda entry: entry[0],
+                )
+            )
+    return row[-1][1:]
+
+
+def score_folder(networks: dict[str, Network], folder: Path) -> None:
+    """Print how many pictures of single digits are read right, by kind, and digits of pages."""
+    with (folder / "labels.csv").open(newline="") as file:
+        labels = {row["file"]: row["label"] for row in csv.DictReader(file)}
+    singles = {file: label for file, label in labels.items() if len(label) == 1}
+    images = {file: picture_of(folder / file) for file in singles}
+    print(f"| {folder.name} | pictures |" + "".join(f" {path} |" for path in networks))
+    print("|---|---|" + "---|" * len(networks))
+    kinds = sorted({kind_of(file) for file in singles})
+    for name, files in [
+        *((kind, [file for file in singles if kind_of(file) == kind]) for kind in kinds),
+        ("all single digits", list(singles)),
+    ]:
+        truth = np.array([int(singles[file]) for file in files])
+        rates = [
+            (read(network, [images[file] for file in files]) == truth).mean()
+            for network in networks.values()
+        ]
+        print(f"| {name} | {len(files):,} |" + "".join(f" {rate:.1%} |" for rate in rates))
+    pages = {file: label.replace("|", "") for file, label in labels.items() if len(label) > 1}
+    if pages:
+        print_pages(networks, folder, pages)
+
+
+def picture_of(path: Path) -> np.ndarray:
+    """The image of a picture of one digit, empty if none is found."""
+    try:
+        return read_image(path, path.name).reshape(28, 28)
+    except DataError:
+        return np.zeros((28, 28), np.uint8)
+
+
+def print_pages(networks: dict[str, Network], folder: Path, pages: dict[str, str]) -> None:
+    """Print the digits of pages that are read right, misread, missed and false."""
+    found = {file: digits_of(folder / file) for file in pages}
+    total = sum(map(len, pages.values()))
+    cells = []
+    for network in networks.values():
+        counts = np.zeros(4, int)
+        for file, truth in pages.items():
+            text = "".join(map(str, read(network, found[file]))) if found[file] else ""
+            counts += aligned(truth, text)
+        right, misread, missed, false = counts.tolist()
+        cells.append(f" {right / total:.1%}; {misread} misread, {missed} missed, {false} false |")
+    print(f"| {total:,} digits on pages | {len(pages):,} |" + "".join(cells))
+
+
+def digits_of(path: Path) -> list[np.ndarray]:
+    try:
+        return [digit.image for line in read_many(path, path.name)[1] for digit in line]
+    except DataError:
+        return []
+
+
 def seconds(call: Callable[[], object]) -> float:
     """The median of many runs, one after the other."""
     times = []
@@ -117,7 +204,7 @@ def speed(path: str) -> None:
         for data in (small, large)
     ]
     print("| made what MNIST's digits are | ms | at most |\n|---|---|---|")
-    print(f"| a 28x28 PNG, dark on light | {1e3 * times[0]:.1f} | 3 |")
+    print(f"| a 28x28 PNG, dark on light | {1e3 * times[0]:.1f} | 10 |")
     print(f"| a JPEG of 12 megapixels | {1e3 * times[1]:.1f} | 60 |")
     print(
         f"| `nnmnist predict`, past the start of Python, NumPy, Pillow | {1e3 * reading:.0f} | "
@@ -129,7 +216,16 @@ def main() -> None:
     if sys.argv[1:2] == ["speed"]:
         speed(*sys.argv[2:])
         return
-    networks = {path: checkpoint.load(path).network for path in sys.argv[1:]}
+    arguments = sys.argv[1:]
+    folder = None
+    if "--folder" in arguments:
+        at = arguments.index("--folder")
+        folder = Path(arguments[at + 1])
+        del arguments[at : at + 2]
+    networks = {path: checkpoint.load(path).network for path in arguments}
+    if folder:
+        score_folder(networks, folder)
+        return
     images, labels = mnist.load().test
     images = images.reshape(-1, 28, 28)
     rng = np.random.default_rng(1)
