@@ -3,7 +3,7 @@
 The steps:
 
     flatten    remove the light of the paper
-    find       find the pixels of the digit, without specks and edges
+    find       find the pixels of the digit, without specks, edges, lines and frames
     fit        scale the digit to a 20x20 box, with line widths as in MNIST
     centre     put the box into a 28x28 image, by its centre of mass
 
@@ -18,7 +18,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from nnmnist.images.regions import components
+from nnmnist.images.regions import boxes, components
 from nnmnist.images.ruled import without_frames, without_lines
 from nnmnist.types import Array
 
@@ -35,7 +35,7 @@ MIN_PAPER = 0.55
 MIN_INK = 0.001
 # The border shows the paper if at least this fraction of it is within CLOSE grey values of its
 # median. A digit crowds a picture of which less than this fraction is so close.
-UNIFORM, CROWDED, CLOSE = 0.6, 0.65, 40
+UNIFORM, CROWDED, CLOSE = 0.6, 0.75, 40
 MARGIN = 1 / 8  # of the longer side
 # Ink differs from paper by at least so many grey values, and by at least five times the noise.
 MIN_CONTRAST = 12.0
@@ -45,6 +45,8 @@ MIN_PART = 0.08
 EDGE = 0.3
 # Other parts on the border are dropped if at least this fraction of the ink is elsewhere.
 INSIDE = 0.4
+# On a page, a part on the border is no digit if it is so many times as large as any other part.
+FAR_LARGER = 4
 # The line width in the box, in pixels, is limited to that of MNIST's digits.
 THINNEST, THICKEST = 2.0, 4.2
 NO_INK_FOUND = "no ink found: nothing stands out from the background"
@@ -223,7 +225,11 @@ def _written(labels: Array, keep_border: bool) -> Array:
     contact[0] = sizes[0] = 0
     written = contact <= EDGE * (contact + _steps(labels, n))
     inside = contact == 0
-    if not keep_border and sizes[inside].sum() >= INSIDE * sizes[written].sum():
+    if keep_border:
+        box = boxes(labels)
+        side = np.append(0, (box[:, 2:] - box[:, :2]).max(axis=1, initial=0))
+        written &= inside | (side <= FAR_LARGER * side[inside].max()) | (side[inside].max() == 0)
+    elif sizes[inside].sum() >= INSIDE * sizes[written].sum():
         written = inside
     # A table is better than nothing: it may be a digit.
     return written if sizes[written].sum() >= MIN_INK * labels.size else np.ones_like(written)

@@ -1,4 +1,4 @@
-"""Removes the lines of ruled paper: straight, thin, and from one border to the other."""
+"""Removes the lines of ruled paper, from border to border, and frames: what surrounds other parts."""
 
 from __future__ import annotations
 

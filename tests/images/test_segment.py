@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from nnmnist.data import synthetic
-from nnmnist.images.prepare import NoInk, prepare
+from nnmnist.images.prepare import NoInk, find, prepare
 from nnmnist.images.segment import count, join_parts, segment, sort_by_line
 
 from .photos import faint_on_dark_rules, page
@@ -195,3 +195,16 @@ def test_what_stands_beside_one_digit_does_not_count():
     picture = sheet((3, 100, 60))
     picture[190:215, 260:268] = 0
     assert count(picture) == 1
+
+
+def test_a_crack_from_the_border_is_no_digit():
+    """It is many times as large as the strokes on the page; a stroke on the border stays."""
+    ink = np.zeros((300, 400))
+    x = np.arange(380)
+    for thick in range(4):
+        ink[(150 + 40 * np.sin(x / 20)).astype(int) + thick, x] = 1
+    crack = ink > 0
+    ink[20:60, 100:106] = ink[250:290, 200:206] = ink[260:300, 300:306] = 1
+    _, mask = find(ink, keep_border=True)
+    assert not (mask & crack).any()
+    assert (mask == ((ink > 0) & ~crack)).all()

@@ -8,7 +8,7 @@ const SAMPLE_SIDE = 100; // pixels of the longer side that are enough to find th
 const MIN_PAPER = 0.55; // the part of a picture that is paper, at the least
 const MIN_INK = 0.001; // of the picture is ink
 // The border is paper where this share of it is within CLOSE of its median; a digit crowds a picture with less of that.
-const [UNIFORM, CROWDED, CLOSE] = [0.6, 0.65, 40];
+const [UNIFORM, CROWDED, CLOSE] = [0.6, 0.75, 40];
 const MARGIN = 1 / 8; // of the longer side
 const MIN_CONTRAST = 12; // grey values by which ink must differ from paper, and five times the noise
 const MIN_PART = 0.08; // parts smaller than this share of the largest are dirt
