@@ -1,4 +1,4 @@
-"""Removes the lines of ruled paper, from border to border, and frames: what surrounds other parts."""
+"""Removes the lines of ruled paper, from border to border, and frames around other parts."""
 
 from __future__ import annotations
 
