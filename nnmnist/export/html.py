@@ -98,12 +98,13 @@ def _preparation(checkpoint: Checkpoint) -> dict[str, Any]:
     """How pictures become inputs; networks of older versions read digits."""
     facts = checkpoint.document.get("prepare") or {"mode": "digit"}
     mode, background = facts["mode"], facts.get("background", 0)
-    if mode not in ("as_is", "resize", "digit") or background not in (0, 255):
+    if mode not in ("as_is", "resize", "digit") or background not in (0, 255, None):
         raise ExportError(
             f"a page cannot prepare pictures in the way of this network: {mode!r:.50} with "
             f"background {background!r:.50}"
         )
-    return {"mode": mode, "background": background}
+    # Without a known background, the paper is dark, and no picture is inverted.
+    return {"mode": mode, "background": background or 0, "inverts": background is not None}
 
 
 def _facts(checkpoint: Checkpoint) -> str:

@@ -11,6 +11,7 @@ from PIL import Image
 from nnmnist.data.examples import scale
 from nnmnist.export.html import encode
 from nnmnist.images import prepare, reading
+from nnmnist.images.preparation import Preparation
 
 from ..images.photos import closely_cut, faint_on_dark_rules, framed, photo  # noqa: TID252
 from .conftest import KINDS, network_of
@@ -176,9 +177,9 @@ def test_a_single_unit_tells_two_classes_apart(digits, opened, tmp_path):
     assert p == pytest.approx([1 - second, second], abs=1e-5)
 
 
-@pytest.mark.parametrize("background", [0, 255])
+@pytest.mark.parametrize("background", [0, 255, None])
 def test_pictures_that_are_resized(digits, opened, tmp_path, background):
-    """Of every size and shape, smaller and larger: the same pixels to the bit."""
+    """Of every size and shape, smaller and larger, light and dark: the same pixels to the bit."""
     facts = {"prepare": {"mode": "resize", "shape": [28, 28], "background": background}}
     path = tmp_path / "resize.html"
     path.write_bytes(encode(network_of("relu", "softmax", (784, 10), **facts)))
@@ -187,7 +188,7 @@ def test_pictures_that_are_resized(digits, opened, tmp_path, background):
     sizes += [tuple(rng.integers(1, 400, 2)) for _ in range(12)]
     pictures = [rng.integers(0, 256, size).astype(np.uint8) for size in sizes]
     pictures += [digits[0], 255 - digits[0], photo(digits[1], rng)]
-    ours = [
-        prepare.resize(picture, (28, 28), background).reshape(-1).tolist() for picture in pictures
-    ]
+    pictures += [np.pad(digits[2], 9), 255 - np.pad(digits[3], 40)]
+    preparation = Preparation("resize", (28, 28), background)
+    ours = [preparation(picture).reshape(-1).tolist() for picture in pictures]
     assert [pixels for pixels, _ in opened(path).read(map(encoded, pictures))] == ours

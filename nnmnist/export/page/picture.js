@@ -2,6 +2,7 @@
 
 // A digit of MNIST has a pixel of at least this grey value, and its centre of mass is at most so many pixels off.
 const [WHITE, OFF_CENTRE] = [250, 0.6];
+const [ONE_GREY, SIMILAR] = [0.5, 40]; // UNIFORM and CLOSE of nnmnist/images/preparation.py
 const LONGEST = 4096; // pixels of a side, all that phones allow; the browser makes a larger picture smaller
 
 // Resolves to an ImageBitmap, turned as its EXIF orientation says. Rejects what is no picture.
@@ -53,9 +54,22 @@ function isDark(colours) {
 }
 
 // (784,) bytes as the network takes them; a picture of its own kind is taken as it is. Throws NoInk.
-function inputOf(picture, { mode, background }) {
-  if (mode !== "digit") return fitted(picture, background);
-  return hasLayoutOfMnist(picture) ? picture.pixels : prepare(picture);
+function inputOf(picture, { mode, background, inverts }) {
+  if (mode === "digit") return hasLayoutOfMnist(picture) ? picture.pixels : prepare(picture);
+  const found = inverts ? backgroundOf(picture) : null;
+  const same = found === null || found === background;
+  return fitted(same ? picture : { ...picture, pixels: picture.pixels.map((pixel) => 255 - pixel) }, background);
+}
+
+// `background_of` of preparation.py: 0 for a dark background, 255 for a light one, null if that is not clear.
+function backgroundOf(picture) {
+  let [low, high] = [255, 0];
+  for (const pixel of picture.pixels) [low, high] = [Math.min(low, pixel), Math.max(high, pixel)];
+  const border = borderOf(picture);
+  const median = quantile(border, 0.5);
+  const close = border.filter((pixel) => Math.abs(pixel - median) <= SIMILAR).length;
+  if (high - low < SIMILAR || close < ONE_GREY * border.length) return null;
+  return median > (low + high) / 2 ? 255 : 0;
 }
 
 // Whether a picture has 28x28 pixels, and a digit of MNIST's size and brightness at its place.
