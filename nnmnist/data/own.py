@@ -29,6 +29,7 @@ READERS: tuple[ModuleType, ...] = (pickles, npz, parquet, tables, idx_files, fol
 FORMS = ", ".join(reader.FORM for reader in reversed(READERS) if reader is not pickles)
 
 SHOWN = 3  # pictures that an error names
+ROWS = 1000  # rows that are moved at once
 
 Labelled = tuple[Array, Array]
 
@@ -347,7 +348,21 @@ def _set_aside(
         is_test[rows[:n]] = True
     if not is_test.any():
         raise DataError(f"{path}: no class has two examples, so none can be set aside for a test")
-    return (inputs[~is_test], labels[~is_test]), (inputs[is_test], labels[is_test])
+    train_inputs, test_inputs = _separate(inputs, is_test)
+    return (train_inputs, labels[~is_test]), (test_inputs, labels[is_test])
+
+
+def _separate(inputs: Array, is_test: Array) -> tuple[Array, Array]:
+    """The rows of the training part, and those of the test; the first stay in the same memory."""
+    if not inputs.flags.writeable:
+        return inputs[~is_test], inputs[is_test]
+    test = inputs[is_test]
+    rows = np.flatnonzero(~is_test)
+    # A row moves towards the start, where nothing is needed any more.
+    for start in range(0, len(rows), ROWS):
+        chunk = rows[start : start + ROWS]
+        inputs[start : start + len(chunk)] = inputs[chunk]
+    return inputs[: len(rows)], test
 
 
 def _require_classes(path: Path, parts: dict[str, Labelled], classes: Sequence[str]) -> None:

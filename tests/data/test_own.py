@@ -224,3 +224,15 @@ def test_a_command_on_data_of_no_form_ends_in_one_line(tmp_path):
         result = nnmnist("data", "info", path)
         assert result.exit_code == 1
         assert result.stderr.count("\n") == 1
+
+
+@pytest.mark.parametrize("writeable", [True, False])
+def test_rows_are_separated_with_or_without_a_copy(writeable):
+    inputs = np.arange(5000 * 3, dtype=np.int64).reshape(5000, 3)
+    inputs.flags.writeable = writeable
+    is_test = np.random.default_rng(0).random(5000) < 0.3
+    expected = inputs[~is_test], inputs[is_test]
+    train, test = own._separate(inputs, is_test)
+    np.testing.assert_array_equal(train, expected[0])
+    np.testing.assert_array_equal(test, expected[1])
+    assert np.shares_memory(train, inputs) == writeable
