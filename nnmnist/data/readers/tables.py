@@ -125,17 +125,28 @@ def _parse(path: Path, file: TextIO) -> Table:
         column = next((names.index(name) for name in LABELS if name in names), None)
     n_pixels = len(names) - (column is not None)
     shape = square(n_pixels, f"{path}:{first[0]}")
-    chunks, labels = [], list[str]()
+    rows, labels = np.empty((0, n_pixels), np.uint8), list[str]()
     chunk = [] if is_header else [first]
     while chunk := [*chunk, *islice(lines, CHUNK)]:
         if column is not None:
             chunk = [_without_label(path, line, column, labels) for line in chunk]
-        chunks.append(_pixels(path, chunk, n_pixels))
+        rows = _with(rows, _pixels(path, chunk, n_pixels))
         chunk = []
-    if not chunks:
+    if not len(rows):
         raise DataError(f"{path}: holds no images")
-    pixels = as_bytes(np.concatenate(chunks).reshape(-1, *shape), str(path))
+    pixels = as_bytes(rows.reshape(-1, *shape), str(path))
     return Table(pixels, None if column is None else _as_numbers(labels))
+
+
+def _with(rows: Array, more: Array) -> Array:
+    """The rows and some more, in the memory of the first ones, which the system extends."""
+    if not len(rows):
+        return more.copy()
+    n = len(rows)
+    rows = rows.astype(np.result_type(rows, more), copy=False)
+    rows.resize((n + len(more), rows.shape[1]), refcheck=False)
+    rows[n:] = more
+    return rows
 
 
 def _lines(path: Path, file: TextIO) -> Iterator[Line]:
