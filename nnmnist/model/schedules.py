@@ -1,8 +1,7 @@
 """Schedules: the fraction of all steps that are done -> the learning rate, relative to its peak.
 
-`warmup` is the fraction of all steps in which a schedule may raise the rate.
-
-A new schedule is one function and one line in `SCHEDULES`.
+`warmup` is the fraction of all steps in which a schedule may raise the rate. A new schedule is one
+function and one line in `SCHEDULES`.
 """
 
 from __future__ import annotations
