@@ -94,7 +94,7 @@ def parse_config(text: str, name: str) -> Config:
 
 def dump_config(config: Config) -> str:
     """YAML text with every key of a config; `parse_config` reads it as an equal config."""
-    return dump_yaml(config.model_dump(mode="json"))
+    return dump_yaml(config.as_json())
 
 
 def find_config(name: str) -> Path:
@@ -123,7 +123,7 @@ def json_schema() -> dict[str, Any]:
 
 def differences(a: Config, b: Config) -> dict[str, tuple[Any, Any]]:
     """The two values, as JSON, of each dotted key in which two configs differ."""
-    left, right = (flatten(each.model_dump(mode="json"), depth=2) for each in (a, b))
+    left, right = (flatten(each.as_json(), depth=2) for each in (a, b))
     return {key: (left[key], right[key]) for key in left if left[key] != right[key]}
 
 

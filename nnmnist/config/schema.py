@@ -14,7 +14,7 @@ from pydantic import (
     GetPydanticSchema,
     model_validator,
 )
-from pydantic_core import core_schema
+from pydantic_core import PydanticSerializationError, core_schema
 
 from nnmnist.config.messages import Conflict
 from nnmnist.data import toy
@@ -315,6 +315,15 @@ class Config(Section):
         if faults := _conflicts(self):
             raise Conflict(faults)
         return self
+
+    def as_json(self) -> dict[str, Any]:
+        """Every key of the config, as values that JSON and YAML can write."""
+        try:
+            return self.model_dump(mode="json")
+        except PydanticSerializationError as error:
+            # The exception of a signal that comes at this moment, as that of Ctrl-C; pydantic
+            # wraps it, and the program would report an error instead of stopping.
+            raise error.__cause__ or error from None
 
 
 def _conflicts(config: Config) -> list[tuple[str, str]]:

@@ -147,7 +147,7 @@ def _read_data(directory: Path, config: Config) -> RunData | None:
 
 
 def _settings(config: Config) -> dict[str, Any]:
-    return flatten(config.model_dump(mode="json"))
+    return flatten(config.as_json())
 
 
 def _read_config(file: Path) -> Config:

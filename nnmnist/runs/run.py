@@ -342,7 +342,7 @@ class Run(RunDirectory):
             "image_shape": splits.image_shape,
             "preprocessing": preprocessing(self.config, splits),
             "prepare": splits.preparation.facts() if splits.preparation else None,
-            "config": self.config.model_dump(mode="json"),
+            "config": self.config.as_json(),
             "data": data_facts(splits),
             "epoch": epoch.number,
             "seconds": self.seconds,

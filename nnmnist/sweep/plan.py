@@ -116,7 +116,7 @@ class Sweep:
 
     def identity(self) -> dict[str, str]:
         """What the sessions of one sweep have in common: all but name and number of trials."""
-        base = self.base.model_dump(mode="json")
+        base = self.base.as_json()
         return {
             **{f"config {key}": text_of(value) for key, value in flatten(base).items()},
             **{f"space {key}": json.dumps(node.plain()) for key, node in self.written.items()},

@@ -586,3 +586,15 @@ def test_random_sections_give_a_config_or_faults(
 def test_a_distortion_that_float32_cannot_hold_is_refused(key):
     with pytest.raises(ConfigError, match=f"data.distort.{key}: expected a number >= 0 and <= 1"):
         load_config(overrides=[f"data.distort={{{key}: 1e39}}"])
+
+
+@pytest.mark.parametrize("stop", [KeyboardInterrupt(), SystemExit(143)])
+def test_a_signal_while_a_config_is_written_is_not_an_error(stop):
+    class Interrupted(type(Path())):
+        def __str__(self):
+            raise stop
+
+    settings = Config(data=DataConfig(path="digits"))
+    with_signal = settings.data.model_copy(update={"path": Interrupted("digits")})
+    with pytest.raises(type(stop)):
+        settings.model_copy(update={"data": with_signal}).as_json()
