@@ -13,7 +13,7 @@ test: lint
 # The long versions of the tests in tests/reliability, and a comparison with PyTorch; less than 15
 # minutes on two cores.
 test-slow: .venv/installed-dev .venv/installed-bench
-	$(BIN)/pytest -m slow
+	$(BIN)/pytest -m slow --numprocesses auto --dist worksteal
 
 lint: .venv/installed-dev
 	$(BIN)/ruff check .
