@@ -166,6 +166,13 @@ class DataConfig(Section):
         description="Fraction of the examples of each epoch that comes from data.extra, repeated "
         "as often as needed.",
     )
+    generated: float = Field(
+        default=0.0,
+        ge=0,
+        lt=1,
+        description="Fraction of the training examples that are generated digits, which also show "
+        "styles that are rare in MNIST; used with digits 0 to 9 in the format of MNIST.",
+    )
     validation: int = Field(
         default=5000,
         ge=0,

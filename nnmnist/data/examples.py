@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -67,6 +67,20 @@ class Examples:
     def y(self) -> Array:
         """All targets: labels (n,) or values (n, n_outputs)."""
         return self.targets[self.rows]
+
+    def with_more(self, inputs: Array, targets: Array, rows: Array) -> Examples:
+        """These examples and others.
+
+        Args:
+            inputs, targets: what is added to the N inputs and targets.
+            rows: the row numbers of the other examples, counted from N for those that are added.
+        """
+        return replace(
+            self,
+            inputs=np.concatenate([self.inputs, inputs]),
+            targets=np.concatenate([self.targets, targets]),
+            rows=np.concatenate([self.rows, rows]),
+        )
 
     @property
     def mean(self) -> Array:

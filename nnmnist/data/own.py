@@ -225,12 +225,7 @@ def add_extra(
     hashes = [source.identity["sha256"] for source in sources]
     return replace(
         splits,
-        train=replace(
-            main,
-            inputs=np.concatenate([main.inputs, train]),
-            targets=np.concatenate([main.targets, labels]),
-            rows=np.concatenate([main.rows, drawn]),
-        ),
+        train=main.with_more(train, labels, drawn),
         extra=replace(splits.test, inputs=test, targets=test_labels, rows=np.arange(len(test))),
         identity={**splits.identity, "extra": hashes},
     )

@@ -15,13 +15,14 @@ from __future__ import annotations
 
 import hashlib
 import math
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
 from functools import cache
 
 import numpy as np
 
-from nnmnist.data.examples import Source
-from nnmnist.data.strokes import STYLES
+from nnmnist.data.examples import Source, Splits
+from nnmnist.data.strokes import RARE_STYLES, STYLES
 from nnmnist.errors import DataError
 from nnmnist.images.preparation import DIGIT
 from nnmnist.images.prepare import BOX, SIDE
@@ -29,6 +30,7 @@ from nnmnist.randomness import generator
 from nnmnist.types import Array
 
 SEGMENTS = 96  # straight pieces of a skeleton, each much shorter than a pixel
+RARE = 0.5  # the fraction of the digits of `add_generated` that have a rare style, if there is one
 CHUNK = 250  # digits that are rendered together: so many stay in the processor's cache
 
 # How hands differ: standard deviations of normal distributions, unless the comment says otherwise.
@@ -81,7 +83,47 @@ def load(seed: int, n_train: int = 60_000, n_test: int = 10_000) -> Source:
     return Source("synthetic", parts[0], parts[1], classes, DIGIT.shape, identity, DIGIT)
 
 
-def render(labels: Array, rng: np.random.Generator) -> Array:
+def add_generated(
+    splits: Splits, share: float, seed: int = 0, notify: Callable[[str], None] = lambda line: None
+) -> Splits:
+    """The splits with generated digits added to the training part, each digit equally often.
+
+    A half of the ones, for example, is written in a style of `RARE_STYLES`. Data that is not made
+    of digits in the format of MNIST stays as it is.
+
+    Args:
+        splits: the data.
+        share: the fraction of the training part that the generated digits make up.
+        seed: seed of the random numbers.
+        notify: receives notices for the user, one line each.
+    """
+    names = [str(digit) for digit in STYLES]
+    if splits.preparation != DIGIT or not set(names) <= set(splits.classes):
+        notify(
+            f"data.generated is not used: {splits.name} is not made of the digits 0 to 9 in the "
+            "format of MNIST"
+        )
+        return splits
+    main, rng = splits.train, generator(seed, "generated")
+    n = round(share / (1 - share) * len(main))
+    digits = rng.permutation(np.arange(n) % len(STYLES)).astype(np.uint8)
+    is_rare = np.isin(digits, list(RARE_STYLES)) & (rng.random(n) < RARE)
+    images = np.empty((n, SIDE * SIDE), np.uint8)
+    images[~is_rare] = render(digits[~is_rare], rng)
+    images[is_rare] = render(digits[is_rare], rng, RARE_STYLES)
+    labels = np.array([splits.classes.index(name) for name in names], np.uint8)[digits]
+    return replace(
+        splits,
+        train=main.with_more(images, labels, len(main.inputs) + np.arange(n)),
+        identity={**splits.identity, "generated": hashlib.sha256(images.data).hexdigest()},
+    )
+
+
+def render(
+    labels: Array,
+    rng: np.random.Generator,
+    styles: Mapping[int, Mapping[str, str]] = STYLES,
+) -> Array:
     """Images (n, 784) uint8, white on black, of the digits `labels` (n,) uint8.
 
     Each style of a digit is equally likely.
@@ -89,12 +131,13 @@ def render(labels: Array, rng: np.random.Generator) -> Array:
     Raises:
         DataError: a label is not a digit.
     """
-    unknown = np.setdiff1d(labels, list(STYLES))
+    unknown = np.setdiff1d(labels, list(styles))
     if len(unknown):
         raise DataError(f"cannot generate the label {unknown[0]}: the synthetic digits are 0 to 9")
     images = np.empty((len(labels), SIDE * SIDE), np.uint8)
     choice = rng.random(len(labels))
-    for digit, skeletons in _skeletons().items():
+    for digit, lines in styles.items():
+        skeletons = [_skeleton(line) for line in lines.values()]
         rows = np.flatnonzero(labels == digit)
         style = (choice[rows] * len(skeletons)).astype(np.intp)
         for number, skeleton in enumerate(skeletons):
@@ -120,12 +163,6 @@ class _Skeleton:
 
 
 @cache
-def _skeletons() -> dict[int, list[_Skeleton]]:
-    return {
-        digit: [_skeleton(style) for style in styles.values()] for digit, styles in STYLES.items()
-    }
-
-
 def _skeleton(style: str) -> _Skeleton:
     strokes = [_parse_stroke(stroke) for stroke in style.split("/")]
     points, index = np.unique(np.concatenate(strokes), axis=0, return_inverse=True)

@@ -46,12 +46,12 @@ def data_id(facts: Facts) -> str:
     """A digest of the data; runs with equal digests may be compared.
 
     Files count with their contents. Generated examples count with their source alone, because each
-    seed generates others from it. Extra training examples do not count: the results are about the
-    same validation and test examples with and without them.
+    seed generates others from it. Training examples that are added do not count: the results are
+    about the same validation and test examples with and without them.
     """
     if "seed" in facts:
         facts = {"name": facts.get("name")}
-    left_out = ("name", "folder", "extra")
+    left_out = ("name", "folder", "extra", "generated")
     named = {key: value for key, value in facts.items() if key not in left_out} or facts
     return hashlib.sha256(json.dumps(named, sort_keys=True).encode()).hexdigest()[:12]
 

@@ -82,8 +82,13 @@ def load_configured(
 def split_configured(
     source: Source, settings: DataConfig, seed: int = 0, notify: Notify = silent
 ) -> Splits:
-    """The examples of a source as the `data` section of a config asks for, with `data.extra`."""
+    """The examples of a source as the `data` section of a config asks for.
+
+    Those of `data.generated` and `data.extra` are added.
+    """
     splits = split(source, settings.validation, seed, settings.distortion, notify)
+    if settings.generated:
+        splits = synthetic.add_generated(splits, settings.generated, seed, notify)
     if not settings.extra:
         return splits
     from nnmnist.data.own import add_extra

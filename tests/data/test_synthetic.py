@@ -4,13 +4,17 @@ from.
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
 from nnmnist.data import synthetic
-from nnmnist.data.examples import Array
-from nnmnist.data.strokes import STYLES
+from nnmnist.data.examples import Array, Splits
+from nnmnist.data.sources import split
+from nnmnist.data.strokes import RARE_STYLES, STYLES
 from nnmnist.errors import DataError
+from nnmnist.runs.facts import data_facts, data_id
 
 
 def digits(n: int, seed: int = 0) -> tuple[Array, Array]:
@@ -95,15 +99,17 @@ def test_the_centre_of_mass_is_pixel_14_14(many: Array) -> None:
     assert many[stopped][:, border].any(1).all()
 
 
-def test_every_style_of_every_digit_is_drawn(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("styles", [STYLES, RARE_STYLES])
+def test_every_style_of_every_digit_is_drawn(monkeypatch: pytest.MonkeyPatch, styles) -> None:
     drawn = []
     trace = synthetic._trace
     monkeypatch.setattr(
         synthetic, "_trace", lambda style, n, rng: drawn.append(id(style)) or trace(style, n, rng)
     )
-    digits(4000)
-    skeletons = [style for styles in synthetic._skeletons().values() for style in styles]
-    assert len(skeletons) == sum(len(styles) for styles in STYLES.values())
+    labels = np.resize(np.array(list(styles), np.uint8), 4000)
+    synthetic.render(labels, np.random.default_rng(0), styles)
+    skeletons = [synthetic._skeleton(line) for names in styles.values() for line in names.values()]
+    assert len(skeletons) == sum(len(names) for names in styles.values())
     assert set(drawn) == {id(style) for style in skeletons}
 
 
@@ -162,3 +168,69 @@ def test_the_nearest_mean_of_2000_digits_reads_other_digits() -> None:
     others, truth = digits(1000, seed=2)
     nearest = (others @ means.T - (means**2).sum(1) / 2).argmax(1)
     assert (nearest == truth).mean() > 0.5
+
+
+def splits_of(**changes) -> Splits:
+    """The splits of 200 generated digits."""
+    return split(replace(synthetic.load(0, n_train=200, n_test=20), **changes), 0)
+
+
+@pytest.mark.parametrize("share", [0.1, 0.5, 0.9])
+def test_generated_digits_make_up_their_share_of_the_training_part(share) -> None:
+    splits = splits_of()
+    more = synthetic.add_generated(splits, share, seed=4)
+    n = len(more.train) - len(splits.train)
+    assert n / len(more.train) == pytest.approx(share, abs=0.01)
+    assert np.array_equal(more.train.x[: len(splits.train)], splits.train.x)
+    counts = np.bincount(more.train.y[len(splits.train) :], minlength=10)
+    assert counts.max() - counts.min() <= 1
+    assert more.validation is splits.validation
+    assert more.test is splits.test
+
+
+def test_generated_digits_depend_on_the_seed_and_are_part_of_the_identity() -> None:
+    splits = splits_of()
+    first, again, other = (synthetic.add_generated(splits, 0.5, seed) for seed in (1, 1, 2))
+    assert np.array_equal(first.train.x, again.train.x)
+    assert first.identity == again.identity
+    assert not np.array_equal(first.train.x, other.train.x)
+    assert first.identity != other.identity
+    assert data_id(data_facts(first)) == data_id(data_facts(splits))
+
+
+def test_generated_digits_have_the_labels_of_classes_in_another_order() -> None:
+    splits = splits_of(classes=(*"9876543210", "x"))
+    same = synthetic.add_generated(splits_of(), 0.5).train
+    more = synthetic.add_generated(splits, 0.5).train
+    assert np.array_equal(more.x, same.x)
+    assert np.array_equal(more.y[200:], 9 - same.y[200:])
+
+
+def test_half_of_the_generated_ones_have_a_rare_style(monkeypatch) -> None:
+    counts = {}
+    render = synthetic.render
+
+    def counting(labels, rng, styles=STYLES):
+        counts[len(styles)] = np.bincount(labels, minlength=10)
+        return render(labels, rng, styles)
+
+    splits = splits_of()
+    monkeypatch.setattr(synthetic, "render", counting)
+    synthetic.add_generated(splits, 0.9)
+    usual, rare = counts[len(STYLES)], counts[len(RARE_STYLES)]
+    assert (usual + rare == 180).all()
+    assert ((rare > 0) == np.isin(np.arange(10), list(RARE_STYLES))).all()
+    assert rare.sum() == pytest.approx(180 * len(RARE_STYLES) / 2, rel=0.1)
+
+
+@pytest.mark.parametrize(
+    "change", [{"preparation": None}, {"classes": tuple("abcdefghij")}], ids=["format", "classes"]
+)
+def test_other_data_gets_no_generated_digits_and_says_so(change) -> None:
+    lines = []
+    splits = splits_of(**change)
+    assert synthetic.add_generated(splits, 0.5, notify=lines.append) is splits
+    assert lines == [
+        "data.generated is not used: synthetic is not made of the digits 0 to 9 in the format of "
+        "MNIST"
+    ]
