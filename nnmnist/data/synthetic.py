@@ -173,15 +173,18 @@ def _skeleton(style: str) -> _Skeleton:
     for selection in selections:
         for end, before in ((selection[0], selection[1]), (selection[-1], selection[-2])):
             legs += np.outer(end, end - before)
-    lengths = np.array([_sample_stroke(stroke)[1][-1] for stroke in strokes])
+    samples = [_sample_stroke(stroke) for stroke in strokes]
+    lengths = np.array([along[-1] for _, along in samples])
     # Between two strokes the pen travels along one segment.
     stops = np.rint(np.cumsum(lengths) / lengths.sum() * (SEGMENTS + 1)).astype(int)
     # the number of nodes of each stroke
     counts = np.diff(stops, prepend=0)
     curve = np.concatenate(
         [
-            _even_nodes(stroke, count) @ selection
-            for stroke, count, selection in zip(strokes, counts, selections, strict=True)
+            _even_nodes(len(stroke), count, *sample) @ selection
+            for stroke, count, sample, selection in zip(
+                strokes, counts, samples, selections, strict=True
+            )
         ]
     )
     owner = np.repeat(np.eye(len(strokes)), counts, axis=0)
@@ -203,9 +206,9 @@ def _spline(t: Array, n: int) -> Array:
     """
     piece = np.minimum(t.astype(int), n - 1)
     u = t - piece
-    weights = np.zeros((len(t), n))
+    weights, rows = np.zeros((len(t), n)), np.arange(len(t))
     for step, weight in ((-1, (1 - u) ** 2 / 2), (0, 0.5 + u - u**2), (1, u**2 / 2)):
-        np.add.at(weights, (np.arange(len(t)), np.clip(piece + step, 0, n - 1)), weight)
+        weights[rows, np.clip(piece + step, 0, n - 1)] += weight
     return weights
 
 
@@ -220,10 +223,12 @@ def _sample_stroke(stroke: Array) -> tuple[Array, Array]:
     return t, _lengths(_spline(t, len(stroke)) @ stroke)
 
 
-def _even_nodes(stroke: Array, count: int) -> Array:
-    """Spline weights (count, n) for nodes at equal distances along a stroke (n, 2)."""
-    t, along = _sample_stroke(stroke)
-    return _spline(np.interp(np.linspace(0, along[-1], count), along, t), len(stroke))
+def _even_nodes(n: int, count: int, t: Array, along: Array) -> Array:
+    """Spline weights (count, n) for nodes at equal distances along a stroke of n points.
+
+    t and `along` are those of `_sample_stroke`.
+    """
+    return _spline(np.interp(np.linspace(0, along[-1], count), along, t), n)
 
 
 def _normal(rng: np.random.Generator, *shape: int) -> Array:
