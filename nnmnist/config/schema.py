@@ -171,7 +171,8 @@ class DataConfig(Section):
         ge=0,
         lt=1,
         description="Fraction of the training examples that are generated digits, which also show "
-        "styles that are rare in MNIST; used with digits 0 to 9 in the format of MNIST.",
+        "styles that are rare in MNIST. Data that is not made of digits 0 to 9 in the format of "
+        "MNIST gets none.",
     )
     validation: int = Field(
         default=5000,

@@ -15,7 +15,7 @@ from __future__ import annotations
 
 import hashlib
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import cache
 
@@ -83,9 +83,7 @@ def load(seed: int, n_train: int = 60_000, n_test: int = 10_000) -> Source:
     return Source("synthetic", parts[0], parts[1], classes, DIGIT.shape, identity, DIGIT)
 
 
-def add_generated(
-    splits: Splits, share: float, seed: int = 0, notify: Callable[[str], None] = lambda line: None
-) -> Splits:
+def add_generated(splits: Splits, share: float, seed: int = 0) -> Splits:
     """The splits with generated digits added to the training part, each digit equally often.
 
     A half of the ones, for example, is written in a style of `RARE_STYLES`. Data that is not made
@@ -95,14 +93,9 @@ def add_generated(
         splits: the data.
         share: the fraction of the training part that the generated digits make up.
         seed: seed of the random numbers.
-        notify: receives notices for the user, one line each.
     """
     names = [str(digit) for digit in STYLES]
     if splits.preparation != DIGIT or not set(names) <= set(splits.classes):
-        notify(
-            f"data.generated is not used: {splits.name} is not made of the digits 0 to 9 in the "
-            "format of MNIST"
-        )
         return splits
     main, rng = splits.train, generator(seed, "generated")
     n = round(share / (1 - share) * len(main))

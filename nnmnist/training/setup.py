@@ -88,7 +88,7 @@ def split_configured(
     """
     splits = split(source, settings.validation, seed, settings.distortion, notify)
     if settings.generated:
-        splits = synthetic.add_generated(splits, settings.generated, seed, notify)
+        splits = synthetic.add_generated(splits, settings.generated, seed)
     if not settings.extra:
         return splits
     from nnmnist.data.own import add_extra
