@@ -10,7 +10,7 @@ import numpy as np
 
 PURPOSES = {
     "weights": 1, "validation": 2, "order": 3, "dropout": 4, "synthetic": 5, "toy": 6, "test": 7,
-    "extra": 8, "generated": 9,
+    "extra": 8, "generated": 9, "no digits": 10,
 }  # fmt: skip
 
 

@@ -174,6 +174,14 @@ class DataConfig(Section):
         "styles that are rare in MNIST. Data that is not made of digits 0 to 9 in the format of "
         "MNIST gets none.",
     )
+    no_digits: float = Field(
+        default=0.0,
+        ge=0,
+        lt=1,
+        description="Fraction of the training examples that are generated letters, signs and "
+        "scribbles. Their target is the same probability for all classes, so that predict can "
+        "answer ? instead of a digit. They are added where data.generated is.",
+    )
     validation: int = Field(
         default=5000,
         ge=0,

@@ -32,6 +32,7 @@ class Examples:
         image_shape: (rows, columns) of an image; None if the inputs are not images.
         distort: keyword arguments of `nnmnist.data.distort.Distortion` for training steps; None for
             no distortion.
+        has_others: whether the label n_classes is allowed: examples of none of the classes.
 
     Raises:
         DataError: a label is outside the classes, or values do not have the shape (N, n_outputs).
@@ -43,13 +44,14 @@ class Examples:
     n_classes: int
     image_shape: tuple[int, int] | None = None
     distort: Mapping[str, Any] | None = None
+    has_others: bool = False
 
     def __post_init__(self) -> None:
         if not self.n_classes and self.targets.ndim != 2:
             raise DataError(f"values must have the shape (N, n_outputs), not {self.targets.shape}")
         if self.n_classes:
             y = self.y
-            outside = y[(y < 0) | (y >= self.n_classes)]
+            outside = y[(y < 0) | (y >= self.n_classes + self.has_others)]
             if len(outside):
                 raise DataError(
                     f"label {outside[0]} is outside the classes 0 .. {self.n_classes - 1}"
@@ -69,7 +71,7 @@ class Examples:
         return self.targets[self.rows]
 
     def with_more(self, inputs: Array, targets: Array, rows: Array) -> Examples:
-        """These examples and others.
+        """These examples and others, which may have the label n_classes.
 
         Args:
             inputs, targets: what is added to the N inputs and targets.
@@ -80,7 +82,14 @@ class Examples:
             inputs=np.concatenate([self.inputs, inputs]),
             targets=np.concatenate([self.targets, targets]),
             rows=np.concatenate([self.rows, rows]),
+            has_others=self.has_others or bool(np.any(targets == self.n_classes)),
         )
+
+    def without_others(self) -> Examples:
+        """The examples that belong to a class."""
+        if not self.has_others:
+            return self
+        return replace(self, rows=self.rows[self.y < self.n_classes], has_others=False)
 
     @property
     def mean(self) -> Array:

@@ -22,7 +22,7 @@ from functools import cache
 import numpy as np
 
 from nnmnist.data.examples import Source, Splits
-from nnmnist.data.strokes import RARE_STYLES, STYLES
+from nnmnist.data.strokes import NO_DIGITS, RARE_STYLES, STYLES
 from nnmnist.errors import DataError
 from nnmnist.images.preparation import DIGIT
 from nnmnist.images.prepare import BOX, SIDE
@@ -94,8 +94,7 @@ def add_generated(splits: Splits, share: float, seed: int = 0) -> Splits:
         share: the fraction of the training part that the generated digits make up.
         seed: seed of the random numbers.
     """
-    names = [str(digit) for digit in STYLES]
-    if splits.preparation != DIGIT or not set(names) <= set(splits.classes):
+    if not _has_digits(splits):
         return splits
     main, rng = splits.train, generator(seed, "generated")
     n = round(share / (1 - share) * len(main))
@@ -104,12 +103,49 @@ def add_generated(splits: Splits, share: float, seed: int = 0) -> Splits:
     images = np.empty((n, SIDE * SIDE), np.uint8)
     images[~is_rare] = render(digits[~is_rare], rng)
     images[is_rare] = render(digits[is_rare], rng, RARE_STYLES)
-    labels = np.array([splits.classes.index(name) for name in names], np.uint8)[digits]
-    return replace(
-        splits,
-        train=main.with_more(images, labels, len(main.inputs) + np.arange(n)),
-        identity={**splits.identity, "generated": hashlib.sha256(images.data).hexdigest()},
-    )
+    labels = np.array([splits.classes.index(str(digit)) for digit in STYLES], np.uint8)[digits]
+    return _with_more(splits, images, labels, "generated")
+
+
+def add_no_digits(splits: Splits, share: float, seed: int = 0) -> Splits:
+    """The splits with pictures of no digit added to the training part.
+
+    Two thirds are letters and signs, in the styles of `NO_DIGITS`; the others are scribbles. Data
+    that is not made of digits in the format of MNIST stays as it is.
+
+    Args:
+        splits: the data.
+        share: the fraction of the training part that these pictures make up.
+        seed: seed of the random numbers.
+    """
+    if not _has_digits(splits):
+        return splits
+    rng = generator(seed, "no digits")
+    scribbles = [_scribble(rng) for _ in range(len(NO_DIGITS) // 2)]
+    styles = {k: {"": style} for k, style in enumerate([*NO_DIGITS.values(), *scribbles])}
+    n = round(share / (1 - share) * len(splits.train))
+    images = render(rng.permutation(np.arange(n) % len(styles)).astype(np.uint8), rng, styles)
+    labels = np.full(n, len(splits.classes), np.uint8)
+    return _with_more(splits, images, labels, "no_digits")
+
+
+def _has_digits(splits: Splits) -> bool:
+    """Whether the data is made of the digits 0 to 9, and maybe more, in the format of MNIST."""
+    return splits.preparation == DIGIT and {str(digit) for digit in STYLES} <= set(splits.classes)
+
+
+def _with_more(splits: Splits, images: Array, labels: Array, key: str) -> Splits:
+    """The splits with more training images; `key` is for their SHA-256 in the identity."""
+    main = splits.train
+    train = main.with_more(images, labels, len(main.inputs) + np.arange(len(images)))
+    digest = hashlib.sha256(images.data).hexdigest()
+    return replace(splits, train=train, identity={**splits.identity, key: digest})
+
+
+def _scribble(rng: np.random.Generator) -> str:
+    """One to three strokes of two to six points each, in the form of the styles."""
+    strokes = (rng.integers(0, 101, (rng.integers(2, 7), 2)) for _ in range(rng.integers(1, 4)))
+    return " / ".join(" ".join(f"{x},{y}" for x, y in stroke) for stroke in strokes)
 
 
 def render(

@@ -51,7 +51,7 @@ def data_id(facts: Facts) -> str:
     """
     if "seed" in facts:
         facts = {"name": facts.get("name")}
-    left_out = ("name", "folder", "extra", "generated")
+    left_out = ("name", "folder", "extra", "generated", "no_digits")
     named = {key: value for key, value in facts.items() if key not in left_out} or facts
     return hashlib.sha256(json.dumps(named, sort_keys=True).encode()).hexdigest()[:12]
 

@@ -304,7 +304,7 @@ class Run(RunDirectory):
         Without validation, the training examples decide. Class weights count as in the cost. For
         regression, the answer is None.
         """
-        examples = splits.validation if len(splits.validation) else splits.train
+        examples = splits.validation if len(splits.validation) else splits.train.without_others()
         confusion = evaluate(network, examples).confusion
         if confusion is None:
             return None

@@ -149,9 +149,8 @@ def load(
 ) -> Splits:
     """Load data as `load_data` does, and keep the source for the next trial."""
     global _kept
-    wanted = settings.model_copy(
-        update={"validation": 0, "distort": None, "extra": (), "generated": 0.0}
-    )
+    no_additions = {"extra": (), "generated": 0.0, "no_digits": 0.0}
+    wanted = settings.model_copy(update={"validation": 0, "distort": None, **no_additions})
     # The seed generates examples, or chooses the test part of the user's own data.
     depends = settings.path is not None or settings.name != "mnist"
     key = wanted, seed if depends else None

@@ -35,7 +35,7 @@ class EpochResult(NamedTuple):
     """What the steps of one epoch gave."""
 
     cost: float  # mean of w_i L_i over all examples, each before the step it is used in
-    accuracy: float | None  # the same, without weights; None for regression
+    accuracy: float | None  # of the examples that belong to a class; None for regression
     learning_rate: float  # of the last step
     divergence: Divergence | None = None
 
@@ -50,7 +50,7 @@ class Descent:
     settings: TrainingConfig
     seed: int  # seeds the order of the examples and the dropped units, for each epoch anew
     on_progress: OnProgress | None = None
-    class_weights: Array | None = None  # (n_classes,) w of an example of each class; None for 1
+    class_weights: Array | None = None  # (n_classes + 1,) w of an example of each class
 
     def epoch(self, number: int) -> EpochResult:
         """All steps of epoch `number` = 1, 2, ..., as long as the cost is finite.
@@ -72,7 +72,8 @@ class Descent:
         network, settings, steps = self.network, self.settings, len(self.batches)
         dropout = generator(self.seed, "dropout", number)
         order = generator(self.seed, "order", number)
-        total, correct, seen, accuracy, rate = 0.0, 0, 0, None, 0.0
+        n_classes = self.batches.examples.n_classes
+        total, seen, correct, labelled, accuracy, rate = 0.0, 0, 0, 0, None, 0.0
         # `fit` reports a cost that is not finite as one error.
         with np.errstate(over="ignore", invalid="ignore"):
             for step, (x, y, labels, rows) in enumerate(self.batches.epoch(order)):
@@ -87,7 +88,8 @@ class Descent:
                     return EpochResult(total, accuracy, rate, Divergence(step + 1, steps, rows))
                 if labels is not None:
                     correct += int(np.count_nonzero(network.output.label(p) == labels))
-                    accuracy = correct / seen
+                    labelled += int(np.count_nonzero(labels < n_classes))
+                    accuracy = correct / max(1, labelled)
                 self.optimizer.step(network.theta, network.grad, rate)
                 if self.on_progress:
                     self.on_progress(step + 1, steps, total / seen, accuracy)

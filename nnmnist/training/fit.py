@@ -140,7 +140,7 @@ def _trainer(
     batches = Batches(train, size, y, train.mean if settings.centre_inputs else None)
     weights = class_weights(settings, train)
     if weights is not None:
-        weights = weights.astype(network.dtype)
+        weights = np.append(weights, 1).astype(network.dtype)  # the last is that of no class
     descent = Descent(network, optimizer, batches, settings, seed, on_progress, weights)
     return parallel.on_cores(descent, processes)
 

@@ -84,11 +84,13 @@ def split_configured(
 ) -> Splits:
     """The examples of a source as the `data` section of a config asks for.
 
-    Those of `data.generated` and `data.extra` are added.
+    Those of `data.generated`, `data.no_digits` and `data.extra` are added.
     """
     splits = split(source, settings.validation, seed, settings.distortion, notify)
     if settings.generated:
         splits = synthetic.add_generated(splits, settings.generated, seed)
+    if settings.no_digits:
+        splits = synthetic.add_no_digits(splits, settings.no_digits, seed)
     if not settings.extra:
         return splits
     from nnmnist.data.own import add_extra
@@ -137,10 +139,17 @@ def make_optimizer(network: Network, settings: TrainingConfig) -> Optimizer | No
 
 
 def training_targets(output: Output, train: Examples, settings: TrainingConfig) -> Array | None:
-    """(M, n_classes): column k is the target of class k in training; None for regression."""
+    """(M, n_classes): column k is the target of class k in training; None for regression.
+
+    Where some examples belong to no class, one more column has their target: all classes are
+    equally probable (Hendrycks, Mazeika and Dietterich 2019, "Deep anomaly detection with outlier
+    exposure").
+    """
     y = targets(output, train)
     if y is not None and settings.label_smoothing:
         y += settings.label_smoothing * (1 / len(y) - y)
+    if y is not None and train.has_others:
+        y = np.column_stack([y, y.mean(axis=1)])
     return y
 
 
@@ -152,7 +161,8 @@ def class_weights(settings: TrainingConfig, train: Examples) -> Array | None:
         J = sum_i v_i L_i / sum_i v_i = 1/n sum_i w_i L_i    with  w_i = n v_i / sum_j v_j,
 
     where v_i is the weight that the config gives to the class of example i. The w_i have the mean
-    1, so that a learning rate has the same effect as without class weights. "balanced" gives each
+    1, so that a learning rate has the same effect as without class weights. Examples of no class
+    have the weight 1. "balanced" gives each
     class the same total weight: v = n / (n_classes n_k) for a class of n_k examples, as in
     scikit-learn. If each class has an example, these v have the mean 1 already.
 
@@ -173,6 +183,7 @@ def class_weights(settings: TrainingConfig, train: Examples) -> Array | None:
             f"training.class_weights: has length {len(given)}, but the data has {n_classes} "
             "classes; give one number per class"
         )
+    train = train.without_others()
     counts = np.bincount(train.y, minlength=n_classes)
     # A class without training examples has no weight.
     v = 1 / np.maximum(counts, 1) if given == "balanced" else np.array(given)

@@ -12,7 +12,7 @@ import pytest
 from nnmnist.data import synthetic
 from nnmnist.data.examples import Array, Splits
 from nnmnist.data.sources import split
-from nnmnist.data.strokes import RARE_STYLES, STYLES
+from nnmnist.data.strokes import NO_DIGITS, RARE_STYLES, STYLES
 from nnmnist.errors import DataError
 from nnmnist.runs.facts import data_facts, data_id
 
@@ -99,7 +99,7 @@ def test_the_centre_of_mass_is_pixel_14_14(many: Array) -> None:
     assert many[stopped][:, border].any(1).all()
 
 
-@pytest.mark.parametrize("styles", [STYLES, RARE_STYLES])
+@pytest.mark.parametrize("styles", [STYLES, RARE_STYLES, {0: NO_DIGITS}])
 def test_every_style_of_every_digit_is_drawn(monkeypatch: pytest.MonkeyPatch, styles) -> None:
     drawn = []
     trace = synthetic._trace
@@ -229,3 +229,27 @@ def test_half_of_the_generated_ones_have_a_rare_style(monkeypatch) -> None:
 def test_other_data_gets_no_generated_digits(change) -> None:
     splits = splits_of(**change)
     assert synthetic.add_generated(splits, 0.5) is splits
+    assert synthetic.add_no_digits(splits, 0.5) is splits
+
+
+@pytest.mark.parametrize("share", [0.05, 0.6])
+def test_pictures_of_no_digit_have_a_label_of_their_own(share) -> None:
+    splits = splits_of()
+    first, again, other = (synthetic.add_no_digits(splits, share, seed) for seed in (1, 1, 2))
+    labels = first.train.y
+    assert np.mean(labels == 10) == pytest.approx(share, abs=0.01)
+    assert np.array_equal(first.train.without_others().x, splits.train.x)
+    assert np.array_equal(first.train.x, again.train.x)
+    assert not np.array_equal(first.train.x, other.train.x)
+    assert first.identity == again.identity != other.identity
+    assert data_id(data_facts(first)) == data_id(data_facts(splits))
+    images = first.train.x[labels == 10].reshape(-1, 28, 28)
+    assert images.any(axis=(1, 2)).all()
+
+
+def test_generated_digits_and_pictures_of_no_digit_are_added_together() -> None:
+    more = synthetic.add_generated(synthetic.add_no_digits(splits_of(), 0.5), 0.5)
+    assert more.train.has_others
+    assert len(more.train) == 800
+    assert np.bincount(more.train.y)[10] == 200
+    assert set(more.identity) == {*splits_of().identity, "generated", "no_digits"}

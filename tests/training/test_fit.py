@@ -6,13 +6,14 @@ import pytest
 from nnmnist.config.schema import TrainingConfig
 from nnmnist.data import synthetic
 from nnmnist.data.examples import Examples
-from nnmnist.errors import TrainingError
+from nnmnist.errors import DataError, TrainingError
 from nnmnist.evaluation.evaluate import evaluate
 from nnmnist.evaluation.predictor import NormalizedNetwork
 from nnmnist.images.normalize import normalize
 from nnmnist.model.network import Network
+from nnmnist.model.outputs import OUTPUTS
 from nnmnist.training.fit import fit
-from nnmnist.training.setup import make_optimizer
+from nnmnist.training.setup import make_optimizer, training_targets
 
 
 def settings(**changes):
@@ -297,3 +298,48 @@ def test_the_warmup_moves_the_peak_of_the_rate():
         rates[warmup] = [record.learning_rate for record in records]
     assert np.argmax(rates[0.1]) < 2
     assert np.argmax(rates[0.9]) == 8
+
+
+def with_others(n=50):
+    """The clusters, and between them examples of no class."""
+    train, validation = clusters()
+    x = np.random.default_rng(1).normal(0, 0.5, (n, 2)).astype(np.float32)
+    more = train.with_more(x, np.full(n, 3, np.uint8), len(train.inputs) + np.arange(n))
+    assert more.has_others
+    return more, validation
+
+
+def test_examples_of_no_class_make_all_classes_equally_probable_there():
+    train, validation = with_others()
+    network = Network((2, 16, 3))
+    network.initialize(np.random.default_rng(0))
+    *_, last = fit(network, train, validation, settings(epochs=40), seed=5)
+    p = network.predict(np.zeros((1, 2), np.float32))
+    assert np.abs(p - 1 / 3).max() < 0.1
+    assert last.validation.accuracy > 0.95
+
+
+@pytest.mark.parametrize("class_weights", [None, "balanced", (1, 2, 3)])
+def test_the_accuracy_is_that_of_the_examples_of_a_class(class_weights):
+    train, validation = with_others()
+    network = Network((2, 16, 3))
+    network.initialize(np.random.default_rng(0))
+    frozen = settings(epochs=1, learning_rate=1e-12, class_weights=class_weights)
+    [epoch] = fit(network, train, validation, frozen, seed=5)
+    classed = train.without_others()
+    assert len(classed) == 150
+    assert epoch.accuracy == pytest.approx(evaluate(network, classed).accuracy)
+
+
+def test_the_target_of_no_class_is_the_same_probability_for_all():
+    train, _ = with_others()
+    y = training_targets(OUTPUTS["softmax"], train, settings(label_smoothing=0.1))
+    assert y.shape == (3, 4)
+    assert y[:, 3] == pytest.approx([1 / 3] * 3)
+    assert y.sum(axis=0) == pytest.approx([1] * 4)
+
+
+def test_without_the_mark_a_label_outside_the_classes_is_an_error():
+    train, _ = with_others()
+    with pytest.raises(DataError, match=r"label 3 is outside the classes 0 \.\. 2"):
+        replace(train, has_others=False)
