@@ -53,16 +53,20 @@ def normalize(images: Array, image_shape: tuple[int, int], threads: int = 1) -> 
 def _fill(out: Array, images: Array, image_shape: tuple[int, int]) -> None:
     """Write the normalized images to `out`."""
     rows, columns = image_shape
-    padded = np.zeros((CHUNK, rows + 3, columns + 3), np.float32)
+    size = min(CHUNK, len(images))
+    padded = np.zeros((size, rows + 3, columns + 3), np.float32)
+    down = _Interpolation(size, rows, columns + 3)
+    across = _Interpolation(size * rows, columns)
     for start in range(0, len(images), CHUNK):
         part = images[start : start + CHUNK]
+        n = len(part)
         x, y = _sources(part, image_shape)
-        padded[: len(part), 1:-2, 1:-2] = part.reshape(-1, *image_shape)
-        lines = _interpolate(padded[: len(part)], y)  # (n, rows, columns + 3)
-        pixels = _interpolate(lines.reshape(-1, columns + 3), x.reshape(-1, columns))
+        padded[:n, 1:-2, 1:-2] = part.reshape(-1, *image_shape)
+        lines = down(padded[:n], y)  # (n, rows, columns + 3)
+        pixels = across(lines.reshape(-1, columns + 3), x.reshape(-1, columns))
         if images.dtype == np.uint8:
             np.rint(pixels, out=pixels)
-        out[start : start + CHUNK] = pixels.reshape(part.shape)
+        out[start : start + n] = pixels.reshape(part.shape)
 
 
 def _sources(images: Array, image_shape: tuple[int, int]) -> tuple[Array, Array]:
@@ -109,24 +113,43 @@ def _moments(images: Array, image_shape: tuple[int, int]) -> tuple[Array, Array,
     )
 
 
-def _interpolate(values: Array, position: Array) -> Array:
-    """Interpolate m sequences of n values at k positions, linearly; outside of them is zero.
+class _Interpolation:
+    """Interpolates up to m sequences of n values at n positions, linearly; outside is zero.
+
+    It reuses its memory: the system takes as long to provide new memory as the arithmetic takes.
 
     Args:
-        values: (m, n + 3, ...), with a zero before and two after the n values.
-        position: (m, k), counted from the first of the n values; this array is changed.
+        m, n: number of sequences, and of values in each.
+        width: the number of numbers that each value consists of, if there are several.
     """
-    m, padded = values.shape[:2]
-    position += 1
-    np.clip(position, 0, padded - 2, out=position)
-    first = position.astype(np.intp)
-    position -= first
-    fraction = position.reshape(position.shape + (1,) * (values.ndim - 2))
-    first += np.arange(m)[:, None] * padded
-    flat = values.reshape(m * padded, *values.shape[2:])
-    low = flat.take(first, axis=0, mode="clip")
-    high = flat[1:].take(first, axis=0, mode="clip")
-    high -= low
-    high *= fraction
-    low += high
-    return low
+
+    def __init__(self, m: int, n: int, *width: int) -> None:
+        self.starts = np.repeat(np.arange(m) * (n + 3), n).reshape(m, n)
+        self.index, self.whole = np.empty_like(self.starts), np.empty((m, n), np.float32)
+        self.low, self.high = np.empty((2, m, n, *width), np.float32)
+
+    def __call__(self, values: Array, position: Array) -> Array:
+        """The values (m, n, ...) at the positions; valid until the next call.
+
+        Args:
+            values: (m, n + 3, ...), with a zero before and two after the n values.
+            position: (m, n), counted from the first of the n values; this array is changed.
+        """
+        m, padded = values.shape[:2]
+        index, whole, low, high = (
+            buffer[:m] for buffer in (self.index, self.whole, self.low, self.high)
+        )
+        position += 1
+        np.clip(position, 0, padded - 2, out=position)
+        np.floor(position, out=whole)
+        position -= whole
+        fraction = position.reshape(position.shape + (1,) * (values.ndim - 2))
+        np.copyto(index, whole, casting="unsafe")
+        index += self.starts[:m]
+        flat = values.reshape(m * padded, *values.shape[2:])
+        np.take(flat, index, axis=0, out=low, mode="clip")
+        np.take(flat[1:], index, axis=0, out=high, mode="clip")
+        high -= low
+        high *= fraction
+        low += high
+        return low

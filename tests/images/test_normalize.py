@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from nnmnist.data import synthetic
-from nnmnist.images.normalize import HEIGHT, WIDTH, normalize
+from nnmnist.images.normalize import HEIGHT, THREADS_FROM, WIDTH, _sources, normalize
 
 SHAPE = (28, 28)
 
@@ -63,6 +63,39 @@ def test_bytes_stay_bytes_and_are_the_rounded_floats(digits):
 def test_each_picture_alone_comes_out_as_among_others(digits):
     together = normalize(digits, SHAPE)
     np.testing.assert_array_equal(together[7:9], normalize(digits[7:9], SHAPE))
+
+
+@pytest.mark.parametrize("dtype", [np.uint8, np.float32])
+def test_every_pixel_is_the_mean_of_four_by_their_distances(digits, dtype):
+    pictures = digits[:3].astype(dtype)
+    found = normalize(pictures, SHAPE)
+    for picture, normalized in zip(pictures, found, strict=True):
+        x, y = (source[0] for source in _sources(picture[None], SHAPE))
+        ink = np.pad(picture.reshape(SHAPE).astype(np.float32), ((1, 2), (1, 2)))
+        wanted = [[bilinear(ink, x[r, c], y[r]) for c in range(28)] for r in range(28)]
+        if dtype == np.uint8:
+            wanted = np.rint(wanted)
+        np.testing.assert_array_equal(normalized.reshape(SHAPE), np.array(wanted, dtype))
+
+
+def bilinear(ink, x, y):
+    """The brightness at column x and row y in float32, between the rows first.
+
+    `ink` has one more row and column of zeros before the picture, and two after it.
+    """
+    x, y = (min(max(float(np.float32(at) + np.float32(1)), 0), 29) for at in (x, y))
+    column, row = int(x), int(y)
+    upper, lower = ink[row, column : column + 2], ink[row + 1, column : column + 2]
+    left, right = upper + (lower - upper) * np.float32(y - row)
+    return left + (right - left) * np.float32(x - column)
+
+
+def test_threads_and_the_place_in_memory_change_nothing(digits):
+    many = np.tile(digits, (THREADS_FROM // len(digits), 1))
+    once = normalize(digits, SHAPE)
+    for threads in (1, 3):
+        for part in np.array_split(normalize(many, SHAPE, threads), len(many) // len(digits)):
+            np.testing.assert_array_equal(part, once)
 
 
 def test_digits_lean_no_more(digits):
