@@ -51,13 +51,28 @@ def read(path: Path) -> tuple[idx.Values, str]:
     before = _file_state(path)
     array = idx.read(path)
     unchanged = bool(before) and before == _file_state(path)
-    recorded = _load_record().get(str(path))
-    if unchanged and isinstance(recorded, dict) and recorded.items() >= before.items():
-        return array, str(recorded.get("sha256"))
+    if unchanged and (recorded := _recorded(path, before)):
+        return array, recorded
     sha256 = idx.sha256(array)
     if unchanged and _is_settled(before):
         _add_to_record(path, {**before, "sha256": sha256})
     return array, sha256
+
+
+def recorded_sha256(path: Path) -> str | None:
+    """The SHA-256 of the decompressed bytes of a file, which is not read.
+
+    None if the file has not been hashed, or has changed since then.
+    """
+    path = path.absolute()
+    return _recorded(path, _file_state(path))
+
+
+def _recorded(path: Path, state: dict[str, int]) -> str | None:
+    recorded = _load_record().get(str(path))
+    if state and isinstance(recorded, dict) and recorded.items() >= state.items():
+        return str(recorded.get("sha256"))
+    return None
 
 
 def _file_state(path: Path) -> dict[str, int]:

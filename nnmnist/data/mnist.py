@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 
 from nnmnist.data import cache, download
 from nnmnist.data.download import Notify, Published, silent
 from nnmnist.data.examples import Source
-from nnmnist.data.readers import idx_files
+from nnmnist.data.readers import idx, idx_files
 from nnmnist.data.readers.found import listing
-from nnmnist.errors import DataError
+from nnmnist.errors import DataError, DataUnavailable
+from nnmnist.files import write_atomic
 from nnmnist.images.preparation import DIGIT
 from nnmnist.types import Array
 
@@ -48,7 +50,7 @@ def load(
 
     The files are in `data_dir`/mnist, else in $NNMNIST_DATA_DIR/mnist, else in the user's cache.
     Missing or damaged files in the cache are downloaded. What the user has named is used as it is,
-    and nothing is ever written there.
+    and nothing is ever written there. The content of `.gz` files is copied to the cache.
 
     Args:
         data_dir: a directory that the user has named.
@@ -119,7 +121,7 @@ def _download(names: Sequence[str], mirrors: Sequence[str], notify: Notify) -> N
 def _read_or_download(name: str, path: Path, mirrors: Sequence[str], notify: Notify) -> Verified:
     """One of MNIST's files, verified; a damaged one in the cache is downloaded again."""
     try:
-        return _read(name, path)
+        return read(name, path)
     except DataError as error:
         if path.parent != _cache_folder():
             raise DataError(
@@ -127,10 +129,38 @@ def _read_or_download(name: str, path: Path, mirrors: Sequence[str], notify: Not
             ) from error
         notify(f"{error}; downloading it again")
     _download([name], mirrors, notify)
-    return _read(name, _cache_folder() / name)
+    return read(name, _cache_folder() / name)
 
 
-def _read(name: str, path: Path) -> Verified:
+def read(name: str, path: Path) -> Verified:
+    """One of MNIST's files, verified: its array, and the SHA-256 of its decompressed bytes.
+
+    The cache keeps the content of a `.gz` file: unpacking takes several times as long as reading.
+
+    Raises DataError if the file is damaged, or is another one.
+    """
+    if path.suffix != ".gz":
+        return _read_verified(name, path)
+    if cache.recorded_sha256(path) == FILES[name].sha256:
+        with suppress(DataError):
+            return _read_verified(name, _cache_folder() / name)
+    verified = _read_verified(name, path)
+    _keep(name, verified[0])
+    return verified
+
+
+def _keep(name: str, array: Array) -> None:
+    """Write one of MNIST's files to the cache, if it is not there and can be written."""
+    with suppress(OSError, DataUnavailable):
+        raw = _cache_folder() / name
+        with suppress(DataError):
+            _read_verified(name, raw)
+            return
+        raw.parent.mkdir(parents=True, exist_ok=True)
+        write_atomic(raw, idx.encode(array))
+
+
+def _read_verified(name: str, path: Path) -> Verified:
     array, sha256 = cache.read(path)
     if sha256 != FILES[name].sha256:
         raise DataError(

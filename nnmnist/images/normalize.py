@@ -136,9 +136,8 @@ class _Interpolation:
             position: (m, n), counted from the first of the n values; this array is changed.
         """
         m, padded = values.shape[:2]
-        index, whole, low, high = (
-            buffer[:m] for buffer in (self.index, self.whole, self.low, self.high)
-        )
+        index, whole = self.index[:m], self.whole[:m]
+        low, high = self.low[:m], self.high[:m]
         position += 1
         np.clip(position, 0, padded - 2, out=position)
         np.floor(position, out=whole)

@@ -1,6 +1,7 @@
 import gzip
 import os
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -153,7 +154,7 @@ def test_a_directory_given_by_hand_is_only_read(tmp_path):
     assert {
         path: (path.stat().st_mtime_ns, path.read_bytes()) for path in folder.iterdir()
     } == before
-    assert sorted(os.listdir(tmp_path / "cache")) == ["verified.json"]
+    assert sorted(os.listdir(tmp_path / "cache")) == ["mnist", "verified.json"]
 
 
 def test_what_is_missing_is_fetched_into_the_cache(tmp_path, server):
@@ -229,6 +230,64 @@ def test_a_file_changed_a_moment_ago_is_not_recorded(tmp_path, monkeypatch, hash
     assert len(hashed) == 8
 
 
+@pytest.fixture
+def unpacked(monkeypatch):
+    """The names of the files that were unpacked so far."""
+    names = []
+
+    class GzipFile(gzip.GzipFile):
+        def __init__(self, fileobj):
+            names.append(fileobj.name)
+            super().__init__(fileobj=fileobj)
+
+    monkeypatch.setattr(gzip, "GzipFile", GzipFile)
+    return names
+
+
+def test_a_packed_file_is_unpacked_once(tmp_path, unpacked, hashed):
+    folder = write(tmp_path / "mnist", gzip.compress, ".gz")
+    for _ in range(3):
+        assert_is_mnist(mnist.load(tmp_path), folder)
+    assert len(unpacked) == 4
+    assert len(hashed) == 8  # once packed, and once unpacked
+    for name, content in CONTENTS.items():
+        assert (tmp_path / "cache" / "mnist" / name).read_bytes() == content
+
+
+COPIES = {
+    "removed": lambda path: path.unlink(),
+    "cut": lambda path: path.write_bytes(CONTENTS[TRAIN_IMAGES][:-1]),
+    "one bit": lambda path: path.write_bytes(CONTENTS[TRAIN_IMAGES][:-1] + b"\7"),
+    "another file": lambda path: path.write_bytes(CONTENTS[TEST_IMAGES]),
+}
+
+
+@pytest.mark.parametrize("damage", COPIES.values(), ids=COPIES)
+def test_a_damaged_copy_of_a_packed_file_is_noticed_and_replaced(tmp_path, unpacked, damage):
+    folder = write(tmp_path / "mnist", gzip.compress, ".gz")
+    mnist.load(tmp_path)
+    damage(tmp_path / "cache" / "mnist" / TRAIN_IMAGES)
+    for _ in range(2):
+        assert_is_mnist(mnist.load(tmp_path), folder)
+    assert unpacked[4:] == [str(folder / f"{TRAIN_IMAGES}.gz")]
+
+
+def test_a_packed_file_that_changed_is_noticed_although_there_is_a_copy(tmp_path):
+    path = write(tmp_path / "mnist", gzip.compress, ".gz") / f"{TRAIN_IMAGES}.gz"
+    mnist.load(tmp_path)
+    path.write_bytes(gzip.compress(CONTENTS[TRAIN_IMAGES][:-1] + b"\7"))
+    with pytest.raises(DataError, match="damaged, or not a file of MNIST"):
+        mnist.load(tmp_path)
+
+
+def test_programs_that_start_together_all_get_the_packed_files(tmp_path):
+    folder = write(tmp_path / "mnist", gzip.compress, ".gz")
+    with ThreadPoolExecutor(8) as executor:
+        for source in executor.map(mnist.load, [tmp_path] * 16):
+            assert_is_mnist(source, folder)
+    assert sorted(os.listdir(tmp_path / "cache" / "mnist")) == sorted(CONTENTS)
+
+
 DAMAGED_RECORDS = [b"", b"{", b"\xff", b"[]", b'{"%s": 3}', b'{"%s": {"size": []}}', b"[" * 100_000]
 
 
@@ -243,10 +302,13 @@ def test_a_damaged_record_only_means_hashing_again(tmp_path, hashed, record):
     assert len(hashed) == 4
 
 
-def test_a_cache_that_cannot_be_written_only_means_hashing_again(tmp_path, monkeypatch, hashed):
+@pytest.mark.parametrize(("pack", "ending"), [(bytes, ""), (gzip.compress, ".gz")])
+def test_a_cache_that_cannot_be_written_only_means_hashing_again(
+    tmp_path, monkeypatch, hashed, pack, ending
+):
     (tmp_path / "file").touch()
     monkeypatch.setattr(cache, "directory", lambda: tmp_path / "file" / "cache")
-    write(tmp_path / "mnist")
+    write(tmp_path / "mnist", pack, ending)
     for _ in range(2):
         assert_is_mnist(mnist.load(tmp_path), tmp_path / "mnist")
     assert len(hashed) == 8

@@ -1,6 +1,7 @@
 """A disk that fails or is full at any moment leaves old or new files, and no temporary ones."""
 
 import errno
+import gzip
 import io
 import os
 import stat
@@ -13,7 +14,7 @@ import pytest
 
 from nnmnist import checkpoint
 from nnmnist.config.loading import load_config
-from nnmnist.data import cache, download
+from nnmnist.data import cache, download, mnist
 from nnmnist.data.readers import idx
 from nnmnist.errors import DataUnavailable
 from nnmnist.model.network import Network
@@ -191,6 +192,22 @@ def test_a_fault_in_the_record_of_verified_files(operation):
         found = cache.read(file)
         assert found[1] == cache.read(file)[1] == FILE["images"].sha256
     assert [found.name for found in cache.directory().iterdir()] == ["verified.json"]
+
+
+@posix
+@pytest.mark.parametrize("operation", OPERATIONS)
+def test_a_fault_while_the_content_of_a_packed_file_is_kept(monkeypatch, operation):
+    """The copy only saves time; without it the file is unpacked again."""
+    monkeypatch.setattr(mnist, "FILES", FILE)
+    monkeypatch.setattr(cache, "SETTLED_NS", -1)
+    file = Path("images.gz")
+    file.write_bytes(gzip.compress(CONTENT))
+    with failing(Disk(operation, 2)):  # the first write is that of the record of hashes
+        found = [mnist.read("images", file) for _ in range(2)]
+    assert [(idx.encode(array), sha256) for array, sha256 in found] == [
+        (CONTENT, FILE["images"].sha256)
+    ] * 2
+    assert [copy.name for copy in (cache.directory() / "mnist").iterdir()] == ["images"]
 
 
 LIMITED = """
