@@ -45,34 +45,34 @@ _HEADER = re.compile(
 )
 
 
-class _Sections(BaseModel, strict=True):
+class _Sections(BaseModel, strict=True, defer_build=True):
     """The sections of a config that commands read before they check the config itself."""
 
     data: dict[str, Any] | None = None
     model: dict[str, Any] | None = None
 
 
-class _Data(BaseModel, strict=True):
+class _Data(BaseModel, strict=True, defer_build=True):
     """What identifies data."""
 
     name: str | None = None
     folder: str | None = None
 
 
-class _Metrics(BaseModel, strict=True):
+class _Metrics(BaseModel, strict=True, defer_build=True):
     """The results of an epoch."""
 
     train: dict[str, FiniteFloat | None] | None = None
     validation: dict[str, FiniteFloat | None] | None = None
 
 
-class _Prepare(BaseModel, strict=True):
+class _Prepare(BaseModel, strict=True, defer_build=True):
     mode: Literal["as_is", "digit", "resize"]
     shape: list[int]
     background: Literal[0, 255] | None
 
 
-class _Facts(BaseModel, strict=True):
+class _Facts(BaseModel, strict=True, defer_build=True):
     """The types of what a document may state beside the model; it may state more."""
 
     classes: list[str]

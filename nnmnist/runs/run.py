@@ -31,7 +31,7 @@ from nnmnist.config.loading import dump_config, load_config
 from nnmnist.config.schema import Config
 from nnmnist.data.examples import Splits
 from nnmnist.errors import CheckpointError, ConfigError, DataError
-from nnmnist.evaluation.evaluate import evaluate, is_chance
+from nnmnist.evaluation.evaluate import Evaluation, evaluate, is_chance
 from nnmnist.files import read_regular, write_atomic
 from nnmnist.model.network import Network
 from nnmnist.model.optimizers import Optimizer
@@ -152,6 +152,8 @@ class Run(RunDirectory):
         self.last_checkpoint: Checkpoint | None = None
         self.progress: RunProgress | None = None
         self.best: Best | None = None
+        # Of the best epoch, if it has validation examples and was trained in this session.
+        self.best_validation: Evaluation | None = None
         # Time of training in all sessions.
         self.seconds = 0.0
         self.epochs_done = 0
@@ -263,6 +265,7 @@ class Run(RunDirectory):
         if improved:
             digest = checkpoint.save(self.path("best.npz"), network, splits.classes, facts)
             self.best = replace(result, sha256=digest)
+            self.best_validation = epoch.validation
         facts |= {"best": vars(self.best), "costs": self.costs}
         checkpoint.save(self.path("last.npz"), network, splits.classes, facts, optimizer)
         self.epochs_done = epoch.number
@@ -305,7 +308,7 @@ class Run(RunDirectory):
         regression, the answer is None.
         """
         examples = splits.validation if len(splits.validation) else splits.train.without_others()
-        confusion = evaluate(network, examples).confusion
+        confusion = (self.best_validation or evaluate(network, examples)).confusion
         if confusion is None:
             return None
         weights = class_weights(self.config.training, splits.train)

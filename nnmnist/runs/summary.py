@@ -20,7 +20,7 @@ Scores = dict[str, float | None]
 class Summary(BaseModel):
     """What a finished run states about itself, as far as other commands need it."""
 
-    model_config = ConfigDict(strict=True, allow_inf_nan=False)
+    model_config = ConfigDict(strict=True, allow_inf_nan=False, defer_build=True)
 
     data: str
     data_id: str | None = None  # None in runs of older versions

@@ -67,6 +67,22 @@ def test_the_summary_describes_the_saved_network(settings, splits):
     assert best.document["image_shape"] == [6, 5]
 
 
+def test_the_end_of_a_run_evaluates_the_test_set_alone(settings, splits, monkeypatch):
+    evaluated = []
+
+    def counting(network, examples):
+        evaluated.append(examples)
+        return evaluate(network, examples)
+
+    monkeypatch.setattr(run_module, "evaluate", counting)
+    run, summary = train_to_end(settings, splits)
+    assert evaluated == [splits.test]
+    resumed = reopen_run(run.directory, settings)  # it has no result on the validation examples
+    list(resumed.train(splits))
+    assert resumed.finish(splits) == summary
+    assert evaluated[1:] == [splits.test, splits.validation]
+
+
 def test_the_best_epoch_is_the_first_with_the_best_accuracy(settings, splits):
     run, summary = train_to_end(change_training(settings, epochs=8), splits)
     by_epoch = [
