@@ -1,9 +1,8 @@
-"""Where the time goes: start-up, data, the parts of a step inside a real training, evaluation,
-saving.
-"""
+"""Where the time goes: start-up, data, evaluation, saving; the parts of a run, and of a step."""
 
 from __future__ import annotations
 
+import json
 import statistics
 import subprocess
 import sys
@@ -45,6 +44,32 @@ def process(*arguments: str) -> float:
     )
 
 
+def run_parts(recipe: str, runs: int = 5) -> dict[str, float]:
+    """Seconds of each part of `nnmnist train`, from the start of the process to its end.
+
+    The values are medians over some runs. The clock is the same in all processes.
+    """
+    parts: dict[str, list[float]] = defaultdict(list)
+    program = str(Path(__file__).with_name("timeline.py"))
+    with tempfile.TemporaryDirectory() as folder:
+        file = Path(folder) / "times.json"
+        command = [sys.executable, program, str(file), "train", "--quiet", "--config", recipe]
+        for _ in range(runs):
+            started = time.perf_counter()
+            subprocess.run(command, cwd=folder, capture_output=True, check=True)
+            total = time.perf_counter() - started
+            times = json.loads(file.read_text())
+            found = {
+                "start of Python": times["start"] - started,
+                **times["stages"],
+            }
+            found["end of Python"] = started + total - times["end"]
+            found["everything else"] = total - sum(found.values())
+            for name, value in {**found, "the whole process": total}.items():
+                parts[name].append(value)
+    return {name: statistics.median(values) for name, values in parts.items()}
+
+
 def step_parts(splits: Splits, hidden: tuple[int, ...], batch: int) -> dict[str, float]:
     """Microseconds of each part of a step, the mean over an epoch's first steps, in one process."""
     network = Network((784, *hidden, 10))
@@ -84,6 +109,13 @@ def backward(network: Network, delta: Array) -> None:
         delta = layer.backward(delta)
 
 
+def print_milliseconds(title: str, rows: dict[str, float]) -> None:
+    print(f"| {title} | ms |\n|---|---|")
+    for name, value in rows.items():
+        print(f"| {name} | {value * 1e3:.1f} |")
+    print()
+
+
 def main() -> None:
     limit_blas_threads(1)
     splits = load_data(DataConfig())
@@ -103,11 +135,10 @@ def main() -> None:
             ),
             "loading a checkpoint": seconds(lambda: checkpoint.load(Path(folder) / "x.npz")),
         }
-    print("| part | ms |\n|---|---|")
-    for name, value in rows.items():
-        print(f"| {name} | {value * 1e3:.1f} |")
+    print_milliseconds("part", rows)
+    print_milliseconds("part of `nnmnist train -c mnist`", run_parts("mnist"))
     print(
-        "\n| step of | gather | forward | cost | backward | update | all, microseconds "
+        "| step of | gather | forward | cost | backward | update | all, microseconds "
         "|\n|---|---|---|---|---|---|---|"
     )
     for hidden, batch in NETWORKS:

@@ -24,17 +24,22 @@ def arguments() -> SimpleNamespace:
     parser.add_argument("--epochs", type=int, default=3)
     parser.add_argument("--rate", type=float, default=0.1, help="largest learning rate")
     parser.add_argument("--momentum", type=float, default=0.9)
+    parser.add_argument(
+        "--warmup", type=float, default=0.3, help="fraction of the steps in which the rate rises"
+    )
+    parser.add_argument("--smoothing", type=float, default=0.0, help="of the labels")
+    parser.add_argument("--centre", type=int, default=0, help="1: subtract the mean image")
     parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--warm", action="store_true", help="compile before the time is measured")
+    parser.add_argument("--warm", type=int, default=0, help="1: compile before the first epoch")
     options = vars(parser.parse_args())
     hidden = tuple(int(n) for n in options["hidden"].split(","))
     return SimpleNamespace(**{**options, "hidden": hidden})
 
 
-def mnist() -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+def mnist(centre: int = 0) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
     """Read 55,000 training and 10,000 test images (n, 784), with their labels (n,), from raw files.
 
-    Pixels are float32 in [0, 1].
+    Pixels are float32 in [0, 1]; with `centre` minus the mean image of the training part.
     """
     folder = Path(os.environ["NNMNIST_RAW_DIR"])
 
@@ -47,15 +52,20 @@ def mnist() -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
 
     train = images("train-images-idx3-ubyte"), labels("train-labels-idx1-ubyte")
     test = images("t10k-images-idx3-ubyte"), labels("t10k-labels-idx1-ubyte")
-    return train[0][:55_000], train[1][:55_000], test[0], test[1]
+    x, y, x_test, y_test = train[0][:55_000], train[1][:55_000], test[0], test[1]
+    if centre:
+        mean = x.mean(axis=0)
+        x -= mean
+        x_test -= mean
+    return x, y, x_test, y_test
 
 
-def one_cycle(peak: float, total: int, rise: float = 0.3) -> Callable[[int], float]:
+def one_cycle(peak: float, total: int, warmup: float) -> Callable[[int], float]:
     """nnmnist's one-cycle schedule: a function from the step to the learning rate."""
 
     def rate(step: int) -> float:
         progress = (step + 0.5) / total
-        return peak * (progress / rise if progress < rise else (1 - progress) / (1 - rise))
+        return peak * (progress / warmup if progress < warmup else (1 - progress) / (1 - warmup))
 
     return rate
 

@@ -8,7 +8,7 @@ import jax.numpy as jnp
 from common import arguments, mnist, one_cycle, report
 
 options = arguments()
-x, y, x_test, y_test = map(jnp.asarray, mnist())
+x, y, x_test, y_test = map(jnp.asarray, mnist(options.centre))
 sizes = (784, *options.hidden, 10)
 key = jax.random.key(options.seed)
 keys = jax.random.split(key, len(sizes))
@@ -27,8 +27,8 @@ def logits(theta, x):
 
 
 def loss(theta, x, y):
-    log_p = jax.nn.log_softmax(logits(theta, x))
-    return -jnp.take_along_axis(log_p, y[:, None], axis=1).mean()
+    target = jax.nn.one_hot(y, 10) * (1 - options.smoothing) + options.smoothing / 10
+    return -(target * jax.nn.log_softmax(logits(theta, x))).sum(axis=1).mean()
 
 
 @partial(jax.jit, donate_argnums=(0, 1))
@@ -46,7 +46,7 @@ def epoch(theta, velocity, order, rates):
 
 # Only full batches: all steps of a scan have the same shape.
 steps = len(x) // options.batch
-rate = one_cycle(options.rate, steps * options.epochs)
+rate = one_cycle(options.rate, steps * options.epochs, options.warmup)
 
 
 def order(number):

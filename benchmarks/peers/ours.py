@@ -22,6 +22,9 @@ settings = TrainingConfig(
     learning_rate=options.rate,
     momentum=options.momentum,
     schedule="one_cycle",
+    warmup=options.warmup,
+    centre_inputs=options.centre,
+    label_smoothing=options.smoothing,
 )
 network = Network((784, *options.hidden, 10))
 network.initialize(np.random.default_rng(options.seed))

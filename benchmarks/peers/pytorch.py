@@ -7,7 +7,7 @@ from common import arguments, mnist, one_cycle, report
 
 options = arguments()
 torch.manual_seed(options.seed)
-x, y, x_test, y_test = map(torch.from_numpy, mnist())
+x, y, x_test, y_test = map(torch.from_numpy, mnist(options.centre))
 
 layers: list[torch.nn.Module] = []
 for n_in, n_out in zip((784, *options.hidden), options.hidden, strict=False):
@@ -19,8 +19,8 @@ optimizer = torch.optim.SGD(
     model.parameters(), lr=options.rate, momentum=options.momentum, fused=True
 )
 steps = -(-len(x) // options.batch)
-rate = one_cycle(options.rate, steps * options.epochs)
-loss_function = torch.nn.functional.cross_entropy
+rate = one_cycle(options.rate, steps * options.epochs, options.warmup)
+loss_function = torch.nn.CrossEntropyLoss(label_smoothing=options.smoothing)
 
 seconds, step = [], 0
 for _ in range(options.epochs):
