@@ -23,7 +23,7 @@ settings = TrainingConfig(
     momentum=options.momentum,
     schedule="one_cycle",
     warmup=options.warmup,
-    centre_inputs=options.centre,
+    centre_inputs=bool(options.centre),
     label_smoothing=options.smoothing,
 )
 network = Network((784, *options.hidden, 10))
