@@ -3,6 +3,7 @@
 import base64
 import zipfile
 
+import numpy as np
 from playwright.sync_api import expect
 
 from nnmnist.images.prepare import NoInk
@@ -50,6 +51,13 @@ ARRIVE = """([file, name, event]) => {
     : new DragEvent("drop", { dataTransfer: data, bubbles: true, cancelable: true });
   document.getElementById("paper").dispatchEvent(made);
 }"""
+
+
+def resized(strokes, size):
+    """Strokes in the middle of the paper; the longer side is that share of the paper's."""
+    points = np.concatenate(strokes)
+    middle, side = (points.min(0) + points.max(0)) / 2, np.ptp(points, axis=0).max()
+    return [(0.5 + size * (np.array(stroke) - middle) / side).tolist() for stroke in strokes]
 
 
 class Page:

@@ -15,9 +15,10 @@ from playwright.sync_api import expect
 from nnmnist.cli.app import cli
 from nnmnist.data.examples import scale
 from nnmnist.export.html import encode
+from nnmnist.images.prepare import thickness
 
 from .conftest import network_of
-from .page import DESKTOP, ONE, PHONE, SEVEN, THREE
+from .page import DESKTOP, ONE, PHONE, SEVEN, THREE, resized
 
 
 def picture(pixels):
@@ -143,6 +144,42 @@ def test_space_held_sets_the_pen_once(opened):
     page.says("answer", "1")
     page.page.get_by_role("button", name="Undo").click()
     page.says("answer", "")
+
+
+@pytest.mark.parametrize("size", [0.12, 0.3, 0.95])
+def test_a_digit_has_mnists_lines_however_large_it_is_drawn(opened, size):
+    page = opened()
+    page.draw(resized(THREE, 0.7))
+    usual = np.array(page.seen())
+    assert line_width(usual) == pytest.approx(2.4, abs=0.2)
+    page.page.get_by_role("button", name="Clear").click()
+    page.draw(resized(THREE, size))
+    page.says("answer", "3")
+    assert line_width(page.seen()) == pytest.approx(2.4, abs=0.2)
+    assert abs(np.array(page.seen()) - usual).mean() < 8
+
+
+def line_width(pixels):
+    """The mean width of the lines in pixels, of an image (784,)."""
+    image = Image.fromarray(np.array(pixels, np.uint8).reshape(28, 28))
+    return thickness(np.asarray(image.resize((140, 140), Image.Resampling.LANCZOS)) > 127) / 5
+
+
+def test_a_tap_beside_a_small_digit_changes_nothing(opened):
+    page = opened()
+    page.draw(resized(THREE, 0.2))
+    first = page.seen()
+    page.draw([[(0.9, 0.95)]])
+    assert page.seen() == first
+
+
+def test_a_dot_belongs_to_the_letter_below(opened, tmp_path):
+    path = tmp_path / "letters.html"
+    path.write_bytes(encode(network_of("relu", "softmax", (784, 2), classes=["i", "l"])))
+    page = opened(path)
+    page.draw([*resized(ONE, 0.2), [(0.5, 0.34)]])
+    inked = np.flatnonzero(np.array(page.seen()).reshape(28, 28).any(axis=1))
+    assert len(np.flatnonzero(np.diff(inked) > 1)) == 1  # a gap below the dot
 
 
 @pytest.mark.parametrize("event", ["paste", "drop"])

@@ -1,9 +1,9 @@
 // The drawings whose right class is known, in the order in which they were made.
 //
 // A drawing is { number, name, seen, original, stored, downloaded }: its number, from 1; the name of its class; the
-// (784,) bytes that the network read, before its `normalize`; the PNG file of the whole drawing; whether it survives
-// a reload of the page; and whether it is in a zip file that was downloaded. Its number is never used again. The strip
-// adds `item`, the element that shows it.
+// (784,) bytes that the network read, before its `normalize`; the PNG file of the picture from which they were
+// prepared; whether it survives a reload of the page; and whether it is in a zip file that was downloaded. Its number
+// is never used again. The strip adds `item`, the element that shows it.
 
 let drawings = [];
 let removed = []; // the last ones that were removed, which can be put back
@@ -95,7 +95,7 @@ function putBack() {
 // The bytes of the zip file. `nnmnist` reads the folders of the classes; it leaves out names that begin with a dot.
 //
 //     7/0012.png             28x28, 8-bit grey: what the network read
-//     .originals/7/0012.png  8-bit grey: the whole drawing, or the picture that was opened
+//     .originals/7/0012.png  8-bit grey: the whole drawing, as it was prepared, or the picture that was opened
 function zipped() {
   return zip(drawings.flatMap(({ number, name, seen, original }) => {
     const path = `${folderOf(name)}/${String(number).padStart(4, "0")}.png`;
