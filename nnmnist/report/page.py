@@ -291,7 +291,7 @@ def _origin(subject: Subject) -> str:
     return (
         _section("Time and machine", _table(facts))
         + "\n"
-        + _section("Config", f"<pre>{text}</pre>")
+        + _section("Config", f"<pre tabindex=0>{text}</pre>")
     )
 
 
