@@ -7,8 +7,10 @@ The public API:
     load_data     training, validation and test examples for a config
     Network       an L-layer network: parameters, gradient, predictions
     fit           train a network; yields one record per epoch
+    plot_history  learning curves of what `fit` yields
     evaluate      cost, accuracy and confusion matrix, or R^2, of a network
     save, load    write and read a checkpoint
+    predict       the digit in a picture of your own
 
 An example:
 
@@ -19,7 +21,8 @@ An example:
     for epoch in nnmnist.fit(network, splits.train, splits.validation, config.training):
         print(epoch.number, epoch.cost, epoch.validation.accuracy)
     print(nnmnist.evaluate(network, splits.test).accuracy)
-    nnmnist.save("mine.npz", network, splits.classes)
+    nnmnist.save("mine.npz", network, splits.classes, {"image_shape": splits.image_shape})
+    print(nnmnist.predict("mine.npz", splits.test.inputs[0].reshape(splits.image_shape)))
 """
 
 from __future__ import annotations
@@ -36,7 +39,9 @@ if TYPE_CHECKING:
     from nnmnist.config.loading import load_config as load_config
     from nnmnist.config.schema import Config as Config
     from nnmnist.evaluation.evaluate import evaluate as evaluate
+    from nnmnist.evaluation.prediction import predict as predict
     from nnmnist.model.network import Network as Network
+    from nnmnist.plots.curves import plot_history as plot_history
     from nnmnist.training.fit import fit as fit
     from nnmnist.training.setup import load_data as load_data
 
@@ -50,10 +55,15 @@ _MODULES = {
     "load": "nnmnist.checkpoint",
     "load_config": "nnmnist.config.loading",
     "load_data": "nnmnist.training.setup",
+    "plot_history": "nnmnist.plots.curves",
+    "predict": "nnmnist.evaluation.prediction",
     "save": "nnmnist.checkpoint",
 }
 
-__all__ = ["Config", "Network", "evaluate", "fit", "load", "load_config", "load_data", "save"]
+__all__ = [
+    "Config", "Network", "evaluate", "fit", "load", "load_config", "load_data", "plot_history",
+    "predict", "save",
+]  # fmt: skip
 
 
 def __getattr__(name: str) -> Any:

@@ -19,16 +19,20 @@ import re
 import zipfile
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from errno import EISDIR
 from itertools import pairwise
+from os import PathLike
 from pathlib import Path
+from types import NoneType
 from typing import Any, Literal
 
 import numpy as np
 from pydantic import BaseModel, FiniteFloat, PositiveInt, ValidationError
 
+from nnmnist.arguments import require_method, require_type
 from nnmnist.errors import CheckpointError
 from nnmnist.evaluation.predictor import NormalizedNetwork
-from nnmnist.files import write_atomic
+from nnmnist.files import best_of, write_atomic
 from nnmnist.model.activations import ACTIVATIONS
 from nnmnist.model.network import Network
 from nnmnist.model.optimizers import Optimizer
@@ -37,6 +41,7 @@ from nnmnist.types import Array
 
 FORMAT = 1
 MAGIC = b"PK\x03\x04"
+OWN_KEYS = {"format", "model", "classes"}  # of a document
 MAX_DOCUMENT = 16_000_000  # bytes that `read_document` reads
 # What NumPy writes for a C-ordered array; nothing else is read.
 _HEADER = re.compile(
@@ -125,7 +130,17 @@ def save(
 
     Raises:
         OSError: the file cannot be written; an existing one is as before.
+        TypeError, ValueError: an argument is of another kind, or `load` would refuse the file.
     """
+    path = _as_path(path)
+    if path.is_dir():
+        raise IsADirectoryError(EISDIR, "is a folder; give the name of a file", str(path))
+    require_type("network", network, Network, "a Network")
+    require_type("classes", classes, Sequence, "a name for each class, such as splits.classes")
+    require_type("facts", facts, (dict, NoneType), "a dictionary")
+    require_method("optimizer", optimizer, "step", "an optimizer of nnmnist.model.optimizers")
+    if taken := OWN_KEYS & (facts or {}).keys():
+        raise ValueError(f"facts has the key {taken.pop()!r}, which `save` writes itself")
     arrays = {name: np.asarray(array, order="C") for name, array in network.parameters().items()}
     if optimizer is not None:
         arrays |= {
@@ -143,21 +158,47 @@ def save(
     document = {"format": FORMAT, "model": model, "classes": list(classes), **(facts or {})}
     if isinstance(network, NormalizedNetwork):
         document["image_shape"] = list(network.image_shape)
-    text = json.dumps(document, allow_nan=False)
+    text = _loadable(document, network)
     arrays["document"] = np.array(text)
     digest = _digest(arrays)
     arrays["sha256"] = np.array(digest)
-    write_atomic(Path(path), _pack(arrays))
+    write_atomic(path, _pack(arrays))
     return digest
+
+
+def _loadable(document: dict[str, Any], network: Network) -> str:
+    """The document as JSON. Raises TypeError or ValueError for what `load` would refuse."""
+    classes, n_outputs = document["classes"], network.sizes[-1]
+    named = all(isinstance(name, str) for name in classes)
+    if not named or (classes and network.output.n_units(len(classes)) != n_outputs):
+        raise ValueError(
+            f"classes is {classes!r:.80}; expected a name for each class, as {n_outputs} output"
+            f"{'s' * (n_outputs > 1)} of the network need them, or no name for regression"
+        )
+    for name, array in network.parameters().items():
+        if not np.isfinite(array).all():
+            raise ValueError(f"network has values that are not finite in {name}")
+    try:
+        text = json.dumps(document, allow_nan=False)
+    except (TypeError, ValueError) as error:
+        raise type(error)(f"facts must be JSON: {error}") from None
+    try:
+        _check_facts(json.loads(text), document["model"], network.sizes)
+    except _Fault as fault:
+        raise ValueError(f"facts: {str(fault).removeprefix('damaged: ')}") from None
+    return text
 
 
 def load(path: Path | str) -> Checkpoint:
     """Read a checkpoint and check every name, shape and type, and the digest.
 
+    Args:
+        path: an .npz file, or a run directory, which means its `best.npz`.
+
     Raises:
         CheckpointError: the file is missing, damaged, or is not a checkpoint.
     """
-    path = Path(path)
+    path = best_of(_as_path(path))
     try:
         if not path.is_file():
             raise CheckpointError(
@@ -182,6 +223,11 @@ def load(path: Path | str) -> Checkpoint:
         raise CheckpointError(
             f"{path}: damaged ({error!r:.200}); use another copy, or train again"
         ) from error
+
+
+def _as_path(path: Path | str) -> Path:
+    require_type("path", path, (str, PathLike), "a path")
+    return Path(path).expanduser()
 
 
 def read_document(path: Path) -> dict[str, Any]:

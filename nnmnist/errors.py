@@ -2,14 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import TYPE_CHECKING, TypeVar
-
-if TYPE_CHECKING:
-    from nnmnist.types import Array
-
-Entry = TypeVar("Entry")
-
 
 def printable(text: str, limit: int | None = 80) -> str:
     """`text` on one line of at most `limit` characters; control characters become escapes."""
@@ -61,16 +53,3 @@ class ExportError(NnmnistError):
 
 class MissingLibrary(NnmnistError):
     """An optional library is not installed."""
-
-
-def look_up(key: str, name: str, table: Mapping[str, Entry]) -> Entry:
-    """The entry `name` of a table. Raises ValueError, which lists the names that `key` allows."""
-    if name not in table:
-        raise ValueError(f"{key} is {name!r}; expected one of {', '.join(table)}")
-    return table[name]
-
-
-def require_shape(name: str, array: Array, shape: tuple[int, ...]) -> None:
-    """Raise ValueError unless the array called `name` has this shape."""
-    if array.shape != shape:
-        raise ValueError(f"{name} has the shape {array.shape}; expected {shape}")

@@ -14,6 +14,12 @@ from typing import BinaryIO
 from nnmnist.errors import DataError
 
 
+def best_of(path: Path) -> Path:
+    """The best checkpoint of a run directory; any other path as it is."""
+    best = path / "best.npz"
+    return best if best.exists() else path
+
+
 def write_atomic(path: Path, data: bytes | Callable[[BinaryIO], object]) -> None:
     """Write a file so that readers see either the old content or the new.
 

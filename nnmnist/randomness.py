@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import numpy as np
 
+from nnmnist.arguments import require_count
+
 PURPOSES = {
     "weights": 1, "validation": 2, "order": 3, "dropout": 4, "synthetic": 5, "toy": 6, "test": 7,
     "extra": 8, "generated": 9, "no digits": 10,
@@ -15,5 +17,9 @@ PURPOSES = {
 
 
 def generator(seed: int, purpose: str, epoch: int = 0) -> np.random.Generator:
-    """The generator of a seed for a purpose, which is a name in `PURPOSES`, and an epoch."""
+    """The generator of a seed for a purpose, which is a name in `PURPOSES`, and an epoch.
+
+    Raises ValueError unless the seed is a whole number >= 0.
+    """
+    require_count("seed", seed)
     return np.random.default_rng([seed, PURPOSES[purpose], epoch])

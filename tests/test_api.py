@@ -11,7 +11,10 @@ import pytest
 
 import nnmnist
 
-NAMES = ["Config", "Network", "evaluate", "fit", "load", "load_config", "load_data", "save"]
+NAMES = [
+    "Config", "Network", "evaluate", "fit", "load", "load_config", "load_data", "plot_history",
+    "predict", "save",
+]  # fmt: skip
 
 
 def run(program):
@@ -45,9 +48,10 @@ def test_the_example_in_help_runs(tiny_config):
     # Use the tiny data instead of MNIST.
     example = example.replace('"mnist"', f'"{tiny_config}"').replace("(784, 256, 10)", "(30, 8, 3)")
     lines = run(f"import nnmnist\nimport numpy as np\n{example}")
-    # One line per epoch, then the accuracy on the test examples.
-    assert len(lines) == 4 + 1
-    assert 0 <= float(lines[-1]) <= 1
+    # One line per epoch, the accuracy on the test examples, and a prediction.
+    assert len(lines) == 4 + 1 + 1
+    assert 0 <= float(lines[-2]) <= 1
+    assert lines[-1].startswith("Prediction(label=0, probability=0.")
     assert nnmnist.load("mine.npz").classes == ("0", "1", "2")
 
 

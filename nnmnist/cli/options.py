@@ -10,6 +10,7 @@ from typing import Any, TypeVar, cast
 import click
 
 from nnmnist.errors import DataError, printable
+from nnmnist.files import best_of
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
@@ -29,15 +30,6 @@ def _complete(name: str) -> Callable[..., Any]:
 
 complete_files, complete_runs = _complete("files"), _complete("runs")
 complete_data, complete_recipes = _complete("data"), _complete("config_files")
-
-
-CHECKPOINT = "best.npz"  # of a run, which a run directory stands for
-
-
-def best_of(path: Path) -> Path:
-    """The best checkpoint of a run directory; any other path as it is."""
-    best = path / CHECKPOINT
-    return best if best.exists() else path
 
 
 def checkpoint_argument(name: str, metavar: str, **attributes: Any) -> Callable[[Command], Command]:

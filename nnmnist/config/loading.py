@@ -11,11 +11,13 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from difflib import get_close_matches
 from pathlib import Path
+from types import NoneType
 from typing import Any, NamedTuple
 
 from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
+from nnmnist.arguments import require_type
 from nnmnist.config.messages import explain, is_conflict, is_structural
 from nnmnist.config.schema import Config
 from nnmnist.config.yaml import (
@@ -46,7 +48,7 @@ class Override(NamedTuple):
 def load_config(
     path: Path | str | None = None,
     overrides: Sequence[str | Override] = (),
-    folder: Path | None = None,
+    folder: Path | str | None = None,
 ) -> Config:
     """Read the config of a file or a shipped recipe.
 
@@ -60,12 +62,15 @@ def load_config(
 
     Raises:
         ConfigError: the file or an override is wrong; the message has one line for each fault.
+        TypeError: an argument is of another kind.
     """
+    require_type("path", path, (str, Path, NoneType), "a path, the name of a recipe, or None")
+    require_type("overrides", overrides, (list, tuple), "a list, such as ['training.epochs=5']")
     if path is None:
         path = _recipe(DEFAULT_RECIPE)
     elif isinstance(path, str):
         path = find_config(path)
-    file = _with_absolute_paths(read_yaml(path), folder or path.parent)
+    file = _with_absolute_paths(read_yaml(path), Path(folder or path.parent))
     changes = (_with_absolute_paths(_override(each), Path()) for each in overrides)
     return _combine([file, *changes])
 
@@ -182,6 +187,7 @@ def read_yaml(path: Path) -> Document:
 
 
 def _override(override: str | Override) -> Document:
+    require_type("overrides", override, (str, Override), "texts such as 'training.epochs=5'")
     if isinstance(override, str):
         key, equals, text = override.partition("=")
         override = Override(key.strip() if equals else "", text, f"--set {override}")

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
 
+from nnmnist.arguments import require_array
 from nnmnist.errors import DataError
 from nnmnist.images.preparation import Preparation
 from nnmnist.types import Array
@@ -35,7 +37,8 @@ class Examples:
         has_others: whether the label n_classes is allowed: examples of none of the classes.
 
     Raises:
-        DataError: a label is outside the classes, or values do not have the shape (N, n_outputs).
+        DataError: an array has another shape or data type, a label is outside the classes, or a row
+            is outside the N examples.
     """
 
     inputs: Array
@@ -47,8 +50,22 @@ class Examples:
     has_others: bool = False
 
     def __post_init__(self) -> None:
-        if not self.n_classes and self.targets.ndim != 2:
-            raise DataError(f"values must have the shape (N, n_outputs), not {self.targets.shape}")
+        inputs, targets, rows = self.inputs, self.targets, self.rows
+        _require("inputs", inputs, ("N", "n_inputs"), (np.uint8, np.floating))
+        n = len(inputs)
+        if self.n_classes:
+            _require("targets", targets, (n,), (np.integer,))
+        else:
+            _require("targets", targets, (n, "n_outputs"), (np.floating,))
+        _require("rows", rows, ("n",), (np.integer,))
+        if len(rows) and not 0 <= rows.min() <= rows.max() < n:
+            raise DataError(
+                f"rows has values from {rows.min()} to {rows.max()}; expected 0 to {n - 1}"
+            )
+        if self.image_shape and math.prod(self.image_shape) != inputs.shape[1]:
+            raise DataError(
+                f"image_shape is {self.image_shape}; expected the shape of {inputs.shape[1]} pixels"
+            )
         if self.n_classes:
             y = self.y
             outside = y[(y < 0) | (y >= self.n_classes + self.has_others)]
@@ -113,6 +130,19 @@ def scale(inputs: Array) -> Array:
     if inputs.dtype == np.uint8:
         return np.multiply(inputs, PIXEL, dtype=np.float32)
     return inputs.astype(np.float32, copy=False)
+
+
+def _require(
+    name: str, array: Array, shape: tuple[int | str, ...], kinds: tuple[type[np.generic], ...]
+) -> None:
+    """Raise DataError unless an array has this shape, and a data type of these kinds."""
+    try:
+        require_array(name, array, shape)
+    except (TypeError, ValueError) as error:
+        raise DataError(str(error)) from None
+    if not any(np.issubdtype(array.dtype, kind) for kind in kinds):
+        expected = " or ".join(kind.__name__ for kind in kinds)
+        raise DataError(f"{name} has the data type {array.dtype}; expected {expected}")
 
 
 @dataclass(frozen=True)

@@ -7,9 +7,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from nnmnist.arguments import require_type
 from nnmnist.data.batches import Batches
 from nnmnist.data.examples import Examples
-from nnmnist.evaluation.predictor import as_predictor
+from nnmnist.evaluation.predictor import Ensemble, as_predictor
 from nnmnist.model.network import CHUNK, Network
 from nnmnist.model.outputs import Output, SquaredError
 from nnmnist.types import Array
@@ -91,6 +92,28 @@ def targets(output: Output, examples: Examples) -> Array | None:
     return output.one_hot(examples.n_classes) if examples.n_classes else None
 
 
+def require_examples(
+    name: str, examples: Examples, network: Network | Ensemble, least: int = 1
+) -> None:
+    """Raise TypeError or ValueError unless the argument `name` has examples for a network."""
+    require_type(name, examples, Examples, "nnmnist.data.examples.Examples, such as splits.test")
+    if len(examples) < least:
+        raise ValueError(f"{name} is empty; expected at least one example")
+    n_inputs, n_classes = examples.inputs.shape[1], examples.n_classes
+    if n_inputs != network.sizes[0]:
+        raise ValueError(
+            f"{name} has {n_inputs} inputs per example; expected {network.sizes[0]}, as the "
+            f"network has sizes {network.sizes}"
+        )
+    n_outputs = network.output.n_units(n_classes) if n_classes else examples.targets.shape[1]
+    if n_outputs != network.sizes[-1]:
+        what = f"{n_classes} classes" if n_classes else f"{n_outputs} values per example"
+        raise ValueError(
+            f"{name} has {what}, which need {n_outputs} outputs; the network has sizes "
+            f"{network.sizes}"
+        )
+
+
 def evaluate(network: Network | Sequence[Network], examples: Examples) -> Evaluation:
     """The cost and the confusion matrix, or R^2, of a network on some examples.
 
@@ -98,8 +121,13 @@ def evaluate(network: Network | Sequence[Network], examples: Examples) -> Evalua
         network: one network, or several, whose predictions are then averaged. These have the same
             inputs, outputs and kind of output.
         examples: at least one example.
+
+    Raises:
+        TypeError, ValueError: an argument is of another kind, or the examples do not fit.
     """
-    predictor, n_classes = as_predictor(network), examples.n_classes
+    predictor = as_predictor(network)
+    require_examples("examples", examples, predictor)
+    n_classes = examples.n_classes
     output = predictor.output
     total = 0.0
     confusion = np.zeros((n_classes, n_classes), np.int64) if n_classes else None

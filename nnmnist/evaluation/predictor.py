@@ -7,6 +7,7 @@ from dataclasses import replace
 
 import numpy as np
 
+from nnmnist.arguments import require_type
 from nnmnist.data.examples import Examples
 from nnmnist.images.normalize import normalize
 from nnmnist.model.network import CHUNK, Network
@@ -42,9 +43,18 @@ class Ensemble:
 
     Args:
         members: at least one network; all have the same inputs, outputs and kind of output.
+
+    Raises:
+        ValueError: they have not.
     """
 
     def __init__(self, members: Sequence[Network]) -> None:
+        kinds = {(each.sizes[0], each.sizes[-1], each.output_name) for each in members}
+        if len(kinds) != 1:
+            raise ValueError(
+                f"network is an ensemble of {len(members)} networks with {len(kinds)} kinds of "
+                "inputs and outputs; expected one"
+            )
         self.members = members
         self.sizes, self.output, self.dtype = members[0].sizes, members[0].output, np.dtype(float)
 
@@ -57,9 +67,13 @@ class Ensemble:
 
 
 def as_predictor(network: Network | Sequence[Network]) -> Network | Ensemble:
-    """A network as it is, several as an ensemble."""
+    """A network as it is, several as an ensemble. Raises TypeError or ValueError for another."""
     if isinstance(network, Network):
         return network
+    expected = "a Network, such as nnmnist.load(path).network, or a list of them"
+    require_type("network", network, (list, tuple), expected)
+    for k, member in enumerate(network):
+        require_type(f"network[{k}]", member, Network, "a Network")
     return network[0] if len(network) == 1 else Ensemble(network)
 
 

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from nnmnist.errors import DataError
 from nnmnist.images.preparation import DIGIT, Preparation
@@ -67,13 +67,68 @@ def read(
     Raises:
         DataError: it is not a picture, or shows nothing.
     """
-    grey = decode(read_bytes(file, name), name, preparation)
+    return _inputs(decode(read_bytes(file, name), name, preparation), name, preparation, notify)
+
+
+def take(
+    picture: Image | ArrayLike,
+    name: str,
+    preparation: Preparation = DIGIT,
+    notify: Notify | None = None,
+) -> NDArray[Any]:
+    """The same as `read`, for a picture in memory, which stays as it is.
+
+    Args:
+        picture: a Pillow image; or an array (rows, columns), or (rows, columns, 3 or 4) in colour,
+            of integers from 0 to 255, or of numbers from 0 to 1.
+        name: as in `read`.
+        preparation: as in `read`.
+        notify: as in `read`.
+
+    Raises:
+        ValueError: it is an array of another kind; the message says what is expected.
+        DataError: it is damaged, or shows nothing.
+    """
+    from PIL import Image
+
+    if not isinstance(picture, Image.Image):
+        picture = Image.fromarray(_as_bytes(np.asarray(picture), name))
+    try:
+        _, grey = _to_grey(picture.copy(), _side(preparation))
+    except Exception as error:  # the decoders raise a dozen different types
+        raise DataError(f"{name}: {_reason(b'', error)}") from error
+    return _inputs(grey, name, preparation, notify)
+
+
+def _inputs(
+    grey: NDArray[Any], name: str, preparation: Preparation, notify: Notify | None
+) -> NDArray[Any]:
+    """What `read` returns, for grey values (rows, columns) uint8."""
     with _name_errors(name):
         image = preparation(grey)
     # A picture that was taken as it is shows one digit.
     if notify and preparation.mode == "digit" and image is not grey and (n := count(grey)) > 1:
-        notify(f"{name}: shows {n} digits; --many reads them")
+        notify(f"{name}: shows {n} digits; `nnmnist predict --many` reads them")
     return image.reshape(-1)
+
+
+def _as_bytes(picture: NDArray[Any], name: str) -> NDArray[Any]:
+    """The array of `take` as uint8. Raises ValueError."""
+    kind, shape = picture.dtype.kind, picture.shape
+    if picture.size == 0 or (len(shape) != 2 and (len(shape) != 3 or shape[2] not in (3, 4))):
+        raise ValueError(
+            f"{name} has the shape {shape}; expected (rows, columns), or (rows, columns, 3 or 4)"
+        )
+    if kind not in "biuf":
+        raise ValueError(f"{name} has the data type {picture.dtype}; expected numbers")
+    low, high, most = picture.min(), picture.max(), 255 if kind in "iu" else 1
+    # A value that is not a number fails this, too.
+    if not 0 <= low <= high <= most:
+        raise ValueError(
+            f"{name} has values from {low} to {high}; expected integers from 0 to 255, or numbers "
+            "from 0 to 1"
+        )
+    return picture.astype(np.uint8) if most == 255 else np.rint(picture * 255.0).astype(np.uint8)
 
 
 def decode(data: bytes, name: str, preparation: Preparation = DIGIT) -> NDArray[Any]:
@@ -82,7 +137,12 @@ def decode(data: bytes, name: str, preparation: Preparation = DIGIT) -> NDArray[
     A large JPEG is decoded at a fraction of its size, unless pictures are taken as they are. Raises
     DataError, which calls it `name`.
     """
-    return _decode(data, name, None if preparation.mode == "as_is" else 2 * WORKING_SIDE)[1]
+    return _decode(data, name, _side(preparation))[1]
+
+
+def _side(preparation: Preparation) -> int | None:
+    """The least side in pixels of a picture that is made smaller first; None takes all pixels."""
+    return None if preparation.mode == "as_is" else 2 * WORKING_SIDE
 
 
 def size(data: bytes, name: str) -> tuple[int, int]:
@@ -142,16 +202,23 @@ def _decode(
     Returns:
         The picture, and its grey values (rows, columns) uint8.
     """
+    with _opened(data, name, MANY_SIDE if many else side, only_large=many) as image:
+        return _to_grey(image, side, many)
+
+
+def _to_grey(
+    image: Image, side: int | None = None, many: bool = False
+) -> tuple[Image, NDArray[Any]]:
+    """What `_decode` returns, of an image that is open; it may be changed."""
     from PIL import ImageFilter, ImageOps
 
-    with _opened(data, name, MANY_SIDE if many else side, only_large=many) as image:
-        if side and image.mode in ("L", "LA", "RGB", "RGBA") and image.width * image.height > LARGE:
-            image = image.reduce(max(1, min(image.size) // (2 * side)))
-        ImageOps.exif_transpose(image, in_place=True)
-        if image.mode == "1" and (side or many) and _is_dithered(np.asarray(image)):
-            image = image.convert("L").filter(ImageFilter.GaussianBlur(1.5))
-        picture = _opaque(image)
-        return picture, np.asarray(picture.convert("L"), np.uint8)
+    if side and image.mode in ("L", "LA", "RGB", "RGBA") and image.width * image.height > LARGE:
+        image = image.reduce(max(1, min(image.size) // (2 * side)))
+    ImageOps.exif_transpose(image, in_place=True)
+    if image.mode == "1" and (side or many) and _is_dithered(np.asarray(image)):
+        image = image.convert("L").filter(ImageFilter.GaussianBlur(1.5))
+    picture = _opaque(image)
+    return picture, np.asarray(picture.convert("L"), np.uint8)
 
 
 @contextmanager

@@ -9,7 +9,7 @@ from itertools import pairwise
 import numpy as np
 from numpy.typing import DTypeLike
 
-from nnmnist.errors import look_up, require_shape
+from nnmnist import arguments
 from nnmnist.model.activations import ACTIVATIONS, ActivationLayer
 from nnmnist.model.layers import Dense, Dropout, Layer
 from nnmnist.model.outputs import OUTPUTS
@@ -32,7 +32,7 @@ class Network:
         dropout, input_dropout: probability that a hidden unit, or an input, is dropped in a step.
         dtype: float32 to train, float64 to check gradients.
 
-    Raises ValueError for an argument that is not allowed; the message names what is allowed.
+    Wrong arguments, also of the methods, raise TypeError or ValueError; it names what is allowed.
     """
 
     def __init__(
@@ -45,13 +45,11 @@ class Network:
         input_dropout: float = 0.0,
         dtype: DTypeLike = np.float32,
     ) -> None:
-        if len(sizes) < 2 or min(sizes) < 1:
-            raise ValueError(f"sizes is {tuple(sizes)}; expected two or more numbers of units >= 1")
-        self.sizes, self.dtype = tuple(sizes), np.dtype(dtype)
+        self.sizes, self.dtype = arguments.checked_sizes(sizes), arguments.checked_dtype(dtype)
         self.activation_name, self.output_name = activation, output
-        self.activation = look_up("activation", activation, ACTIVATIONS)
-        self.output = look_up("output", output, OUTPUTS)
-        self.dropout, self.input_dropout = dropout, input_dropout
+        self.activation = arguments.look_up("activation", activation, ACTIVATIONS)
+        self.output = arguments.look_up("output", output, OUTPUTS)
+        self.dropout, self.input_dropout = arguments.checked_rates(dropout, input_dropout)
         self.layers = self.make_layers()
         self.dense = [layer for layer in self.layers if isinstance(layer, Dense)]
         self.n_weights = sum(layer.n_out * layer.n_in for layer in self.dense)
@@ -91,6 +89,7 @@ class Network:
 
     def initialize(self, rng: np.random.Generator) -> None:
         """Normal weights with the variance of the activation; zeros where the cost is convex."""
+        arguments.require_type("rng", rng, np.random.Generator, "np.random.default_rng(seed)")
         self.theta[:] = 0.0
         for W in self.W if len(self.W) > 1 or not self.output.convex else []:
             deviation = np.float32(self.activation.weight_variance(*W.shape[::-1]) ** 0.5)
@@ -98,6 +97,7 @@ class Network:
 
     def forward(self, x: Array, rng: np.random.Generator | None = None) -> Array:
         """z (M, batch) for the inputs x (batch, n_inputs)."""
+        arguments.require_array("x", x, ("batch", self.sizes[0]), least=1)
         h = x.T
         for layer in self.layers:
             h = layer.forward(h, rng)
@@ -115,11 +115,12 @@ class Network:
 
         Takes inputs x (batch, n_inputs), targets y (M, batch), which are one-hot for classes, and
         the weights w_i of the examples (batch,). Returns the costs w_i L_i (batch,) and the
-        predictions p (M, batch), valid until the next call. Raises ValueError for other shapes.
+        predictions p (M, batch), valid until the next call.
         """
-        require_shape("x", x, (len(x), self.sizes[0]))
-        require_shape("y", y, (self.sizes[-1], len(x)))
-        costs, p, delta = self.output.cost(self.forward(x, rng), y)
+        z = self.forward(x, rng)
+        arguments.require_array("y", y, z.shape)
+        arguments.require_weights(example_weights, len(x))
+        costs, p, delta = self.output.cost(z, y)
         costs *= example_weights
         delta *= example_weights / len(x)  # now dJ/dz
         for layer in reversed(self.layers):
@@ -133,8 +134,8 @@ class Network:
         return costs, p
 
     def logits(self, x: Array) -> Array:
-        """z (M, n) for the inputs x (n, n_inputs). Raises ValueError for another shape of x."""
-        require_shape("x", x, (len(x), self.sizes[0]))
+        """z (M, n) for the inputs x (n, n_inputs)."""
+        arguments.require_array("x", x, ("n", self.sizes[0]))
         network = copy(self)  # with buffers of its own: several threads may predict at once
         network.layers = [layer.with_own_buffers() for layer in self.layers]
         z = np.empty((self.sizes[-1], len(x)), self.dtype)

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from nnmnist.arguments import require_count
 from nnmnist.plots.style import COLOURS, GREY, colours, house_style, legend_below, panels, plain
-from nnmnist.runs.history import History
+from nnmnist.runs.history import History, of_epochs
+from nnmnist.training.fit import Epoch
 from nnmnist.types import Array
 
 if TYPE_CHECKING:
@@ -20,6 +22,25 @@ LOOKS = {"training": ("--", "o"), "validation": ("-", "s"), "test": ("-", "*")}
 LABEL_LINE = 0.06  # height of a line of small letters, relative to the axes
 DECADES = 15  # from this ratio of costs on, their axis is logarithmic
 SHADE = 0.25  # of gaps
+
+
+def plot_history(history: Iterable[Epoch] | Mapping[str, Iterable[Epoch]]) -> Figure:
+    """Draw the learning curves of a training: cost and accuracy per epoch, as `nnmnist plot` does.
+
+    A training value is the mean over the steps of an epoch, and is drawn at its middle. A notebook
+    shows the figure; `figure.savefig("curves.png")` writes it.
+
+    Args:
+        history: what `fit` yields, as in `list(nnmnist.fit(...))`; for several trainings in one
+            figure, their names with what each of them yields.
+
+    Raises:
+        MissingLibrary: matplotlib is not installed.
+        TypeError, ValueError: the history is something else, or has no epochs.
+    """
+    named = history if isinstance(history, Mapping) else {"": history}
+    require_count("number of trainings", len(named), least=1)
+    return curves([of_epochs(epochs, name) for name, epochs in named.items()])
 
 
 @house_style()
@@ -47,7 +68,7 @@ def curves(histories: Sequence[History], x_label: str = "epoch", apart: bool = F
         axes.locator_params(axis="x", integer=True)
         if apart and name == "cost":
             axes.set_title(plain(shown[0].name), fontsize="medium")
-    of_one = f": {plain(histories[0].name)}" if len(histories) == 1 else ""
+    of_one = f": {plain(histories[0].name)}" if len(histories) == 1 and histories[0].name else ""
     what = "Cost and accuracy" if classes else "Cost"
     figure.suptitle(f"{what} during the training{of_one}", fontsize="medium")
     _legend(figure, grid[0], histories, apart)

@@ -64,9 +64,9 @@ def panels(
     columns: int = 1, width: float = 5.2, height: float = 4.0, rows: int = 1
 ) -> tuple[Figure, list[Axes]]:
     """A figure of rows x columns axes, each `width` x `height` inches; the axes row by row."""
-    from matplotlib.figure import Figure
+    from nnmnist.plots.figure import NotebookFigure
 
-    figure = Figure(figsize=(columns * width, rows * height), layout="constrained")
+    figure = NotebookFigure(figsize=(columns * width, rows * height), layout="constrained")
     return figure, list(figure.subplots(rows, columns, squeeze=False).flat)
 
 

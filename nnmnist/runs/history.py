@@ -1,7 +1,8 @@
-"""The curves of cost and accuracy of a run, read from what it wrote."""
+"""The curves of cost and accuracy of a run, or of what `fit` yields."""
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,8 +11,10 @@ from typing import NamedTuple
 import numpy as np
 
 from nnmnist import checkpoint
+from nnmnist.arguments import require_type
 from nnmnist.errors import CheckpointError, DataError
 from nnmnist.runs import metrics, summary
+from nnmnist.training.fit import Epoch
 from nnmnist.types import Array
 
 
@@ -55,13 +58,7 @@ def read(directory: Path, name: str | None = None) -> History:
     rows = metrics.read(file, strict=True)
     if not rows:
         raise DataError(f"{file}: no epoch is complete yet; resume the run, or give another one")
-    columns = {key: np.array([row[key] for row in rows], float) for key in metrics.COLUMNS}
-    epochs = columns["epoch"]
-    training = Series(epochs - 0.5, columns["train_cost"], columns["train_accuracy"])
-    splits = {"training": training}
-    if np.isfinite(columns["validation_cost"]).any():
-        values = columns["validation_cost"], columns["validation_accuracy"]
-        splits["validation"] = Series(epochs, *values)
+    splits = _splits(rows)
     with suppress(FileNotFoundError):
         test = summary.read(directory).test
         best = checkpoint.load(directory / "best.npz").document.get("epoch")
@@ -72,3 +69,30 @@ def read(directory: Path, name: str | None = None) -> History:
         cost, accuracy = (np.array([test.get(key)], float) for key in ("cost", "accuracy"))
         splits["test"] = Series(np.array([best], float), cost, accuracy)
     return History(name or directory.resolve().name, splits)
+
+
+def of_epochs(epochs: Iterable[Epoch], name: str = "") -> History:
+    """The history of a training, from what `fit` yields; see `read` for the steps.
+
+    Raises TypeError or ValueError unless there are records of epochs.
+    """
+    require_type("history", epochs, Iterable, "what nnmnist.fit yields")
+    rows = []
+    for epoch in epochs:
+        require_type("an epoch of history", epoch, Epoch, "a record that nnmnist.fit yields")
+        rows.append(metrics.row(epoch))
+    if not rows:
+        raise ValueError("history has no epochs; expected at least one")
+    return History(name, _splits(rows))
+
+
+def _splits(rows: Sequence[Mapping[str, float | None]]) -> dict[str, Series]:
+    """The curves of rows of `metrics`, at least one."""
+    columns = {key: np.array([row[key] for row in rows], float) for key in metrics.COLUMNS}
+    epochs = columns["epoch"]
+    training = Series(epochs - 0.5, columns["train_cost"], columns["train_accuracy"])
+    splits = {"training": training}
+    if np.isfinite(columns["validation_cost"]).any():
+        values = columns["validation_cost"], columns["validation_accuracy"]
+        splits["validation"] = Series(epochs, *values)
+    return splits

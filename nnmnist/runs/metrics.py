@@ -26,11 +26,16 @@ _NUMBER = re.compile(r"-?[0-9]+(\.[0-9]+)?(e[-+]?[0-9]+)?")
 
 def record(path: Path, epoch: Epoch) -> None:
     """Append the row of an epoch, durably. Raises OSError."""
+    append(path, _csv([list(row(epoch).values())]))
+
+
+def row(epoch: Epoch) -> dict[str, float | None]:
+    """The values of an epoch by column."""
     validation = epoch.validation
-    row = [epoch.number, epoch.cost, epoch.accuracy]
-    row += [validation.cost, validation.accuracy] if validation else [None, None]
-    row += [epoch.learning_rate, round(epoch.seconds, 4)]
-    append(path, _csv([row]))
+    values = [epoch.number, epoch.cost, epoch.accuracy]
+    values += [validation.cost, validation.accuracy] if validation else [None, None]
+    values += [epoch.learning_rate, round(epoch.seconds, 4)]
+    return dict(zip(COLUMNS, values, strict=True))
 
 
 def rewrite(path: Path, epochs_done: int) -> None:

@@ -1,4 +1,4 @@
-"""Training: `fit` is a generator that yields one record per epoch. It never prints.
+"""Training: `fit` is a generator that yields one record per epoch. It prints only a bar, if asked.
 
 The caller shows, saves or stops: a `for` loop with a `break` is early stopping.
 """
@@ -14,11 +14,12 @@ from typing import Protocol
 
 import numpy as np
 
+from nnmnist.arguments import require_count, require_method, require_type
 from nnmnist.config.schema import TrainingConfig
 from nnmnist.data.batches import Batches
 from nnmnist.data.examples import Examples, scale
 from nnmnist.errors import TrainingError
-from nnmnist.evaluation.evaluate import Evaluation, evaluate, r_squared
+from nnmnist.evaluation.evaluate import Evaluation, evaluate, r_squared, require_examples
 from nnmnist.evaluation.predictor import skip_normalization
 from nnmnist.model.layers import Dense
 from nnmnist.model.network import Network
@@ -26,6 +27,7 @@ from nnmnist.model.optimizers import Optimizer
 from nnmnist.model.solvers import SOLVERS
 from nnmnist.training import parallel
 from nnmnist.training.descent import ClosedForm, Descent, EpochResult, OnProgress
+from nnmnist.training.progress import progress_bar
 from nnmnist.training.setup import class_weights, make_optimizer, training_targets
 from nnmnist.training.threads import blas_threads_of, training
 from nnmnist.types import Array
@@ -66,6 +68,7 @@ def fit(
     cores: int = 1,
     processes: int | None = None,
     extra: Examples | None = None,
+    progress: bool = False,
 ) -> Generator[Epoch, None, None]:
     """Train `network` in place and yield a record after each epoch.
 
@@ -83,6 +86,7 @@ def fit(
         extra: other examples to evaluate after each epoch.
         processes: number of processes; None takes as many as pay (`parallel.process_count`). Where
             they cannot start, this process computes the same bits alone.
+        progress: whether to show a bar, on a terminal or in a notebook.
 
     Until the last epoch, BLAS has one thread, or all where they pay (`parallel.thread_count`).
 
@@ -90,7 +94,16 @@ def fit(
         ConfigError: the class weights do not fit the classes of the examples.
         TrainingError: the cost is no longer finite; the message names epoch, step and learning
             rate. Or a worker process has ended, or does not answer.
+        TypeError, ValueError: an argument is of another kind, or the examples do not fit the
+            network; the message names the argument and says what is expected.
     """
+    _require_arguments(network, train, validation, extra, settings)
+    require_method("optimizer", optimizer, "step", "an optimizer of nnmnist.model.optimizers")
+    require_method("on_progress", on_progress, "__call__", "a function")
+    require_count("epochs_done", epochs_done)
+    require_count("cores", cores, least=1)
+    if processes is not None:
+        require_count("processes", processes)
     network, train, validation = skip_normalization(network, train, validation, cores)
     if optimizer is None:
         optimizer = make_optimizer(network, settings)
@@ -98,8 +111,14 @@ def fit(
     if processes is None:
         processes = parallel.process_count(network, train, settings, cores)
     threads = 1 if processes > 1 else parallel.thread_count(network, train, settings)
-    trainer = _trainer(network, train, settings, seed, optimizer, on_progress, processes)
-    with training(), trainer as trains:
+    bar: AbstractContextManager[OnProgress | None] = nullcontext(on_progress)
+    if progress and optimizer:
+        bar = progress_bar(last - epochs_done, on_progress)
+    with (
+        bar as shown,
+        _trainer(network, train, settings, seed, optimizer, shown, processes) as trains,
+        training(),
+    ):
         for number in range(epochs_done + 1, last + 1):
             started = time.perf_counter()
             with blas_threads_of(threads):
@@ -120,6 +139,23 @@ def fit(
                 seconds=time.perf_counter() - started,
                 examples_per_second=len(train) / (trained - started),
             )
+
+
+def _require_arguments(
+    network: Network,
+    train: Examples,
+    validation: Examples,
+    extra: Examples | None,
+    settings: TrainingConfig,
+) -> None:
+    """Raise TypeError or ValueError for arguments of `fit` that are of another kind."""
+    require_type("network", network, Network, "a Network")
+    section = "the section `training` of a config: config.training"
+    require_type("settings", settings, TrainingConfig, section)
+    require_examples("train", train, network)
+    require_examples("validation", validation, network, least=0)
+    if extra is not None:
+        require_examples("extra", extra, network, least=0)
 
 
 def _trainer(

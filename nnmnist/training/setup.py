@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from os import PathLike
 from pathlib import Path
+from types import NoneType
 from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import DTypeLike
 
+from nnmnist.arguments import require_type
 from nnmnist.config.schema import Config, DataConfig, TrainingConfig
 from nnmnist.data import synthetic
 from nnmnist.data.examples import Examples, Source, Splits
@@ -35,10 +38,11 @@ CHECK_PRODUCTS = 40_000_000
 def load_data(
     settings: DataConfig,
     seed: int = 0,
-    data_dir: Path | None = None,
+    data_dir: Path | str | None = None,
     notify: Notify = silent,
     show_progress: bool = False,
-    **interfaces: Interface | None,
+    network: Interface | None = None,
+    start: Interface | None = None,
 ) -> Splits:
     """Training, validation and test examples as the `data` section of a config asks for.
 
@@ -48,33 +52,42 @@ def load_data(
         data_dir: the folder that has MNIST (`--data-dir`); None for the usual places.
         notify: receives notices for the user, one line each.
         show_progress: whether to show a bar on a terminal while pictures are read.
-        interfaces: `network` or `start`, see `nnmnist.data.own.load`.
+        network, start: how the checkpoint that is used, or started from, takes pictures, see
+            `nnmnist.data.own.load`.
 
     Raises:
         ConfigError: `data.classes` does not fit the data.
         DataError: the data is not available, or has too few examples for the validation part.
     """
-    source = load_configured(settings, seed, data_dir, notify, show_progress, **interfaces)
+    source = load_configured(settings, seed, data_dir, notify, show_progress, network, start)
     return split_configured(source, settings, seed, notify)
 
 
 def load_configured(
     settings: DataConfig,
     seed: int = 0,
-    data_dir: Path | None = None,
+    data_dir: Path | str | None = None,
     notify: Notify = silent,
     show_progress: bool = False,
-    **interfaces: Interface | None,
+    network: Interface | None = None,
+    start: Interface | None = None,
 ) -> Source:
     """The source of a config, before it is split. The arguments are those of `load_data`."""
+    require_type("settings", settings, DataConfig, "the section `data` of a config: config.data")
+    require_type("data_dir", data_dir, (str, PathLike, NoneType), "the path of a folder, or None")
     return load_source(
         settings.name,
         path=settings.path,
-        own={**settings.own, "show_progress": show_progress, **interfaces},
+        own={
+            **settings.own,
+            "show_progress": show_progress,
+            "network": network,
+            "start": start,
+        },
         mirrors=settings.mirrors,
         fallback=settings.fallback,
         seed=seed,
-        data_dir=data_dir,
+        data_dir=None if data_dir is None else Path(data_dir).expanduser(),
         notify=notify,
     )
 

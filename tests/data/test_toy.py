@@ -54,7 +54,11 @@ def test_mnist_is_no_toy():
     [
         (np.array([0, 1, 3], np.uint8), 3, r"label 3 is outside the classes 0 \.\. 2"),
         (np.array([0, -1, 2], np.int64), 3, r"label -1 is outside the classes 0 \.\. 2"),
-        (np.array([0.5, 1.0, 2.0], np.float32), 0, r"values must have the shape \(N, n_outputs\)"),
+        (
+            np.array([0.5, 1.0, 2.0], np.float32),
+            0,
+            r"targets has the shape \(3,\); expected \(3, n_out",
+        ),
     ],
 )
 def test_targets_that_do_not_fit(targets, n_classes, message):

@@ -273,9 +273,9 @@ def test_unknown_names_and_wrong_sizes_are_refused():
 def test_arrays_of_a_wrong_shape_are_refused():
     network = random_network()
     x, y = problem()
-    with pytest.raises(ValueError, match=r"^x has the shape \(9, 6\); expected \(9, 7\)$"):
+    with pytest.raises(ValueError, match=r"^x has the shape \(9, 6\); expected \(n, 7\)$"):
         network.predict(x[:, :6])
-    with pytest.raises(ValueError, match=r"^x has the shape \(7,\); expected \(7, 7\)$"):
+    with pytest.raises(ValueError, match=r"^x has the shape \(7,\); expected \(n, 7\)$"):
         network.logits(x[0])
     with pytest.raises(ValueError, match=r"^y has the shape \(9, 3\); expected \(3, 9\)$"):
         network.gradient(x, y.T)

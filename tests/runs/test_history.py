@@ -7,8 +7,11 @@ from click.testing import CliRunner
 
 from nnmnist import checkpoint
 from nnmnist.cli.app import cli
+from nnmnist.config.loading import load_config
 from nnmnist.errors import DataError
 from nnmnist.runs import history
+from nnmnist.training.fit import fit
+from nnmnist.training.setup import build_network, load_data
 
 HEADER = (
     "epoch,train_cost,train_accuracy,validation_cost,validation_accuracy,learning_rate,seconds\n"
@@ -109,3 +112,17 @@ def test_a_checkpoint_that_does_not_state_its_epoch(tiny_config):
             f"Error: {Path('run/best.npz')}: does not state its epoch; give the directory of a "
             "run\n"
         )
+
+
+def test_the_epochs_of_fit_give_the_curves_that_a_run_writes(tiny_config):
+    CliRunner().invoke(cli, ["train", "-c", str(tiny_config), "-o", "run"])
+    config = load_config(tiny_config)
+    splits = load_data(config.data)
+    network = build_network(config, splits)
+    found = history.of_epochs(fit(network, splits.train, splits.validation, config.training), "x")
+    expected = history.read(Path("run")).splits
+    assert found.name == "x"
+    assert list(found.splits) == ["training", "validation"]
+    for name, series in found.splits.items():
+        for values, written in zip(series, expected[name], strict=True):
+            np.testing.assert_array_equal(values, written)

@@ -41,12 +41,13 @@ from nnmnist.cli.terminal import (
 from nnmnist.cli.waiting import waiting_for
 from nnmnist.data.examples import scale
 from nnmnist.errors import CheckpointError, DataError, printable
+from nnmnist.evaluation.prediction import preparation_of
 from nnmnist.evaluation.predictor import NormalizedNetwork
 from nnmnist.evaluation.records import class_label, prediction_record
 from nnmnist.files import write_atomic
 from nnmnist.images import reading
 from nnmnist.images.normalize import normalize
-from nnmnist.images.preparation import Preparation, from_document
+from nnmnist.images.preparation import Preparation
 from nnmnist.images.segment import Digit
 from nnmnist.runs.data import load_splits
 from nnmnist.types import Array
@@ -186,25 +187,6 @@ def _require_options(
         raise click.UsageError("--many finds the digits in images; remove --test")
     if annotated and not (many and len(images) == 1 and not os.path.isdir(images[0])):
         raise click.UsageError("--annotate needs --many and exactly one IMAGE, which is no folder")
-
-
-def preparation_of(path: Path, model: Checkpoint) -> Preparation:
-    """How a picture becomes the input of a network. Raises CheckpointError if it takes none."""
-    preparation = from_document(model.document)
-    if preparation is None and "image_shape" in model.document:
-        n = model.network.sizes[0]
-        raise CheckpointError(
-            f"{path}: takes {n} number{'s' * (n > 1)}, not images; "
-            "`nnmnist evaluate` tests it on its data"
-        )
-    if preparation is None:
-        raise CheckpointError(
-            f"{path}: does not state the shape of its images; save it with "
-            "{'image_shape': [rows, columns]}"
-        )
-    if not model.classes:
-        raise CheckpointError(f"{path}: is a regression, and predict needs a classifier")
-    return preparation
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,6 @@ from typing import Any
 import click
 
 from nnmnist.cli.options import (
-    best_of,
     chart_option,
     complete_runs,
     config_option,
@@ -35,6 +34,7 @@ from nnmnist.config.loading import (
 from nnmnist.config.schema import Config
 from nnmnist.data.examples import Splits
 from nnmnist.evaluation.text import counted, number_text
+from nnmnist.files import best_of
 from nnmnist.runs import history
 from nnmnist.runs.data import config_of
 from nnmnist.runs.directory import is_unstarted

@@ -232,7 +232,8 @@ def test_several_digits_without_many(reader):
         "page.png",
         "four.png",
     ]
-    assert result.stderr.splitlines() == ["page.png: shows 4 digits; --many reads them"]
+    notice = "page.png: shows 4 digits; `nnmnist predict --many` reads them"
+    assert result.stderr.splitlines() == [notice]
 
 
 def test_annotate_draws_on_the_picture(reader):
