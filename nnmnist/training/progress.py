@@ -22,7 +22,7 @@ def progress_bar(epochs: int, on_progress: OnProgress | None = None) -> Iterator
         warnings.simplefilter("ignore")
         from tqdm.auto import tqdm
 
-    with tqdm(unit="step") as bar:
+    with tqdm(unit=" step") as bar:
 
         def show(step: int, steps: int, cost: float, accuracy: float | None) -> None:
             if bar.total is None:

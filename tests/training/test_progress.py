@@ -38,7 +38,7 @@ def test_it_shows_the_steps_of_all_epochs(capsys, settings, first, last):
     assert out == ""
     assert line.lstrip().startswith(first)
     assert last in line
-    assert "step/s, cost 1." in line
+    assert " step/s, cost 1." in line
     assert ", accuracy " in line
     assert line.endswith("%]")
 
