@@ -58,6 +58,7 @@ def load_data(
     Raises:
         ConfigError: `data.classes` does not fit the data.
         DataError: the data is not available, or has too few examples for the validation part.
+        TypeError, ValueError: an argument is of another kind.
     """
     source = load_configured(settings, seed, data_dir, notify, show_progress, network, start)
     return split_configured(source, settings, seed, notify)

@@ -67,8 +67,8 @@ def executed(tmp_path_factory):
 
 def test_every_cell_runs_and_names_its_data(executed):
     text = "".join(outputs(executed, "stdout"))
-    name = "mnist: 55,000" if REAL_DATA else "synthetic: "
-    assert f"{name} " in text
+    name = "mnist" if REAL_DATA else "synthetic"
+    assert f"{name}: 55,000 training, 10,000 test examples" in text
     assert ("NOT REAL MNIST" in text) == (not REAL_DATA)
     assert "100%|" in "".join(outputs(executed, "stderr"))
 
