@@ -2,7 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: train test test-slow lint lecture bench clean
+.PHONY: train test test-slow lint lecture docs bench clean
 
 train: .venv/installed
 	$(BIN)/nnmnist train --config configs/mnist.yaml
@@ -25,6 +25,10 @@ lint: .venv/installed-dev
 lecture: .venv/installed-dev
 	NNMNIST_OFFLINE=1 $(BIN)/python examples/lecture/walk.py
 
+# Builds the documentation; open docs/_build/index.html.
+docs: .venv/installed-docs
+	$(BIN)/sphinx-build --quiet --nitpicky --fail-on-warning --keep-going docs docs/_build
+
 # Compares with PyTorch, JAX and scikit-learn; about 15 minutes. Needs a quiet machine.
 bench: .venv/installed-bench
 	$(BIN)/python benchmarks/compare.py
@@ -32,7 +36,7 @@ bench: .venv/installed-bench
 	$(BIN)/python benchmarks/parts.py
 
 clean:
-	rm -rf .venv dist build .coverage .hypothesis .mypy_cache .pytest_cache .ruff_cache
+	rm -rf .venv dist build docs/_build .coverage .hypothesis .mypy_cache .pytest_cache .ruff_cache
 
 .venv/installed: pyproject.toml
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 10) and "nnmnist needs Python 3.10 or later; choose one with: make PYTHON=python3.12")'
@@ -42,6 +46,10 @@ clean:
 
 .venv/installed-dev: .venv/installed
 	$(BIN)/pip install --quiet --editable '.[dev]'
+	touch $@
+
+.venv/installed-docs: .venv/installed
+	$(BIN)/pip install --quiet --editable '.[docs]'
 	touch $@
 
 # On Linux, PyTorch without CUDA is a much smaller download:

@@ -1,0 +1,104 @@
+"""How Sphinx builds these pages; `make docs` runs it. Nothing here needs the network."""
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+import click
+import latex2mathml.converter
+from docutils import nodes
+from docutils.statemachine import StringList
+from sphinx.application import Sphinx
+from sphinx.util.docutils import SphinxDirective
+from sphinx.writers.html5 import HTML5Translator
+
+from nnmnist import __version__
+from nnmnist.config.loading import json_schema
+from nnmnist.config.messages import words
+
+project = "nnmnist"
+version = release = __version__
+
+extensions = ["myst_nb", "sphinx.ext.autodoc", "sphinx.ext.napoleon", "sphinx_click"]
+exclude_patterns = ["_build"]
+# Every reference must lead somewhere, except the types and errors of a signature.
+nitpicky = True
+nitpick_ignore_regex = [("py:(class|exc)", ".*")]
+
+html_theme = "furo"
+html_title = "nnmnist"
+html_copy_source = False
+html_show_copyright = False
+# From disk, a browser does not let the search read pages to quote them.
+html_show_search_summary = False
+templates_path = ["_templates"]
+html_js_files = ["focus.js"]
+html_static_path = ["_static"]
+# Commands are copied from these pages: quotes and hyphens stay as they are.
+smartquotes = False
+default_role = "code"
+
+myst_enable_extensions = ["dollarmath"]
+myst_heading_anchors = 3
+# A page with code cells is executed when it is built; other pages are text.
+nb_execution_mode = "auto"
+nb_execution_raise_on_error = True
+nb_execution_timeout = 300
+
+autodoc_typehints = "description"
+autodoc_member_order = "bysource"
+html_math_renderer = "mathml"
+
+
+class ConfigKeys(SphinxDirective):
+    """All keys of a config, with type, default and meaning, as its schema states them."""
+
+    def run(self) -> list[nodes.Node]:
+        parsed = nodes.Element()
+        lines = describe_keys(json_schema()).splitlines()
+        self.state.nested_parse(StringList(lines, "schema"), self.content_offset, parsed)
+        return parsed.children
+
+
+def describe_keys(section: Mapping[str, Any], prefix: str = "") -> str:
+    """The keys of a section of the schema and of the sections in it, in MyST Markdown."""
+    text = ""
+    for name, schema in section["properties"].items():
+        branches = [schema, *schema.get("anyOf", [])]
+        inner = next((branch for branch in branches if "properties" in branch), None)
+        if inner is not schema:
+            text += (
+                f"```{{confval}} {prefix}{name}\n{schema['description']}\n\n"
+                f"Allowed: {words(schema)}. Default: `{json.dumps(schema['default'])}`.\n```\n\n"
+            )
+        if inner:
+            text += describe_keys(inner, f"{prefix}{name}.")
+    return text
+
+
+def write_formula(self: HTML5Translator, node: nodes.math | nodes.math_block) -> None:
+    """Write a formula as MathML, which browsers draw without a script."""
+    display = "block" if isinstance(node, nodes.math_block) else "inline"
+    self.body.append(latex2mathml.converter.convert(node.astext(), display=display))
+    raise nodes.SkipNode
+
+
+def drop_module_text(
+    app: Sphinx, what: str, name: str, thing: object, options: object, lines: list[str]
+) -> None:
+    """Leave out the docstrings of modules: the pages introduce them."""
+    if what == "module":
+        lines.clear()
+
+
+def show_examples_as_code(app: Sphinx, context: click.Context, lines: list[str]) -> None:
+    """Turn the examples at the end of a help text, lines that begin with |, into a code block."""
+    lines[:] = ["::", "", *(f"   {line.removeprefix('|')}" for line in lines)]
+
+
+def setup(app: Sphinx) -> None:
+    """Register what this file adds to Sphinx."""
+    app.add_directive("config-keys", ConfigKeys)
+    app.connect("autodoc-process-docstring", drop_module_text)
+    app.connect("sphinx-click-process-epilog", show_examples_as_code)
+    app.add_html_math_renderer("mathml", (write_formula, None), (write_formula, None))
