@@ -1,0 +1,116 @@
+"""The commands of the README and of the tutorial work as printed, one after another.
+
+They are typed into interactive shells, whose rules differ from those of scripts: zsh takes no
+comments there, for example.
+"""
+
+import os
+import re
+import shutil
+import subprocess
+import sysconfig
+import venv
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+REAL_DATA = os.environ.get("NNMNIST_DATA_DIR")  # before a fixture removes it
+PAGES = ("README.md", "docs/tutorial/first-session.md")
+SHELLS = {
+    "bash": ("bash", "--norc", "--noprofile", "--noediting", "-i"),
+    "zsh": ("zsh", "-f", "-i", "-o", "no_prompt_sp", "-o", "no_prompt_cr"),
+}
+# What the commands find outside of .venv: as on a fresh Debian, neither python nor pip.
+PROGRAMS = ("make", "python3", "sh", "uname")
+
+
+def sessions(page):
+    """The commands of a page in order, each with the output that is printed below it."""
+    text = (ROOT / page).read_text(encoding="utf-8")
+    found = []
+    for block in re.findall(r"^```console\n(.+?)^```", text, flags=re.MULTILINE | re.DOTALL):
+        for part in re.split(r"^\$ ", block, flags=re.MULTILINE)[1:]:
+            command, _, output = part.partition("\n")
+            found.append((command, output))
+    return found
+
+
+@pytest.fixture
+def installed(tmp_path):
+    """A copy of the repository in which `make` finds nnmnist installed, without the network."""
+    folder = tmp_path / "nnmnist"
+    folder.mkdir()
+    for name in ("Makefile", "configs", "examples", "nnmnist", "pyproject.toml"):
+        (folder / name).symlink_to(ROOT / name)
+    environment = folder / ".venv"
+    venv.create(environment, symlinks=True)
+    packages = sysconfig.get_path("purelib", vars={"base": environment})
+    Path(packages, "all.pth").write_text(f"{ROOT}\n{sysconfig.get_path('purelib')}\n")
+    program = environment / "bin" / "nnmnist"
+    program.write_text(
+        f"#!{environment}/bin/python\nfrom nnmnist.__main__ import main\n\nmain()\n"
+    )
+    program.chmod(0o755)
+    (environment / "installed").touch()
+    return folder
+
+
+@pytest.fixture
+def programs(tmp_path):
+    """A folder with the few programs that the commands may use."""
+    folder = tmp_path / "programs"
+    folder.mkdir()
+    for name in PROGRAMS:
+        (folder / name).symlink_to(shutil.which(name))
+    return folder
+
+
+def typed(shell, commands, folder, programs):
+    """The exit code and the output of each command, in one interactive shell."""
+    lines = "".join(f"{command}\nprintf '\\n@ %s\\n' $?\n" for command in commands)
+    environment = {
+        "PATH": str(programs), "HOME": str(folder), "PS1": "", "VIRTUAL_ENV_DISABLE_PROMPT": "1",
+        "NNMNIST_OFFLINE": "1", "COLUMNS": "100", "LANG": "C.UTF-8", "XDG_CACHE_HOME": str(folder),
+        **({"NNMNIST_DATA_DIR": REAL_DATA} if REAL_DATA else {}),
+    }  # fmt: skip
+    found = subprocess.run(
+        [shutil.which(SHELLS[shell][0]), *SHELLS[shell][1:]],
+        input=lines, text=True, cwd=folder, env=environment, timeout=300,
+        stdout=subprocess.PIPE, stderr=subprocess.STDOUT, check=False,
+    )  # fmt: skip
+    parts = re.split(r"\n@ (\d+)\n", found.stdout)
+    return list(zip(map(int, parts[1::2]), parts[0::2], strict=False))
+
+
+def pattern_of(printed):
+    """A pattern for an output that differs from the printed one in numbers and times only.
+
+    A printed line of three dots stands for any lines.
+    """
+    lines = (words_of(line) for line in printed.splitlines() if line.strip())
+    return "".join("(?:.*\n)*?" if line == "#" else f"{re.escape(line)}\n" for line in lines)
+
+
+def words_of(line):
+    return re.sub(r"[\d.,%]+(e-\d+)?", "#", " ".join(line.split()))
+
+
+@pytest.mark.parametrize("page", PAGES)
+@pytest.mark.parametrize("shell", SHELLS)
+def test_every_command_works_after_the_one_before(shell, page, installed, programs):
+    session = sessions(page)
+    found = typed(shell, [command for command, _ in session], installed, programs)
+    assert len(found) == len(session) >= 6
+    for (command, printed), (code, output) in zip(session, found, strict=True):
+        assert code == 0, f"{command}: {output}"
+        if REAL_DATA:
+            lines = "".join(f"{words_of(line)}\n" for line in output.splitlines() if line.strip())
+            assert re.fullmatch(pattern_of(printed), lines), f"{command}: {output}"
+
+
+@pytest.mark.parametrize("shell", SHELLS)
+def test_a_command_that_fails_is_noticed(shell, tmp_path, programs):
+    commands = ["python --version", "echo [1", "nnmnist --set a=[] # comment"]
+    codes = [code for code, _ in typed(shell, commands, tmp_path, programs)]
+    assert codes == [127, {"bash": 0, "zsh": 1}[shell], {"bash": 127, "zsh": 1}[shell]]
