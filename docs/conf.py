@@ -47,6 +47,7 @@ nb_execution_timeout = 300
 
 autodoc_typehints = "description"
 autodoc_member_order = "bysource"
+autodoc_default_options = {"exclude-members": "model_config"}
 html_math_renderer = "mathml"
 
 

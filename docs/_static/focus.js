@@ -1,4 +1,9 @@
-// Code that is wider than the screen can be scrolled with the keys.
-document.addEventListener("DOMContentLoaded", () => {
-  for (const block of document.querySelectorAll("pre")) block.tabIndex = 0;
-});
+// What is wider than the screen can be scrolled with the keys.
+function allowFocus() {
+  for (const block of document.querySelectorAll("pre, .math-wrapper, .table-wrapper")) {
+    if (block.scrollWidth > block.clientWidth) block.tabIndex = 0;
+    else block.removeAttribute("tabindex");
+  }
+}
+addEventListener("load", allowFocus);
+addEventListener("resize", allowFocus);

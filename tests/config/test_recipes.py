@@ -58,15 +58,3 @@ def test_the_one_minute_record_has_at_most_one_percent_of_errors(seed, real_mnis
 
 def test_the_shipped_schema_is_up_to_date():
     assert json.loads((FOLDER / "schema.json").read_text(encoding="utf-8")) == json_schema()
-
-
-def test_the_readme_explains_every_key():
-    readme = (FOLDER.parent / "README.md").read_text(encoding="utf-8")
-    for section, schema in json_schema()["properties"].items():
-        keys = (
-            [f"{section}.{key}" for key in schema["properties"]]
-            if "properties" in schema
-            else [section]
-        )
-        for key in keys:
-            assert f"\n| `{key}` | " in readme
