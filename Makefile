@@ -19,7 +19,7 @@ lint: .venv/installed-dev
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
-	$(BIN)/codespell nnmnist configs tests examples benchmarks *.md
+	$(BIN)/codespell nnmnist configs tests examples benchmarks docs *.md
 
 # Runs every command of examples/lecture/README.md offline; updates its numbers and pictures.
 lecture: .venv/installed-dev

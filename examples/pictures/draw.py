@@ -22,7 +22,10 @@ def curve(corners: list[tuple[float, float]], n: int = 400) -> np.ndarray:
     """Points (n, 2) on a smooth line near the corners."""
     corner = np.arange(len(corners))
     points = np.column_stack(
-        [np.interp(np.linspace(0, corner[-1], n), corner, values) for values in zip(*corners)]
+        [
+            np.interp(np.linspace(0, corner[-1], n), corner, values)
+            for values in zip(*corners, strict=True)
+        ]
     )
     window = np.ones(41) / 41
     padded = np.pad(points, ((20, 20), (0, 0)), mode="edge")
@@ -44,8 +47,8 @@ def pencil(rng: np.random.Generator) -> np.ndarray:
     return line * np.clip(0.72 + 0.16 * grain, 0.25, 0.95)
 
 
-def main() -> None:
-    """Write seven.jpg beside this script."""
+def main(folder: Path = HERE) -> None:
+    """Write seven.jpg into the folder."""
     rng = np.random.default_rng(7)
     y, x = np.mgrid[0:HEIGHT, 0:WIDTH] / WIDTH
     light = 1 - 0.28 * x - 0.10 * y + rng.normal(0, 0.008, x.shape)
@@ -53,7 +56,7 @@ def main() -> None:
     graphite = np.array([62, 62, 70])
     dark = pencil(rng)[..., None]
     picture = Image.fromarray(np.clip(paper * (1 - dark) + graphite * dark, 0, 255).astype("uint8"))
-    picture.save(HERE / "seven.jpg", quality=80)
+    picture.save(folder / "seven.jpg", quality=80)
 
 
 if __name__ == "__main__":

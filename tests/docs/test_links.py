@@ -1,4 +1,4 @@
-"""The links of all Markdown files lead somewhere in the repository; no link of the web is opened."""
+"""The links of all Markdown files lead to something that exists; no page of the web is opened."""
 
 import re
 from pathlib import Path

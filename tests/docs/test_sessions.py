@@ -48,9 +48,7 @@ def installed(tmp_path):
     packages = sysconfig.get_path("purelib", vars={"base": environment})
     Path(packages, "all.pth").write_text(f"{ROOT}\n{sysconfig.get_path('purelib')}\n")
     program = environment / "bin" / "nnmnist"
-    program.write_text(
-        f"#!{environment}/bin/python\nfrom nnmnist.__main__ import main\n\nmain()\n"
-    )
+    program.write_text(f"#!{environment}/bin/python\nfrom nnmnist.__main__ import main\n\nmain()\n")
     program.chmod(0o755)
     (environment / "installed").touch()
     return folder
