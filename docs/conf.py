@@ -15,6 +15,7 @@ from sphinx.writers.html5 import HTML5Translator
 from nnmnist import __version__
 from nnmnist.config.loading import json_schema
 from nnmnist.config.messages import words
+from nnmnist.config.schema import Config
 
 project = "nnmnist"
 version = release = __version__
@@ -92,6 +93,13 @@ def drop_module_text(
         lines.clear()
 
 
+def shorten_signature(
+    app: Sphinx, what: str, name: str, thing: object, options: object, *signature: str | None
+) -> tuple[str, None] | None:
+    """Leave out the defaults of a config, which fill ten lines; its own page lists them."""
+    return ("(*, seed, data, model, training)", None) if thing is Config else None
+
+
 def show_examples_as_code(app: Sphinx, context: click.Context, lines: list[str]) -> None:
     """Turn the examples at the end of a help text, lines that begin with |, into a code block."""
     lines[:] = ["::", "", *(f"   {line.removeprefix('|')}" for line in lines)]
@@ -101,5 +109,6 @@ def setup(app: Sphinx) -> None:
     """Register what this file adds to Sphinx."""
     app.add_directive("config-keys", ConfigKeys)
     app.connect("autodoc-process-docstring", drop_module_text)
+    app.connect("autodoc-process-signature", shorten_signature)
     app.connect("sphinx-click-process-epilog", show_examples_as_code)
     app.add_html_math_renderer("mathml", (write_formula, None), (write_formula, None))

@@ -66,7 +66,8 @@ def programs(tmp_path):
 
 def typed(shell, commands, folder, programs):
     """The exit code and the output of each command, in one interactive shell."""
-    lines = "".join(f"{command}\nprintf '\\n@ %s\\n' $?\n" for command in commands)
+    # The first output has what bash says when it starts without a terminal.
+    lines = "".join(f"{command}\nprintf '\\n@ %s\\n' $?\n" for command in ["true", *commands])
     environment = {
         "PATH": str(programs), "HOME": str(folder), "PS1": "", "VIRTUAL_ENV_DISABLE_PROMPT": "1",
         "NNMNIST_OFFLINE": "1", "COLUMNS": "100", "LANG": "C.UTF-8", "XDG_CACHE_HOME": str(folder),
@@ -74,11 +75,11 @@ def typed(shell, commands, folder, programs):
     }  # fmt: skip
     found = subprocess.run(
         [shutil.which(SHELLS[shell][0]), *SHELLS[shell][1:]],
-        input=lines, text=True, cwd=folder, env=environment, timeout=300,
+        input=lines, text=True, cwd=folder, env=environment, timeout=600,
         stdout=subprocess.PIPE, stderr=subprocess.STDOUT, check=False,
     )  # fmt: skip
     parts = re.split(r"\n@ (\d+)\n", found.stdout)
-    return list(zip(map(int, parts[1::2]), parts[0::2], strict=False))
+    return list(zip(map(int, parts[1::2]), parts[0::2], strict=False))[1:]
 
 
 def pattern_of(printed):
