@@ -66,6 +66,9 @@ def programs(tmp_path):
 
 def typed(shell, commands, folder, programs):
     """The exit code and the output of each command, in one interactive shell."""
+    name, *options = SHELLS[shell]
+    if shutil.which(name) is None:
+        pytest.skip(f"{name} is not installed")
     # The first output has what bash says when it starts without a terminal.
     lines = "".join(f"{command}\nprintf '\\n@ %s\\n' $?\n" for command in ["true", *commands])
     environment = {
@@ -74,7 +77,7 @@ def typed(shell, commands, folder, programs):
         **({"NNMNIST_DATA_DIR": REAL_DATA} if REAL_DATA else {}),
     }  # fmt: skip
     found = subprocess.run(
-        [shutil.which(SHELLS[shell][0]), *SHELLS[shell][1:]],
+        [shutil.which(name), *options],
         input=lines, text=True, cwd=folder, env=environment, timeout=600,
         stdout=subprocess.PIPE, stderr=subprocess.STDOUT, check=False,
     )  # fmt: skip
