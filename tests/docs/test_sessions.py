@@ -72,8 +72,9 @@ def typed(shell, commands, folder, programs):
     # The first output has what bash says when it starts without a terminal.
     lines = "".join(f"{command}\nprintf '\\n@ %s\\n' $?\n" for command in ["true", *commands])
     environment = {
-        "PATH": str(programs), "HOME": str(folder), "PS1": "", "VIRTUAL_ENV_DISABLE_PROMPT": "1",
-        "NNMNIST_OFFLINE": "1", "COLUMNS": "100", "LANG": "C.UTF-8", "XDG_CACHE_HOME": str(folder),
+        "PATH": str(programs), "HOME": str(folder), "XDG_CACHE_HOME": str(folder / "cache"),
+        "PS1": "", "VIRTUAL_ENV_DISABLE_PROMPT": "1", "COLUMNS": "100", "LANG": "C.UTF-8",
+        "NNMNIST_OFFLINE": "1",
         **({"NNMNIST_DATA_DIR": REAL_DATA} if REAL_DATA else {}),
     }  # fmt: skip
     found = subprocess.run(
