@@ -41,7 +41,7 @@ def test_the_source_distribution_has_sources_alone(at_root, tmp_path):
         names = {name.removeprefix(f"{NAME}/") for name in archive.getnames()}
     top = {name.partition("/")[0] for name in names}
     assert top == {
-        "nnmnist", "configs", "tests", "examples", "benchmarks", "Makefile", "CHANGELOG.md",
+        "nnmnist", "configs", "tests", "examples", "benchmarks", "docs", "Makefile", "CHANGELOG.md",
         "SECURITY.md", "LICENSE", "README.md", "pyproject.toml", ".gitignore", "PKG-INFO",
     }  # fmt: skip
     assert {"examples/notebook.ipynb", "examples/lecture/one_page.py"} <= names
