@@ -12,6 +12,8 @@ from nnmnist import __version__
 
 ROOT = Path(__file__).parents[1]
 NAME = f"nnmnist-{__version__}"
+# Data, checkpoints and leftovers.
+LEFT_OUT = (".pyc", ".orig", ".npz", ".whl", ".gz", "-ubyte")
 
 
 @pytest.fixture
@@ -29,6 +31,7 @@ def test_the_wheel_has_the_package_its_recipes_and_its_metadata(at_root, tmp_pat
     expected |= {f"nnmnist/{path.relative_to(ROOT).as_posix()}" for path in recipes}
     assert {"nnmnist/py.typed", "nnmnist/configs/mnist.yaml"} <= expected
     assert {name for name in names if ".dist-info/" not in name} == expected
+    assert [name for name in names if name.endswith(LEFT_OUT)] == []
     assert f"{NAME}.dist-info/licenses/LICENSE" in names
     assert metadata["License-Expression"] == "MIT"
     urls = dict(line.split(", ") for line in metadata.get_all("Project-URL"))
@@ -45,5 +48,4 @@ def test_the_source_distribution_has_sources_alone(at_root, tmp_path):
         "SECURITY.md", "LICENSE", "README.md", "pyproject.toml", ".gitignore", "PKG-INFO",
     }  # fmt: skip
     assert {"examples/notebook.ipynb", "examples/lecture/one_page.py"} <= names
-    left_out = (".pyc", ".orig", ".npz", ".whl", ".gz", "-ubyte")
-    assert [name for name in names if name.endswith(left_out)] == []
+    assert [name for name in names if name.endswith(LEFT_OUT)] == []
