@@ -140,22 +140,27 @@ def picture_of(path: Path) -> np.ndarray:
 
 def print_pages(networks: dict[str, Network], folder: Path, pages: dict[str, str]) -> None:
     """Print the digits of pages that are read right, misread, missed and false."""
-    found = {file: digits_of(folder / file) for file in pages}
     total = sum(map(len, pages.values()))
     cells = []
     for network in networks.values():
         counts = np.zeros(4, int)
         for file, truth in pages.items():
-            text = "".join(map(str, read(network, found[file]))) if found[file] else ""
+            found = digits_of(folder / file, network)
+            text = "".join(map(str, read(network, found))) if found else ""
             counts += aligned(truth, text)
         right, misread, missed, false = counts.tolist()
         cells.append(f" {right / total:.1%}; {misread} misread, {missed} missed, {false} false |")
     print(f"| {total:,} digits on pages | {len(pages):,} |" + "".join(cells))
 
 
-def digits_of(path: Path) -> list[np.ndarray]:
+def digits_of(path: Path, network: Network) -> list[np.ndarray]:
+    """The images of a page, with digits that touch split where the network is surest."""
+
+    def score(images: np.ndarray) -> np.ndarray:
+        return np.log(network.predict(scale(images.reshape(len(images), -1))).max(axis=1))
+
     try:
-        return [digit.image for line in read_many(path, path.name)[1] for digit in line]
+        return [digit.image for line in read_many(path, path.name, score)[1] for digit in line]
     except DataError:
         return []
 

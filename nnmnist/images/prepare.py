@@ -19,7 +19,7 @@ from __future__ import annotations
 import numpy as np
 
 from nnmnist.images.regions import boxes, components
-from nnmnist.images.ruled import without_frames, without_lines
+from nnmnist.images.ruled import without_frames, without_lines, without_pieces_of_lines
 from nnmnist.types import Array
 
 # The format of MNIST: pixels of a side of an image, and of the box that the digit fills.
@@ -47,6 +47,9 @@ EDGE = 0.3
 INSIDE = 0.4
 # On a page, a part on the border is no digit if it is so many times as large as any other part.
 FAR_LARGER = 4
+# A digit on a line has sizes from and to these factors of the others' typical size, and is not
+# flatter and not slimmer than this: pieces of lines are.
+ON_LINES, FLATTEST, SLIMMEST = (0.5, 2.0), 2.5, 5.0
 # The line width in the box, in pixels, is limited to that of MNIST's digits.
 THINNEST, THICKEST = 2.0, 4.2
 NO_INK_FOUND = "no ink found: nothing stands out from the background"
@@ -130,7 +133,7 @@ def flatten(grey: Array) -> Array:
     Raises:
         NoInk: nothing stands out from the background.
     """
-    border = np.concatenate([grey[0], grey[-1], grey[:, 0], grey[:, -1]])
+    border = _border(grey)
     paper = np.median(border)
     is_uniform = np.mean(np.abs(border - paper) <= CLOSE) >= UNIFORM
     if not is_uniform or np.mean(np.abs(grey - paper) <= CLOSE) >= CROWDED:
@@ -138,6 +141,11 @@ def flatten(grey: Array) -> Array:
     margin = round(MARGIN * max(grey.shape))
     ink = _subtract_paper(np.pad(grey, margin, constant_values=paper))
     return ink[margin:-margin, margin:-margin]
+
+
+def _border(picture: Array) -> Array:
+    """The outermost pixels of a picture (rows, columns); the corners come twice."""
+    return np.concatenate([picture[0], picture[-1], picture[:, 0], picture[:, -1]])
 
 
 def _subtract_paper(grey: Array) -> Array:
@@ -201,6 +209,8 @@ def find(ink: Array, keep_border: bool = False) -> tuple[Array, Array]:
     faint = ink > threshold / 2
     labels = components(without_frames(faint, without_lines(faint)))
     written = _written(labels, keep_border)[labels] & (labels > 0)
+    if keep_border:
+        written |= _on_lines(faint & ~written, written)
     dropped = faint & ~written
     if dropped.any():
         ink, threshold = _scale_ink(np.where(dropped, 0, ink))
@@ -219,20 +229,51 @@ def _scale_ink(ink: Array) -> tuple[Array, float]:
 def _written(labels: Array, keep_border: bool) -> Array:
     """Which components (n,) bool are written, and no tables or shadows; 0 is."""
     n = int(labels.max()) + 1
-    on_border = np.concatenate([labels[0], labels[-1], labels[:, 0], labels[:, -1]])
-    contact = np.bincount(on_border, minlength=n)
+    contact = np.bincount(_border(labels), minlength=n)
     sizes = np.bincount(labels.reshape(-1), minlength=n)
     contact[0] = sizes[0] = 0
     written = contact <= EDGE * (contact + _steps(labels, n))
     inside = contact == 0
     if keep_border:
-        box = boxes(labels)
-        side = np.append(0, (box[:, 2:] - box[:, :2]).max(axis=1, initial=0))
+        size = _sizes(labels)
+        side = size.max(axis=1)
+        # The outline of a noisy table is long, that of its box is not.
+        written &= contact <= EDGE * 2 * size.sum(axis=1)
         written &= inside | (side <= FAR_LARGER * side[inside].max()) | (side[inside].max() == 0)
     elif sizes[inside].sum() >= INSIDE * sizes[written].sum():
         written = inside
     # A table is better than nothing: it may be a digit.
     return written if sizes[written].sum() >= MIN_INK * labels.size else np.ones_like(written)
+
+
+def _on_lines(ink: Array, written: Array) -> Array:
+    """What is written on lines or on a frame, (rows, columns) bool.
+
+    Args:
+        ink: (rows, columns) bool, what is not written alone.
+        written: (rows, columns) bool, what is; parts of other sizes are pieces of lines.
+    """
+    if not written.any():
+        return written
+    labels = components(written)
+    side = _sizes(labels)[1:].max(axis=1)
+    area = np.bincount(labels[written])[1:]
+    order = np.argsort(side)
+    # Half of what is written is in parts up to this size.
+    typical = side[order][np.searchsorted(np.cumsum(area[order]), area.sum() / 2)]
+    labels = components(without_pieces_of_lines(ink))
+    size = _sizes(labels)
+    width, height = size.T
+    fits = (size.max(axis=1) >= ON_LINES[0] * typical) & (size.max(axis=1) <= ON_LINES[1] * typical)
+    fits &= (width <= FLATTEST * height) & (height <= SLIMMEST * width)
+    fits[_border(labels)] = False
+    found: Array = fits[labels] & (labels > 0)
+    return found
+
+
+def _sizes(labels: Array) -> Array:
+    """The width and height (n + 1, 2) of components 0 to n, of which 0 has no size."""
+    return np.vstack([[0, 0], np.diff(boxes(labels).reshape(-1, 2, 2), axis=1)[:, 0]])
 
 
 def _steps(labels: Array, n: int) -> Array:

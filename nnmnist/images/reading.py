@@ -17,6 +17,7 @@ from nnmnist.images.preparation import DIGIT, Preparation
 from nnmnist.images.prepare import WORKING_SIDE, NoInk
 from nnmnist.images.segment import WORKING_SIDE as MANY_SIDE
 from nnmnist.images.segment import Digit, count, segment
+from nnmnist.images.touching import Score
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -43,6 +44,7 @@ MAX_BYTES = 50_000_000
 MAX_PIXELS = 64_000_000  # after a JPEG is decoded at a fraction of its size
 # Other pictures of more pixels than this are made smaller before anything else.
 LARGE = 16_000_000
+STRIP = 64  # rows of a smaller picture that are computed at a time
 # A picture of two values is dithered if more than this fraction of neighbours differ.
 DITHERED = 0.25
 ORIENTATION = 0x0112  # the EXIF tag; 5 to 8 swap rows and columns
@@ -155,25 +157,30 @@ def size(data: bytes, name: str) -> tuple[int, int]:
         return rows, columns
 
 
-def read_many(file: Path | BinaryIO, name: str) -> tuple[Image, list[list[Digit]]]:
+def read_many(
+    file: Path | BinaryIO, name: str, score: Score | None = None
+) -> tuple[Image, list[list[Digit]]]:
     """Read an image of several digits: the picture, turned upright, and its lines of digits.
 
     Args:
         file: a path, or an open binary file.
         name: the name of the image in errors.
+        score: how sure the network is of images; see `segment`.
 
     Raises:
         DataError: it is not an image, or shows nothing.
     """
     picture, grey = _decode(read_bytes(file, name), name, many=True)
     with _name_errors(name):
-        return picture, segment(grey)
+        return picture, segment(grey, score)
 
 
-def turn_left(picture: Image, quarters: int) -> tuple[Image, list[list[Digit]]]:
+def turn_left(
+    picture: Image, quarters: int, score: Score | None = None
+) -> tuple[Image, list[list[Digit]]]:
     """A picture of `read_many`, turned to the left by so many quarters, and its lines of digits."""
     picture = picture.rotate(90 * quarters, expand=True)
-    return picture, segment(np.asarray(picture.convert("L"), np.uint8))
+    return picture, segment(np.asarray(picture.convert("L"), np.uint8), score)
 
 
 @contextmanager
@@ -213,12 +220,27 @@ def _to_grey(
     from PIL import ImageFilter, ImageOps
 
     if side and image.mode in ("L", "LA", "RGB", "RGBA") and image.width * image.height > LARGE:
-        image = image.reduce(max(1, min(image.size) // (2 * side)))
+        image = _reduced(image, max(1, min(image.size) // (2 * side)))
     ImageOps.exif_transpose(image, in_place=True)
     if image.mode == "1" and (side or many) and _is_dithered(np.asarray(image)):
         image = image.convert("L").filter(ImageFilter.GaussianBlur(1.5))
     picture = _opaque(image)
     return picture, np.asarray(picture.convert("L"), np.uint8)
+
+
+def _reduced(image: Image, factor: int) -> Image:
+    """An image made smaller by a whole factor, strip by strip.
+
+    Pillow copies all of an image with transparency before it makes it smaller.
+    """
+    from PIL import Image
+
+    width, height = image.size
+    small = Image.new(image.mode, (-(-width // factor), -(-height // factor)))
+    for row in range(0, small.height, STRIP):
+        strip = image.crop((0, row * factor, width, min((row + STRIP) * factor, height)))
+        small.paste(strip.reduce(factor), (0, row))
+    return small
 
 
 @contextmanager
@@ -305,9 +327,9 @@ def _opaque(image: Image) -> Image:
         # Pillow's own conversion would clip at 255.
         return Image.fromarray(_to_bytes(np.asarray(image)))
     if image.has_transparency_data:
-        image = image.convert("RGBA")
-        background = Image.new("RGBA", image.size, "white" if _is_dark(image) else "black")
-        image = Image.alpha_composite(background, image)
+        visible = image if image.mode == "RGBA" else image.convert("RGBA")
+        image = Image.new("RGB", image.size, "white" if _is_dark(visible) else "black")
+        image.paste(visible, mask=visible)
     return image
 
 
@@ -336,7 +358,8 @@ def _is_dark(image: Image) -> bool:
     """Whether the visible pixels of an RGBA image are dark, weighted by their opacity."""
     # A sample of a large image is enough.
     step = 1 + max(image.size) // 1000
-    colours = np.asarray(image)[::step, ::step].reshape(-1, 4).astype(np.float64)
+    sample = image.resize((-(-image.width // step), -(-image.height // step)), resample=0)
+    colours = np.asarray(sample).reshape(-1, 4).astype(np.float64)
     opacity = colours[:, 3]
     total = opacity.sum() or 1.0
     return bool((colours[:, :3].mean(axis=1) * opacity).sum() / total < 128)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import numpy as np
 
 from nnmnist.images.regions import boxes, components, runs
@@ -15,6 +17,7 @@ UNBROKEN = 0.9  # a line is visible on at least this fraction of its length
 # The longer side of a frame is at least this fraction of the picture's, and that of a part in it is
 # at least this fraction of its own; a piece of a line is thinner than the last fraction.
 FRAME, FRAMED, THINNEST_PART = 1 / 3, 1 / 20, 1 / 64
+PIECES = (3, 4)  # along each side
 ROUNDS = 6  # in each round, lines of one slope are removed
 SAMPLE_RUNS = 4000  # enough runs to find the slope
 
@@ -70,12 +73,33 @@ def without_lines(mask: Array) -> Array:
     stays (the criterion of line track height in Dalitz, Droettboom, Pranzas and Fujinaga, A
     comparative study of staff removal algorithms, 2008).
     """
-    rest = mask
-    for _ in range(ROUNDS):
-        before, rest = rest, _without_vertical(_without_vertical(rest).T).T
-        if (rest == before).all():
-            break
+    rest = _without_straight(mask)
     return rest if rest.any() else mask
+
+
+def without_pieces_of_lines(mask: Array) -> Array:
+    """The ink `mask` (rows, columns) bool without lines that are straight only piece by piece.
+
+    The picture is cut into pieces in several ways, and a line ends at the border of each.
+    """
+    rest = mask.copy()
+    for n in PIECES:
+        rows, columns = (np.linspace(0, size, n + 1).astype(int) for size in mask.shape)
+        for top, bottom in pairwise(rows.tolist()):
+            for left, right in pairwise(columns.tolist()):
+                piece = rest[top:bottom, left:right]
+                if piece.any():
+                    piece[:] = _without_straight(piece)
+    return rest
+
+
+def _without_straight(mask: Array) -> Array:
+    """The mask without lines in both directions, of several slopes."""
+    for _ in range(ROUNDS):
+        before, mask = mask, _without_vertical(_without_vertical(mask).T).T
+        if (mask == before).all():
+            break
+    return mask
 
 
 def _without_vertical(mask: Array) -> Array:

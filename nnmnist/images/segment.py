@@ -6,6 +6,7 @@ The steps:
     prepare.find              find what is written
     find_parts                split it into connected components
     join_parts                join the parts of a broken digit
+    touching.split            split digits that touch each other
     sort_by_line              sort lines from the top, and the digits of a line from the left
     prepare.to_mnist_image    bring each digit into the format of MNIST
 """
@@ -26,6 +27,7 @@ from nnmnist.images.prepare import (
     to_working_size,
 )
 from nnmnist.images.regions import components
+from nnmnist.images.touching import Score, split
 from nnmnist.types import Array
 
 # A picture is brought to a longer side between these, in pixels, before digits are searched.
@@ -44,7 +46,13 @@ SCRAP = 0.7  # lower digits on the border of the picture are cut off too far
 MAX_HEIGHT = 1.5  # of a digit with several parts
 STROKE_GAP = 0.12  # the largest gap in a broken stroke
 STACK_GAP = 0.2  # the largest gap between two parts of a digit, one above the other
+COMMA_GAP = 0.5  # the largest gap between a digit and the comma behind it
 FRAGMENT = 0.7  # a part lower than this may belong to a part beside it
+
+# The largest width of a digit in its heights, and its largest height in heights of the others.
+MAX_ASPECT = 2.5
+# The steepness of the ink at the outline of a digit, for its ink, as a fraction of the others'.
+SHARPNESS = 0.5
 
 # As a fraction of the narrower or lower of two parts:
 STACK_OVERLAP = 0.5  # the smallest overlap of two parts of a digit, one above the other
@@ -59,10 +67,15 @@ class Digit:
     image: Array  # (28, 28) uint8, white on black, in the format of MNIST
 
 
-def segment(grey: Array) -> list[list[Digit]]:
+def segment(grey: Array, score: Score | None = None) -> list[list[Digit]]:
     """Find the digits of a picture (rows, columns) uint8, line by line, from the left.
 
-    Digits that touch each other count as one. Lines may be tilted, but must not overlap.
+    Lines may be tilted, but must not overlap.
+
+    Args:
+        grey: the picture.
+        score: the log-probabilities (n,) of the predictions for images (n, 28, 28) uint8; they
+            decide where digits that touch each other are split. Without it they count as one.
 
     Raises:
         NoInk: nothing stands out from the background, or too many marks do.
@@ -77,17 +90,83 @@ def segment(grey: Array) -> list[list[Digit]]:
         )
     boxes, pixels = find_parts(labels)
     groups = _without_scraps(join_parts(boxes, pixels), boxes, small.shape)
+    groups = _without_stains(groups, pixels, soft)
     # the digit of each component, -1 for none
     owner = np.full(len(boxes) + 1, -1)
     for number, group in enumerate(groups):
         owner[group] = number
     boxes = np.array([_bounding_box(boxes[group]) for group in groups]).reshape(-1, 4)
     owners = owner[labels - 1]  # (rows, columns)
+    if score:
+        owners, boxes = _split_touching(soft, owners, boxes, score)
+    is_digit = _have_size_of_digits(boxes)
     scale = np.array(grey.shape[::-1] * 2) / (small.shape[::-1] * 2)
     return [
-        [_digit(soft, owners, number, boxes[number], scale) for number in line]
-        for line in sort_by_line(boxes)
+        [_digit(soft, owners, number, boxes[number], scale) for number in is_digit[line]]
+        for line in sort_by_line(boxes[is_digit])
     ]
+
+
+def _without_stains(groups: list[list[int]], pixels: list[Array], soft: Array) -> list[list[int]]:
+    """The digits without stains, shadows and faint lines: the outline of a stroke is sharper.
+
+    Args:
+        groups: for each digit, the numbers of its parts.
+        pixels: for each part, (k, 2) as x, y.
+        soft: (rows, columns) the ink, in [0, 1].
+    """
+    steepness = np.hypot(*np.gradient(soft))
+    sharpness = []
+    for group in groups:
+        x, y = np.concatenate([pixels[part] for part in group]).T
+        left, top = x.min(), y.min()
+        own = np.zeros((np.ptp(y) + 3, np.ptp(x) + 3), bool)  # with a margin of one pixel
+        own[y - top + 1, x - left + 1] = True
+        level = soft[y, x].mean()
+        inner = own[2:, 1:-1] & own[:-2, 1:-1] & own[1:-1, 2:] & own[1:-1, :-2]
+        y, x = np.nonzero(own[1:-1, 1:-1] & ~inner)
+        sharpness.append(float(steepness[y + top, x + left].mean() / level))
+    least = SHARPNESS * np.median(sharpness) if groups else 0.0
+    return [group for group, sharp in zip(groups, sharpness, strict=True) if sharp >= least]
+
+
+def _have_size_of_digits(boxes: Array) -> Array:
+    """The numbers of the boxes (n, 4) that are no dashes, edges and commas.
+
+    A comma is low, and its middle is below the digit beside it.
+    """
+    width, height = (boxes[:, 2:] - boxes[:, :2]).T
+    typical = float(np.median(height)) if len(boxes) else 0.0
+    fits = (width <= MAX_ASPECT * height) & (height <= MAX_ASPECT * typical)
+    middle = (boxes[:, 1] + boxes[:, 3]) / 2
+    # (n, n), of each part and each digit beside it
+    gap = np.maximum(boxes[:, None, 0], boxes[:, 0]) - np.minimum(boxes[:, None, 2], boxes[:, 2])
+    is_comma = (
+        (height[:, None] < FRAGMENT * height)
+        & (gap < COMMA_GAP * height)
+        & (boxes[:, None, 1] < boxes[:, 3])
+        & (middle[:, None] > boxes[:, 3] - MAX_DIRT * height)
+    )
+    return np.flatnonzero(fits & ~is_comma.any(axis=1))
+
+
+def _split_touching(soft: Array, owners: Array, boxes: Array, score: Score) -> tuple[Array, Array]:
+    """The owners (rows, columns) and boxes (n, 4) of digits, where they touch no more."""
+    owners, found = owners.copy(), list(boxes)
+    for number, (left, top, right, bottom) in enumerate(boxes.tolist()):
+        place = slice(top, bottom), slice(left, right)
+        own = owners[place] == number
+        for k, piece in enumerate(split(soft[place], own, score)):
+            y, x = np.nonzero(piece)
+            box = np.array([x.min(), y.min(), x.max() + 1, y.max() + 1])
+            box += np.array([left, top, left, top])
+            if k == 0:
+                owners[place][own & ~piece] = -1
+                found[number] = box
+            else:
+                owners[place][piece] = len(found)
+                found.append(box)
+    return owners, np.array(found).reshape(-1, 4)
 
 
 def count(grey: Array) -> int:
@@ -286,6 +365,8 @@ def _bounding_box(boxes: Array) -> Array:
 
 def sort_by_line(boxes: Array) -> list[list[int]]:
     """The numbers of boxes (n, 4) by line from the top, each line from left to right."""
+    if not len(boxes):
+        return []
     x, y = (boxes[:, :2] + boxes[:, 2:]).T / 2
     heights = boxes[:, 3] - boxes[:, 1]
     # pixels down per pixel to the right

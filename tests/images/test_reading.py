@@ -246,3 +246,13 @@ def test_no_image(tmp_path, content):
 def test_a_missing_file(tmp_path):
     with pytest.raises(DataError, match="cannot be read: No such file"):
         reading.read(tmp_path / "none.png", "none")
+
+
+@pytest.mark.parametrize("mode", ["L", "LA", "RGB", "RGBA"])
+@pytest.mark.parametrize("factor", [1, 3])
+def test_a_picture_is_reduced_in_strips_as_at_once(mode, factor):
+    pixels = np.random.default_rng(0).integers(0, 256, (4 * 203, 61), dtype=np.uint8)
+    picture = Image.frombytes(mode, (61, pixels.size // 61 // len(mode)), pixels.tobytes())
+    reduced = reading._reduced(picture, factor)
+    assert reduced.mode == mode
+    assert (np.asarray(reduced) == np.asarray(picture.reduce(factor))).all()

@@ -208,3 +208,53 @@ def test_a_crack_from_the_border_is_no_digit():
     _, mask = find(ink, keep_border=True)
     assert not (mask & crack).any()
     assert (mask == ((ink > 0) & ~crack)).all()
+
+
+def test_soft_stains_are_no_digits():
+    picture = sheet(*PLACES).astype(float)
+    y, x = np.indices(picture.shape)
+    for left, top in (60, 240), (330, 250), (500, 230):
+        picture -= 180 * np.exp(-(((x - left) / 18) ** 2) - ((y - top) / 18) ** 2)
+    [line] = segment(np.clip(picture, 0, 255).astype(np.uint8))
+    assert len(line) == 4
+
+
+def test_a_comma_behind_a_digit_is_none():
+    picture = sheet((7, 100, 60), (8, 300, 60))
+    x, y = np.arange(14), 165 + 3 * np.arange(14)
+    for wide in range(9):
+        for high in range(4):
+            picture[y + high, 232 - x + wide] = 0
+    [line] = segment(picture)
+    assert len(line) == 2
+
+
+def test_a_noisy_table_around_a_page_is_no_digit():
+    """Its outline is many times as long as that of its box."""
+    rng = np.random.default_rng(0)
+    picture = np.full((600, 1000), 110.0)
+    y, x = np.indices(picture.shape)
+    is_page = (x < 760 - 0.1 * y) & (y < 460)
+    noise = rng.normal(0, 30, (150, 250)).repeat(4, axis=0).repeat(4, axis=1)
+    picture = np.where(is_page, 235, picture + noise)
+    picture[60:360, :700] -= 255.0 - sheet(*PLACES)
+    [line] = segment(np.clip(picture, 0, 255).astype(np.uint8))
+    assert len(line) == 4
+
+
+def test_digits_on_the_lines_of_a_bent_table_are_found():
+    """Two of the digits touch a line; without the lines they are as they were."""
+    digits_alone = [(3, 30, 60), (7, 230, 40), (2, 430, 60), (8, 630, 40), (5, 830, 40)]
+    picture = sheet(*digits_alone, shape=(330, 1040))
+    expected = [digit.image for [*line] in segment(picture) for digit in line]
+    x = np.arange(picture.shape[1])
+    for middle in (14, 172, 312):
+        for thick in range(4):
+            bend = 10 * np.sin(np.pi * x / len(x)) - 5
+            picture[np.clip(middle + thick + bend, 0, 329).astype(int), x] = 40
+    for column in (14, 214, 414, 614, 814, 1020):
+        picture[10:320, column : column + 4] = 40
+    [line] = segment(picture)
+    assert len(line) == 5
+    for digit, image in zip(line, expected, strict=True):
+        assert likeness(digit.image, image) > 0.6

@@ -8,7 +8,8 @@ import math
 import os
 import sys
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -49,6 +50,7 @@ from nnmnist.images import reading
 from nnmnist.images.normalize import normalize
 from nnmnist.images.preparation import Preparation
 from nnmnist.images.segment import Digit
+from nnmnist.images.touching import Score
 from nnmnist.runs.data import load_splits
 from nnmnist.types import Array
 
@@ -58,6 +60,9 @@ if TYPE_CHECKING:
 
 # A page is turned if it has so many digits, and their mean probability gains at least so much.
 TURN_DIGITS, TURN_GAIN = 5, 0.1
+# Below it, a picture may show no digit: the best class is less probable than all others together.
+# benchmarks/no_digits.py measures what becomes ? of digits and of everything else.
+LEAST_PROBABILITY = 0.5
 
 
 @click.command(
@@ -97,8 +102,9 @@ TURN_DIGITS, TURN_GAIN = 5, 0.1
     type=click.FloatRange(0, 1),
     callback=lambda context, option, p: _require_number(p),
     metavar="P",
-    help="Print ? instead of a prediction with a lower probability. The scores of networks with a "
-    "squared error are no probabilities.",
+    help="Print ? instead of a prediction with a lower probability; the default is "
+    f"{LEAST_PROBABILITY} for pictures of digits, and 0 for rows of files, --test, --output and, "
+    "without --many, --json. The scores of networks with a squared error are no probabilities.",
 )
 @click.option(
     "-o",
@@ -204,6 +210,26 @@ class Reader:
             self.model.network, pixels, self.model.classes, self.top, self.min_probability
         )
 
+    @property
+    def least(self) -> float | None:
+        """The probability below which a picture is answered with ?; None accepts everything."""
+        is_default = self.min_probability is None and self.preparation.mode == "digit"
+        if is_default and self.model.network.output.is_probability:
+            return LEAST_PROBABILITY
+        return self.min_probability
+
+    @property
+    def score(self) -> Score | None:
+        """The log-probabilities of predictions, which split digits; None without probabilities."""
+        return self._log_probabilities if self.model.network.output.is_probability else None
+
+    def _log_probabilities(self, images: Array) -> Array:
+        """The log-probabilities (n,) of the predictions for images (n, rows, columns) uint8."""
+        network = self.model.network
+        z = network.predict(scale(images.reshape(len(images), -1)))
+        log_p: Array = np.log(network.output.class_probabilities(z.T).max(axis=0))
+        return log_p
+
     def quarters_to_turn(self, lines: list[list[Digit]]) -> int:
         """By how many quarters to turn a page to the left: where the network is much surer.
 
@@ -307,15 +333,16 @@ def predict_pages(path: Path, images: Sequence[str], reader: Reader, output: Out
             f"{path}: was trained with data.prepare: {reader.preparation.mode}; --many needs a "
             "network that was trained on digits in the format of MNIST (data.prepare: digit)"
         )
-    ok = True
-    for name, content in read_images(images, reading.read_many):
+    ok, reader = True, replace(reader, min_probability=reader.least)
+    read = partial(reading.read_many, score=reader.score)
+    for name, content in read_images(images, read):
         if isinstance(content, DataError):
             notice(f"Error: {content}")
             ok = False
             continue
         picture, lines = content
         if quarters := reader.quarters_to_turn(lines):
-            picture, lines = reading.turn_left(picture, quarters)
+            picture, lines = reading.turn_left(picture, quarters, reader.score)
             notice(
                 f"{printable(name, 1000)}: turned to the left by {90 * quarters} degrees, where "
                 "the network is surest"
@@ -354,6 +381,9 @@ def _print_digit(
     if output.as_json:
         echo_json(record)
     elif output.rows is None:
+        is_picture = truth is None and number is None
+        if is_picture and reader.least is not None and record["probability"] < reader.least:
+            record["prediction"] = None
         echo(f"{printable(name, 1000)}: {reader.as_text(record)}{right}")
     output.show_image(reader, pixels.reshape(reader.preparation.shape), name)
 

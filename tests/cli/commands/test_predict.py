@@ -15,6 +15,7 @@ from nnmnist.data.readers import idx
 from nnmnist.evaluation.predictor import NormalizedNetwork
 from nnmnist.images import prepare
 from nnmnist.images.normalize import normalize
+from nnmnist.images.segment import segment
 from nnmnist.model.network import Network
 
 
@@ -300,6 +301,41 @@ def test_below_the_minimum_probability_is_a_question_mark(reader):
     assert "line 1: ?" in nnmnist(*arguments, "--many").stdout
     assert json.loads(nnmnist(*arguments, "--many", "--json").stdout)["lines"][0]["text"] == "?"
     assert nnmnist("predict", reader, "three.png", "--min-probability", "1.5").exit_code == 2
+
+
+def test_a_probability_below_a_half_is_a_question_mark(reader):
+    """JSON keeps the best guess for a picture of one digit, unless a probability is asked for."""
+    model = checkpoint.load(Path(reader))
+    model.network.theta *= 0.03
+    checkpoint.save("unsure.npz", model.network, model.classes, {"image_shape": [28, 28]})
+    page("3").save("three.png")
+    record = json.loads(nnmnist("predict", "unsure.npz", "three.png", "--json").stdout)
+    guess = record["top"][0]["label"]
+    assert record["prediction"] == guess
+    assert record["probability"] < 0.5
+    assert nnmnist("predict", "unsure.npz", "three.png").stdout.startswith(
+        f"three.png: ?   {guess}"
+    )
+    assert "line 1: ?" in nnmnist("predict", "unsure.npz", "three.png", "--many").stdout
+    accepted = "predict", "unsure.npz", "three.png", "--min-probability", "0"
+    assert nnmnist(*accepted).stdout.startswith(f"three.png: {guess}   {guess}")
+    assert f"line 1: {guess}" in nnmnist(*accepted, "--many").stdout
+    nnmnist("predict", "unsure.npz", "three.png", "-o", "labels.csv")
+    assert Path("labels.csv").read_text() == f"ImageId,Label\nthree.png,{guess}\n"
+
+
+def test_many_splits_digits_that_touch_each_other(reader):
+    drawn = synthetic.render(np.array([7, 3], np.uint8), np.random.default_rng(83))
+    one, other = (each[:, each.max(axis=0) > 60] for each in drawn.reshape(2, 28, 28))
+    shared = np.maximum(one[:, -1:], other[:, :1])
+    ink = np.pad(np.hstack([one[:, :-1], shared, other[:, 1:]]), 20)
+    picture = 255 - np.kron(ink, np.ones((5, 5), np.uint8))
+    Image.fromarray(picture).save("touching.png")
+    assert [len(line) for line in segment(picture)] == [1]
+    [line] = json.loads(nnmnist("predict", reader, "touching.png", "--many", "--json").stdout)[
+        "lines"
+    ]
+    assert len(line["digits"]) == 2
 
 
 def test_a_blank_picture_is_no_digit(reader):
