@@ -66,9 +66,9 @@ def _text(shape: tuple[int | str, ...]) -> str:
     return str(shape).replace("'", "")
 
 
-def require_method(name: str, value: object, method: str, expected: str) -> None:
-    """Raise TypeError unless the argument `name` is None or has this method."""
-    if value is not None and not hasattr(value, method):
+def require_attribute(name: str, value: object, attribute: str, expected: str) -> None:
+    """Raise TypeError unless the argument `name` is None or has this attribute."""
+    if value is not None and not hasattr(value, attribute):
         require_type(name, value, NoneType, expected)
 
 

@@ -29,7 +29,7 @@ from typing import Any, Literal
 import numpy as np
 from pydantic import BaseModel, FiniteFloat, PositiveInt, ValidationError
 
-from nnmnist.arguments import require_method, require_type
+from nnmnist.arguments import require_attribute, require_type
 from nnmnist.errors import CheckpointError
 from nnmnist.evaluation.predictor import NormalizedNetwork
 from nnmnist.files import best_of, write_atomic
@@ -41,7 +41,6 @@ from nnmnist.types import Array
 
 FORMAT = 1
 MAGIC = b"PK\x03\x04"
-OWN_KEYS = {"format", "model", "classes"}  # of a document
 MAX_DOCUMENT = 16_000_000  # bytes that `read_document` reads
 # What NumPy writes for a C-ordered array; nothing else is read.
 _HEADER = re.compile(
@@ -122,7 +121,8 @@ def save(
         path: where to write; an existing file is replaced.
         network: the network.
         classes: the name of each class; empty for regression.
-        facts: what to add to the document, as JSON: image_shape, config, data, metrics, ...
+        facts: what to add to the document, as JSON: image_shape, config, data, metrics, ... They
+            may be the document of another checkpoint; its model and classes do not count.
         optimizer: an optimizer whose state is saved too, to resume the training.
 
     Returns:
@@ -138,9 +138,7 @@ def save(
     require_type("network", network, Network, "a Network")
     require_type("classes", classes, Sequence, "a name for each class, such as splits.classes")
     require_type("facts", facts, (dict, NoneType), "a dictionary")
-    require_method("optimizer", optimizer, "step", "an optimizer of nnmnist.model.optimizers")
-    if taken := OWN_KEYS & (facts or {}).keys():
-        raise ValueError(f"facts has the key {taken.pop()!r}, which `save` writes itself")
+    require_attribute("optimizer", optimizer, "state", "an optimizer of nnmnist.model.optimizers")
     arrays = {name: np.asarray(array, order="C") for name, array in network.parameters().items()}
     if optimizer is not None:
         arrays |= {
@@ -155,7 +153,8 @@ def save(
         "normalize": isinstance(network, NormalizedNetwork),
         "dtype": network.dtype.name,
     }
-    document = {"format": FORMAT, "model": model, "classes": list(classes), **(facts or {})}
+    own = {"format": FORMAT, "model": model, "classes": list(classes)}
+    document = {**(facts or {}), **own}
     if isinstance(network, NormalizedNetwork):
         document["image_shape"] = list(network.image_shape)
     text = _loadable(document, network)

@@ -145,10 +145,6 @@ CASES = {
     "number of classes": (lambda: save(classes=3), "classes has the type int; expected a name f"),
     "facts": (lambda: save(facts=[1]), "facts has the type list; expected a dictionary"),
     "an array in facts": (lambda: save(facts={"x": X}), "facts must be JSON: Object of type ndarr"),
-    "a key of its own": (
-        lambda: save(facts={"model": 1}),
-        "facts has the key 'model', which `save",
-    ),
     "image_shape": (
         lambda: save(facts={"image_shape": [28, 28]}),
         "facts: its image shape does not match its inputs",

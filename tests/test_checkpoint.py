@@ -220,3 +220,13 @@ def test_a_failed_write_leaves_the_old_file(saved, monkeypatch):
         checkpoint.save(saved, random_network(), ["a", "b", "c"])
     assert saved.read_bytes() == before
     assert [file.name for file in saved.parent.iterdir() if file.is_file()] == [saved.name]
+
+
+def test_the_document_of_a_checkpoint_can_be_saved_again(tmp_path):
+    network = Network((4, 3), output="softmax")
+    checkpoint.save(tmp_path / "a.npz", network, "abc", {"note": 1})
+    first = checkpoint.load(tmp_path / "a.npz")
+    checkpoint.save(tmp_path / "b.npz", Network((4, 2, 3)), "xyz", first.document)
+    second = checkpoint.load(tmp_path / "b.npz")
+    assert (second.network.sizes, second.classes) == ((4, 2, 3), ("x", "y", "z"))
+    assert second.document["note"] == 1

@@ -47,7 +47,7 @@ def gradient(x, y, W, b):
 
 
 def main():
-    splits = nnmnist.load_data(nnmnist.load_config().data, notify=print)
+    splits = nnmnist.load_data(nnmnist.load_config("plain").data, notify=print)
     x, y = splits.train.x, np.eye(10)[splits.train.y]
     rng = np.random.default_rng(0)
     W, b = initialize((784, 100, 10), rng)

@@ -166,6 +166,10 @@ def cli(debug: bool) -> None:
 def main() -> None:
     """Run the command of the command line."""
     _prepare_streams()
+    if "--debug" not in sys.argv:
+        # A signal may interrupt the constructor of an object, such as zipfile.ZipFile. Python then
+        # prints a traceback of its destructor, which says nothing to the user.
+        sys.unraisablehook = lambda unraisable: None
     # Figures are files. A notebook names a backend here that this installation may not have.
     os.environ["MPLBACKEND"] = "agg"
     if COMPLETING:

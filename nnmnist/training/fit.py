@@ -14,7 +14,7 @@ from typing import Protocol
 
 import numpy as np
 
-from nnmnist.arguments import require_count, require_method, require_type
+from nnmnist.arguments import require_attribute, require_count, require_type
 from nnmnist.config.schema import TrainingConfig
 from nnmnist.data.batches import Batches
 from nnmnist.data.examples import Examples, scale
@@ -98,8 +98,8 @@ def fit(
             network; the message names the argument and says what is expected.
     """
     _require_arguments(network, train, validation, extra, settings)
-    require_method("optimizer", optimizer, "step", "an optimizer of nnmnist.model.optimizers")
-    require_method("on_progress", on_progress, "__call__", "a function")
+    require_attribute("optimizer", optimizer, "step", "an optimizer of nnmnist.model.optimizers")
+    require_attribute("on_progress", on_progress, "__call__", "a function")
     require_count("epochs_done", epochs_done)
     require_count("cores", cores, least=1)
     if processes is not None:

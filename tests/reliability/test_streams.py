@@ -137,3 +137,28 @@ def test_an_ignored_ctrl_c_stays_ignored(tiny_config):
     process = spawn(*arguments, program=("-c", ignored + INTERRUPTED))
     _, stderr = finished(process)
     assert (process.returncode, stderr) == (0, "")
+
+
+HALF_MADE = """
+import zipfile
+from nnmnist.cli import app
+
+class HalfMade(zipfile.ZipFile):
+    def __init__(self):
+        self.fp = object()
+        raise SystemExit(143)  # as a signal does
+
+def get_command(self, ctx, name):
+    HalfMade()
+
+app.Commands.get_command = get_command
+app.main()
+"""
+
+
+@pytest.mark.parametrize(("flag", "shown"), [((), False), (("--debug",), True)])
+def test_an_object_that_a_signal_left_half_made_prints_nothing(flag, shown):
+    process = spawn(*flag, "train", program=("-c", HALF_MADE))
+    _, stderr = finished(process)
+    assert process.returncode == 143
+    assert ("Traceback" in stderr) == shown
