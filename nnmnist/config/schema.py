@@ -316,6 +316,11 @@ class TrainingConfig(Section):
         description="Stop when the training cost changes by no more than this in an epoch; "
         "null means never.",
     )
+    curve_every: Positive | None = Field(
+        default=None,
+        description="Evaluate training and validation examples every so many steps, and record "
+        "cost and accuracy in curve.csv; null means never.",
+    )
 
 
 class Config(Section):
@@ -400,6 +405,7 @@ def _training_conflicts(config: Config) -> Iterator[tuple[str, str]]:
             ("training.weight_decay", training.weight_decay),
             ("training.class_weights", training.class_weights is not None),
             ("training.adversarial", training.adversarial),
+            ("training.curve_every", training.curve_every),
         ):
             if used:
                 yield key, "is not used by training.optimizer: least_squares; remove it"

@@ -24,7 +24,7 @@ from nnmnist.plots.fit import fit, require_line
 from nnmnist.plots.mistakes import MOST_MISTAKES, caption, mistakes
 from nnmnist.plots.predictions import predictions, require_values
 from nnmnist.plots.weights import weights
-from nnmnist.runs import history, table
+from nnmnist.runs import history, metrics, table
 from nnmnist.runs.data import load_splits
 from nnmnist.runs.entry import RunData, read_all, read_data
 from nnmnist.runs.facts import data_facts, is_same_data
@@ -122,10 +122,13 @@ def draw(subjects: Sequence[Subject], kind: str | None = None) -> Iterator[tuple
 
 def _curves(runs: Sequence[Subject]) -> Figure:
     histories = [run.history for run in runs]
+    in_iterations = all(metrics.read(run.directory / metrics.CURVE) for run in runs)
+    if in_iterations:
+        histories = [history.read(run.directory, run.name, in_iterations) for run in runs]
     first = runs[0]
     for run in runs[1:]:
         _require_same_data(run.directory, run.data, first.directory, first.data)
-    return curves(histories)
+    return curves(histories, "iteration" if in_iterations else "epoch")
 
 
 def _require_same_data(

@@ -13,6 +13,8 @@ from nnmnist.runs import lock
 # The files of a finished run.
 FILES = ("config.yaml", "metrics.csv", "best.npz", "last.npz", "summary.json", lock.FILE)
 FAILURE = "failure.txt"
+# Files that only some runs have.
+OTHERS = ("curve.csv", FAILURE)
 
 
 def new_directory(base: Path, name: str) -> Path:
@@ -66,11 +68,11 @@ class RunDirectory:
 
     def remove_leftovers(self) -> None:
         """Remove the unfinished files of killed processes."""
-        for name in (*FILES, FAILURE):
+        for name in (*FILES, *OTHERS):
             files.remove_leftovers(self.path(name))
 
     def clear(self) -> None:
         """Remove the files of an earlier run."""
         self.remove_leftovers()
-        for name in {*FILES, FAILURE} - {lock.FILE}:
+        for name in {*FILES, *OTHERS} - {lock.FILE}:
             self.path(name).unlink(missing_ok=True)

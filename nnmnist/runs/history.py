@@ -34,22 +34,24 @@ class History:
     splits: dict[str, Series]  # training, and validation and test where these were evaluated
 
 
-def read(directory: Path, name: str | None = None) -> History:
-    """The history of a run, in epochs.
+def read(directory: Path, name: str | None = None, in_iterations: bool = False) -> History:
+    """The history of a run.
 
     A training value is the mean over the minibatches of an epoch, each before its own step, and so
     belongs to the middle of the epoch. A validation value belongs to the end of its epoch, and the
-    only test value to the best epoch.
+    only test value to the best epoch. In the history by iterations, the training value belongs to
+    the network after an iteration, as the validation value does.
 
     Args:
         directory: the run.
         name: what to call it; None for the name of the directory.
+        in_iterations: whether to read the history by iterations from curve.csv.
 
     Raises:
         DataError: there is no run, it has no complete epoch, or a file is damaged.
         CheckpointError: the best checkpoint is damaged, or does not state its epoch.
     """
-    file = directory / metrics.FILE
+    file = directory / (metrics.CURVE if in_iterations else metrics.FILE)
     if not file.is_file():
         raise DataError(
             f"{directory}: has no curve, because it is not a run (no {file.name}); give the "
@@ -59,6 +61,10 @@ def read(directory: Path, name: str | None = None) -> History:
     if not rows:
         raise DataError(f"{file}: no epoch is complete yet; resume the run, or give another one")
     splits = _splits(rows)
+    steps_per_epoch = 1.0
+    if in_iterations:
+        last = rows[-1]
+        steps_per_epoch = (last["iteration"] or 0) / (last["epochs"] or 1)
     with suppress(FileNotFoundError):
         test = summary.read(directory).test
         best = checkpoint.load(directory / "best.npz").document.get("epoch")
@@ -67,7 +73,7 @@ def read(directory: Path, name: str | None = None) -> History:
                 f"{directory / 'best.npz'}: does not state its epoch; give the directory of a run"
             )
         cost, accuracy = (np.array([test.get(key)], float) for key in ("cost", "accuracy"))
-        splits["test"] = Series(np.array([best], float), cost, accuracy)
+        splits["test"] = Series(np.array([best * steps_per_epoch]).round(), cost, accuracy)
     return History(name or directory.resolve().name, splits)
 
 
@@ -87,12 +93,13 @@ def of_epochs(epochs: Iterable[Epoch], name: str = "") -> History:
 
 
 def _splits(rows: Sequence[Mapping[str, float | None]]) -> dict[str, Series]:
-    """The curves of rows of `metrics`, at least one."""
-    columns = {key: np.array([row[key] for row in rows], float) for key in metrics.COLUMNS}
-    epochs = columns["epoch"]
-    training = Series(epochs - 0.5, columns["train_cost"], columns["train_accuracy"])
-    splits = {"training": training}
+    """The curves of rows of metrics.csv or curve.csv, at least one."""
+    columns = {key: np.array([row[key] for row in rows], float) for key in rows[0]}
+    in_iterations = "iteration" in columns
+    steps = columns["iteration" if in_iterations else "epoch"]
+    middle = steps if in_iterations else steps - 0.5
+    splits = {"training": Series(middle, columns["train_cost"], columns["train_accuracy"])}
     if np.isfinite(columns["validation_cost"]).any():
         values = columns["validation_cost"], columns["validation_accuracy"]
-        splits["validation"] = Series(epochs, *values)
+        splits["validation"] = Series(steps, *values)
     return splits

@@ -1,4 +1,4 @@
-"""The file `metrics.csv` of a run: one row per epoch."""
+"""The files `metrics.csv` and `curve.csv` of a run: a row per epoch, and per point of the curve."""
 
 from __future__ import annotations
 
@@ -20,7 +20,11 @@ COLUMNS = (
     "epoch", "train_cost", "train_accuracy", "validation_cost", "validation_accuracy",
     "learning_rate", "seconds",
 )  # fmt: skip
-_EPOCH = re.compile(r"[0-9]{1,9}")
+CURVE = "curve.csv"  # of runs with `training.curve_every`
+CURVE_COLUMNS = (
+    "iteration", "epochs", "train_cost", "train_accuracy", "validation_cost", "validation_accuracy",
+)  # fmt: skip
+_WHOLE = re.compile(r"[0-9]{1,9}")
 _NUMBER = re.compile(r"-?[0-9]+(\.[0-9]+)?(e[-+]?[0-9]+)?")
 
 
@@ -38,14 +42,26 @@ def row(epoch: Epoch) -> dict[str, float | None]:
     return dict(zip(COLUMNS, values, strict=True))
 
 
+def record_curve(path: Path, epoch: Epoch) -> None:
+    """Append the points of the curve within an epoch, durably. Raises OSError."""
+    rows = []
+    for point in epoch.curve:
+        row = [point.iteration, point.epochs, point.train.cost, point.train.accuracy]
+        validation = point.validation
+        rows.append(row + ([validation.cost, validation.accuracy] if validation else [None, None]))
+    append(path, _csv(rows))
+
+
 def rewrite(path: Path, epochs_done: int) -> None:
     """Keep the complete rows of the first `epochs_done` epochs.
 
     A crash or a power cut may leave rows of an epoch that no checkpoint has, half a row, or zeros.
     Raises OSError.
     """
-    rows = [row for row in _complete_rows(path) if int(row[0]) <= epochs_done]
-    write_atomic(path, _csv([COLUMNS, *rows]))
+    columns = _columns(path)
+    k = columns.index("epochs" if path.name == CURVE else "epoch")
+    rows = [row for row in _complete_rows(path) if float(row[k]) <= epochs_done]
+    write_atomic(path, _csv([columns, *rows]))
 
 
 def read(path: Path, strict: bool = False) -> list[dict[str, float | None]]:
@@ -64,26 +80,35 @@ def read(path: Path, strict: bool = False) -> list[dict[str, float | None]]:
     if strict:
         _require_undamaged(path)
     return [
-        {name: float(cell) if cell else None for name, cell in zip(COLUMNS, row, strict=True)}
+        {
+            name: float(cell) if cell else None
+            for name, cell in zip(_columns(path), row, strict=True)
+        }
         for row in _complete_rows(path)
     ]
 
 
 def _require_undamaged(path: Path) -> None:
     header, *rows = _lines(path) or [""]
-    if header != ",".join(COLUMNS):
+    columns = _columns(path)
+    if header != ",".join(columns):
         names = header.split(",")
-        missing = next((name for name in COLUMNS if name not in names), COLUMNS[0])
+        missing = next((name for name in columns if name not in names), columns[0])
         raise DataError(f"{path}:1: has no column {missing}; `nnmnist train` did not write this")
     for number, row in enumerate(rows, start=2):
-        if not _is_complete(row.split(",")):
+        if not _is_complete(row.split(","), len(columns)):
             raise DataError(f"{path}:{number}: is not a row of metrics: {row!r:.100}; remove it")
 
 
 def _complete_rows(path: Path) -> list[list[str]]:
     """The rows that `record` wrote and nothing has cut."""
     rows = (line.split(",") for line in _lines(path))
-    return [row for row in rows if _is_complete(row)]
+    n_columns = len(_columns(path))
+    return [row for row in rows if _is_complete(row, n_columns)]
+
+
+def _columns(path: Path) -> Sequence[str]:
+    return CURVE_COLUMNS if path.name == CURVE else COLUMNS
 
 
 def _lines(path: Path) -> list[str]:
@@ -96,11 +121,11 @@ def _lines(path: Path) -> list[str]:
     return text.split("\n")[:-1]
 
 
-def _is_complete(row: Sequence[str]) -> bool:
-    """Whether `record` wrote exactly these cells."""
+def _is_complete(row: Sequence[str], n_columns: int) -> bool:
+    """Whether `record` or `record_curve` wrote exactly these cells."""
     return (
-        len(row) == len(COLUMNS)
-        and _EPOCH.fullmatch(row[0]) is not None
+        len(row) == n_columns
+        and _WHOLE.fullmatch(row[0]) is not None
         and all(
             not cell or (_NUMBER.fullmatch(cell) and math.isfinite(float(cell))) for cell in row
         )

@@ -2,6 +2,7 @@
 
     config.yaml   the complete config, with the versions it ran on
     metrics.csv   one row per epoch
+    curve.csv     with `training.curve_every`, one row per so many steps
     best.npz      the network of the best epoch by validation
     last.npz      the last epoch with the optimizer's state, the digest of best.npz, and all that
                   decides when training stops; `--resume` continues from here
@@ -9,10 +10,10 @@
     failure.txt   why the last session failed; the next session removes it
     .lock         locked by the process that trains the run (lock.py)
 
-Each epoch is recorded in the order metrics, best, last. A run that was killed at any moment resumes
-from `last.npz`. It repeats the epoch after it, to the same bits, and removes the rows of
-metrics.csv that were written too early. A session is the time from the start or a resume to the
-next stop.
+Each epoch is recorded in the order metrics, curve, best, last. A run that was killed at any moment
+resumes from `last.npz`. It repeats the epoch after it, to the same bits, and removes the rows of
+metrics.csv and curve.csv that were written too early. A session is the time from the start or a
+resume to the next stop.
 """
 
 from __future__ import annotations
@@ -225,7 +226,8 @@ class Run(RunDirectory):
             start = checkpoint.load(path)
             copy_layers(start, path, network, splits.classes)
             self.start_sha256 = start.sha256
-        metrics.rewrite(self.path(metrics.FILE), self.epochs_done)
+        for name in self._tables():
+            metrics.rewrite(self.path(name), self.epochs_done)
         for name in (summary.FILE, FAILURE):
             self.path(name).unlink(missing_ok=True)
         self.write_config(splits)
@@ -261,6 +263,8 @@ class Run(RunDirectory):
         # Without validation, the last epoch is the best.
         improved = epoch.validation is None or result.is_better_than(self.best)
         metrics.record(self.path(metrics.FILE), epoch)
+        if epoch.curve:
+            metrics.record_curve(self.path(metrics.CURVE), epoch)
         facts = self._checkpoint_facts(epoch, splits)
         if improved:
             digest = checkpoint.save(self.path("best.npz"), network, splits.classes, facts)
@@ -269,6 +273,10 @@ class Run(RunDirectory):
         facts |= {"best": vars(self.best), "costs": self.costs}
         checkpoint.save(self.path("last.npz"), network, splits.classes, facts, optimizer)
         self.epochs_done = epoch.number
+
+    def _tables(self) -> list[str]:
+        """The files with rows of numbers that the run writes."""
+        return [metrics.FILE, *([metrics.CURVE] if self.config.training.curve_every else [])]
 
     def finish(self, splits: Splits) -> dict[str, Any]:
         """Evaluate the best network on the test set, once; write and return the summary.

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 import numpy as np
 
 from nnmnist.config.schema import TrainingConfig
 from nnmnist.data.batches import Batches
+from nnmnist.data.examples import Examples
+from nnmnist.evaluation.evaluate import Evaluation, evaluate
 from nnmnist.model.network import Network
 from nnmnist.model.optimizers import Optimizer
 from nnmnist.model.schedules import SCHEDULES
@@ -21,6 +23,17 @@ from nnmnist.types import Array
 # Is called after each step with: step within the epoch, steps per epoch, and the epoch's mean cost
 # and accuracy so far (None for regression).
 OnProgress = Callable[[int, int, float, float | None], None]
+# Training examples for a point of the curve; MNIST has as many test examples.
+MOST_EVALUATED = 10_000
+
+
+class CurvePoint(NamedTuple):
+    """The network after some iterations, see `training.curve_every`."""
+
+    iteration: int  # 1, 2, ... since the start of the training
+    epochs: float  # the same in epochs
+    train: Evaluation
+    validation: Evaluation | None  # None without validation examples
 
 
 class Divergence(NamedTuple):
@@ -38,6 +51,7 @@ class EpochResult(NamedTuple):
     accuracy: float | None  # of the examples that belong to a class; None for regression
     learning_rate: float  # of the last step
     divergence: Divergence | None = None
+    curve: tuple[CurvePoint, ...] = ()
 
 
 @dataclass
@@ -51,6 +65,7 @@ class Descent:
     seed: int  # seeds the order of the examples and the dropped units, for each epoch anew
     on_progress: OnProgress | None = None
     class_weights: Array | None = None  # (n_classes + 1,) w of an example of each class
+    validation: Examples | None = None  # for the points of the curve
 
     def epoch(self, number: int) -> EpochResult:
         """All steps of epoch `number` = 1, 2, ..., as long as the cost is finite.
@@ -74,6 +89,7 @@ class Descent:
         order = generator(self.seed, "order", number)
         n_classes = self.batches.examples.n_classes
         total, seen, correct, labelled, accuracy, rate = 0.0, 0, 0, 0, None, 0.0
+        curve: list[CurvePoint] = []
         # `fit` reports a cost that is not finite as one error.
         with np.errstate(over="ignore", invalid="ignore"):
             for step, (x, y, labels, rows) in enumerate(self.batches.epoch(order)):
@@ -91,9 +107,32 @@ class Descent:
                     labelled += int(np.count_nonzero(labels < n_classes))
                     accuracy = correct / max(1, labelled)
                 self.optimizer.step(network.theta, network.grad, rate)
+                iteration = (number - 1) * steps + step + 1
+                if settings.curve_every and iteration % settings.curve_every == 0:
+                    curve.append(self._evaluate(iteration))
                 if self.on_progress:
                     self.on_progress(step + 1, steps, total / seen, accuracy)
-        return EpochResult(total / seen, accuracy, rate)
+        return EpochResult(total / seen, accuracy, rate, curve=tuple(curve))
+
+    def _evaluate(self, iteration: int) -> CurvePoint:
+        """A point of the curve. The parameters keep their bits."""
+        network, validation = self.network, self.validation
+        train = self.batches.examples.without_others()
+        n = min(len(train), MOST_EVALUATED)
+        # evenly spaced, because the examples may be sorted by class
+        some = replace(train, rows=train.rows[np.arange(n) * len(train) // n])
+        b = network.dense[0].b
+        b_of_step = b.copy()
+        if self.batches.mean is not None:
+            b -= self._shift()
+        point = CurvePoint(
+            iteration,
+            iteration / len(self.batches),
+            evaluate(network, some),
+            evaluate(network, validation) if validation else None,
+        )
+        b[:] = b_of_step
+        return point
 
     def _learning_rate(self, steps_done: int) -> float:
         all_steps = self.settings.epochs * len(self.batches)

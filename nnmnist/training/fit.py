@@ -26,7 +26,7 @@ from nnmnist.model.network import Network
 from nnmnist.model.optimizers import Optimizer
 from nnmnist.model.solvers import SOLVERS
 from nnmnist.training import parallel
-from nnmnist.training.descent import ClosedForm, Descent, EpochResult, OnProgress
+from nnmnist.training.descent import ClosedForm, CurvePoint, Descent, EpochResult, OnProgress
 from nnmnist.training.progress import progress_bar
 from nnmnist.training.setup import class_weights, make_optimizer, training_targets
 from nnmnist.training.threads import blas_threads_of, training
@@ -48,6 +48,7 @@ class Epoch:
     learning_rate: float  # of the last step
     seconds: float  # of training and validation
     examples_per_second: float  # of training alone
+    curve: tuple[CurvePoint, ...] = ()  # points within the epoch, see `training.curve_every`
 
 
 class Trainer(Protocol):
@@ -116,7 +117,7 @@ def fit(
         bar = progress_bar(last - epochs_done, on_progress)
     with (
         bar as shown,
-        _trainer(network, train, settings, seed, optimizer, shown, processes) as trains,
+        _trainer(network, train, validation, settings, seed, optimizer, shown, processes) as trains,
         training(),
     ):
         for number in range(epochs_done + 1, last + 1):
@@ -138,6 +139,7 @@ def fit(
                 learning_rate=result.learning_rate,
                 seconds=time.perf_counter() - started,
                 examples_per_second=len(train) / (trained - started),
+                curve=result.curve,
             )
 
 
@@ -161,6 +163,7 @@ def _require_arguments(
 def _trainer(
     network: Network,
     train: Examples,
+    validation: Examples,
     settings: TrainingConfig,
     seed: int,
     optimizer: Optimizer | None,
@@ -177,7 +180,7 @@ def _trainer(
     weights = class_weights(settings, train)
     if weights is not None:
         weights = np.append(weights, 1).astype(network.dtype)  # the last is that of no class
-    descent = Descent(network, optimizer, batches, settings, seed, on_progress, weights)
+    descent = Descent(network, optimizer, batches, settings, seed, on_progress, weights, validation)
     return parallel.on_cores(descent, processes)
 
 

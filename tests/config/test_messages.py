@@ -21,7 +21,8 @@ SWITCH = "true or false or a mapping of keys to values or null"
 DIGITS = "; write decimal digits, such as"
 TRAINING_KEYS = (
     "epochs, batch_size, optimizer, learning_rate, momentum, schedule, warmup, centre_inputs, "
-    "weight_decay, label_smoothing, class_weights, adversarial, start_from, patience, tolerance"
+    "weight_decay, label_smoothing, class_weights, adversarial, start_from, patience, tolerance, "
+    "curve_every"
 )
 
 
@@ -283,6 +284,11 @@ def test_keys_and_sections(text: str, expected: str) -> None:
             "model: {hidden: [], output: linear}\n"
             "training: {optimizer: least_squares, weight_decay: 1e-3}",
             "2: training.weight_decay: is not used by training.optimizer: least_squares; remove it",
+        ),
+        (
+            "model: {hidden: [], output: linear}\n"
+            "training: {optimizer: least_squares, curve_every: 5}",
+            "2: training.curve_every: is not used by training.optimizer: least_squares; remove it",
         ),
     ],
 )

@@ -12,7 +12,7 @@ from click.testing import CliRunner
 
 from nnmnist import checkpoint
 from nnmnist.cli.app import cli
-from nnmnist.runs.directory import FAILURE, FILES
+from nnmnist.runs.directory import FILES, OTHERS
 from nnmnist.runs.run import stored_config
 
 posix = pytest.mark.skipif(os.name != "posix", reason="needs POSIX signals, limits or pipes")
@@ -96,13 +96,16 @@ def assert_same(run, other):
     for name in ("best.npz", "last.npz"):
         assert weights(run, name) == weights(other, name)
     assert curve(run) == curve(other)
-    assert sorted(file.name for file in Path(run).iterdir()) == sorted(FILES)
+    files = {file.name for file in Path(run).iterdir()}
+    assert files in ({*FILES}, {*FILES, "curve.csv"})
+    if "curve.csv" in files:
+        assert (Path(run) / "curve.csv").read_bytes() == (Path(other) / "curve.csv").read_bytes()
 
 
 def assert_complete(run):
     """Require that every file of a run is missing or complete, without temporary files."""
     found = {file.name for file in Path(run).iterdir()}
-    assert found <= {*FILES, FAILURE}, found
+    assert found <= {*FILES, *OTHERS}, found
     for name in found & {"best.npz", "last.npz"}:
         checkpoint.load(Path(run) / name)
     if "config.yaml" in found:

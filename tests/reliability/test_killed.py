@@ -17,7 +17,7 @@ CONFIGS = {
     "schedule: one_cycle}\n"
     "model: {hidden: [8, 6], dropout: 0.3}",
     "random order": "{epochs: 150, batch_size: 7, momentum: 0, schedule: cosine, weight_decay: "
-    "1e-3}\n"
+    "1e-3, curve_every: 20}\n"
     "model: {hidden: [5], activation: tanh}\nseed: 9",
 }
 

@@ -126,3 +126,23 @@ def test_the_epochs_of_fit_give_the_curves_that_a_run_writes(tiny_config):
     for name, series in found.splits.items():
         for values, written in zip(series, expected[name], strict=True):
             np.testing.assert_array_equal(values, written)
+
+
+def test_a_history_in_iterations(tiny_config):
+    words = ["train", "-c", str(tiny_config), "-o", "run", "--set", "training.curve_every=6"]
+    assert CliRunner().invoke(cli, words).exit_code == 0
+    training, validation, test = history.read(Path("run"), in_iterations=True).splits.values()
+    # 240 examples are 15 steps in each of 4 epochs
+    steps = list(range(6, 61, 6))
+    assert training.steps.tolist() == validation.steps.tolist() == steps
+    by_epoch = history.read(Path("run")).splits
+    assert validation.cost[[4, 9]].tolist() == by_epoch["validation"].cost[[1, 3]].tolist()
+    assert test.steps.tolist() == (15 * by_epoch["test"].steps).tolist()
+    assert test.cost == by_epoch["test"].cost
+
+
+def test_a_damaged_curve_is_named():
+    run = write_metrics(HEADER)
+    (run / "curve.csv").write_text("iteration,epochs\n")
+    with pytest.raises(DataError, match=r"curve.csv:1: has no column train_cost"):
+        history.read(run, in_iterations=True)

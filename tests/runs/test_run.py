@@ -266,6 +266,31 @@ def test_rows_written_too_early_or_cut_off_are_removed(settings, splits):
     assert rows(again)[2]["train_cost"] != "0.1"
 
 
+@pytest.mark.parametrize("stop", [0, 1, 3, 4])
+def test_a_resumed_run_has_the_curve_of_an_undisturbed_one(settings, splits, stop):
+    settings = change_training(settings, curve_every=4)  # of 15 steps per epoch
+    whole, _ = train_to_end(settings, splits)
+    expected = whole.path("curve.csv").read_text()
+    iterations = [line.split(",")[0] for line in expected.splitlines()[1:]]
+    assert iterations == [str(step) for step in range(4, 61, 4)]
+    directory = stop_after(settings, splits, stop)
+    with open(directory / "curve.csv", "a") as file:  # of the next epoch, and cut off
+        file.write(f"{15 * stop + 1},{stop + 1 / 15},9.0,0.0,9.0,0.0\n{15 * stop + 2},9")
+    again = reopen_run(directory, settings)
+    list(again.train(splits))
+    assert again.path("curve.csv").read_text() == expected
+
+
+def test_a_run_that_replaces_another_has_no_curve_of_it(settings, splits, tmp_path):
+    run = create_run(change_training(settings, curve_every=4), "tiny", tmp_path / "run")
+    list(run.train(splits))
+    run.finish(splits)
+    again = create_run(settings, "tiny", tmp_path / "run", force=True)
+    list(again.train(splits))
+    again.finish(splits)
+    assert not again.path("curve.csv").exists()
+
+
 def test_more_epochs_than_planned(settings, splits):
     run, _ = train_to_end(settings, splits)
     longer = change_training(settings, epochs=6)

@@ -12,6 +12,7 @@ from nnmnist.evaluation.predictor import NormalizedNetwork
 from nnmnist.images.normalize import normalize
 from nnmnist.model.network import Network
 from nnmnist.model.outputs import OUTPUTS
+from nnmnist.training import descent
 from nnmnist.training.fit import fit
 from nnmnist.training.setup import make_optimizer, training_targets
 
@@ -343,3 +344,39 @@ def test_without_the_mark_a_label_outside_the_classes_is_an_error():
     train, _ = with_others()
     with pytest.raises(DataError, match=r"label 3 is outside the classes 0 \.\. 2"):
         replace(train, has_others=False)
+
+
+@pytest.mark.parametrize("centre", [False, True])
+def test_the_curve_does_not_change_the_training(centre):
+    changes = {"dropout": 0.3, "centre_inputs": centre}
+    network, epochs = trained(**changes, curve_every=5)
+    without, same_epochs = trained(**changes)
+    assert network.theta.tobytes() == without.theta.tobytes()
+    assert [epoch.cost for epoch in epochs] == [epoch.cost for epoch in same_epochs]
+    assert not any(epoch.curve for epoch in same_epochs)
+    # 150 examples are 10 steps per epoch
+    points = [point for epoch in epochs for point in epoch.curve]
+    assert [point.iteration for point in points] == [5, 10, 15, 20, 25, 30]
+    assert [point.epochs for point in points] == [0.5, 1, 1.5, 2, 2.5, 3]
+    # a point at the end of an epoch is the result of that epoch
+    assert [p.validation.cost for p in points[1::2]] == [e.validation.cost for e in epochs]
+    assert points[-1].train.cost == evaluate(network, clusters()[0]).cost
+
+
+def test_the_curve_shows_all_classes_of_many_sorted_examples(monkeypatch):
+    monkeypatch.setattr(descent, "MOST_EVALUATED", 30)
+    train, validation = clusters()
+    train = replace(train, rows=train.rows[np.argsort(train.y, kind="stable")])
+    network = Network((2, 3))
+    [epoch] = fit(network, train, validation, settings(epochs=1, curve_every=10))
+    [point] = epoch.curve
+    assert point.train.n == 30
+    counts = point.train.confusion.sum(axis=1)
+    np.testing.assert_allclose(counts / 30, np.bincount(train.y) / len(train), atol=0.05)
+
+
+def test_the_curve_without_validation():
+    train, validation = clusters()
+    none = replace(validation, rows=validation.rows[:0])
+    [epoch] = fit(Network((2, 3)), train, none, settings(epochs=1, curve_every=10))
+    assert epoch.curve[0].validation is None

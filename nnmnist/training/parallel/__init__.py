@@ -43,6 +43,9 @@ PRODUCT = 100_000_000
 def on_cores(descent: Descent, processes: int) -> AbstractContextManager[Descent | Workers]:
     """A context with what trains one epoch after the other, with the bits of so many processes.
 
+    With `training.curve_every`, this process computes them alone, because the points of the curve
+    need the whole network.
+
     Raises TrainingError if the network has fewer hidden units than that.
     """
     network = descent.network
@@ -52,7 +55,8 @@ def on_cores(descent: Descent, processes: int) -> AbstractContextManager[Descent
         )
     if processes == 1:
         return nullcontext(descent)
-    return Workers(descent, processes, can_fork=AVAILABLE and processes <= available_cores())
+    can_fork = AVAILABLE and processes <= available_cores() and not descent.settings.curve_every
+    return Workers(descent, processes, can_fork)
 
 
 def process_count(network: Network, train: Examples, settings: TrainingConfig, cores: int) -> int:

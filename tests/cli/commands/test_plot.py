@@ -7,7 +7,7 @@ from click.testing import CliRunner
 
 from nnmnist import checkpoint
 from nnmnist.cli.app import cli
-from nnmnist.plots.kinds import KINDS
+from nnmnist.plots.kinds import KINDS, draw, make_subjects
 
 
 def nnmnist(*arguments):
@@ -280,3 +280,17 @@ def test_without_matplotlib(run, monkeypatch):
 def test_help_names_every_kind():
     text = plot("--help").stdout
     assert all(kind in text for kind in KINDS)
+
+
+def test_curves_against_iterations_where_all_runs_have_them(tiny_config):
+    for name, settings in (("a", ["training.curve_every=5"]), ("b", ["training.curve_every=3"])):
+        words = [word for setting in settings for word in ("--set", setting)]
+        assert nnmnist("train", "-c", tiny_config, "-o", name, *words).exit_code == 0
+    assert nnmnist("train", "-c", tiny_config, "-o", "c").exit_code == 0
+
+    def labels(*runs):
+        [(_, figure)] = draw(make_subjects([Path(run) for run in runs]), "curves")
+        return {axes.get_xlabel() for axes in figure.axes}
+
+    assert labels("a", "b") == {"iteration"}
+    assert labels("a", "c") == {"epoch"}

@@ -438,11 +438,12 @@ def forks(monkeypatch):
     return forked
 
 
-def theta(cores=2, processes=None, epochs=2):
+def theta(cores=2, processes=None, **changes):
     """What a training gives, as bytes."""
     network, data = Network((30, 40, 4)), examples()
     network.initialize(np.random.default_rng(1))
-    list(fit(network, data, data, training(epochs=epochs), cores=cores, processes=processes))
+    settings = training(**{"epochs": 2, **changes})
+    list(fit(network, data, data, settings, cores=cores, processes=processes))
     return network.theta.tobytes()
 
 
@@ -460,6 +461,13 @@ def test_where_no_process_can_start_one_gives_the_same_bits(monkeypatch):
     monkeypatch.setattr(parallel, "AVAILABLE", False)
     forked = forks(monkeypatch)
     assert theta(processes=2) == expected
+    assert forked == []
+
+
+def test_with_a_curve_one_process_gives_the_same_bits(monkeypatch):
+    expected = theta(processes=2)
+    forked = forks(monkeypatch)
+    assert theta(processes=2, curve_every=3) == expected
     assert forked == []
 
 
