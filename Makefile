@@ -21,13 +21,14 @@ lint: .venv/installed-dev
 	$(BIN)/mypy
 	$(BIN)/codespell nnmnist configs tests examples benchmarks docs *.md
 
-# Runs every command of examples/lecture/README.md offline; updates its numbers and pictures.
-lecture: .venv/installed-dev
-	NNMNIST_OFFLINE=1 $(BIN)/python examples/lecture/walk.py
+# Executes the pages of the lecture, and names each command before it runs; less than 3 minutes.
+lecture: .venv/installed-docs
+	$(BIN)/sphinx-build --fail-on-warning docs docs/_build/html
+	@echo "The lecture: open docs/_build/html/lecture/index.html in a browser"
 
-# Builds the documentation; open docs/_build/index.html.
+# Builds the documentation; open docs/_build/html/index.html.
 docs: .venv/installed-docs
-	$(BIN)/sphinx-build --quiet --nitpicky --fail-on-warning --keep-going docs docs/_build
+	$(BIN)/sphinx-build --quiet --nitpicky --fail-on-warning --keep-going docs docs/_build/html
 
 # Compares with PyTorch, JAX and scikit-learn; about 15 minutes. Needs a quiet machine.
 bench: .venv/installed-bench

@@ -1,13 +1,21 @@
 """How Sphinx builds these pages; `make docs` runs it. Nothing here needs the network."""
 
+import hashlib
 import json
+import logging
+import os
+import sys
+import textwrap
 from collections.abc import Mapping
+from functools import partialmethod
+from pathlib import Path
 from typing import Any
 
 import click
 import latex2mathml.converter
 from docutils import nodes
 from docutils.statemachine import StringList
+from nbclient import NotebookClient
 from sphinx.application import Sphinx
 from sphinx.util.docutils import SphinxDirective
 from sphinx.writers.html5 import HTML5Translator
@@ -16,6 +24,8 @@ from nnmnist import __version__
 from nnmnist.config.loading import json_schema
 from nnmnist.config.messages import words
 from nnmnist.config.schema import Config
+
+ROOT = Path(__file__).resolve().parents[1]
 
 project = "nnmnist"
 version = release = __version__
@@ -41,10 +51,39 @@ default_role = "code"
 
 myst_enable_extensions = ["dollarmath"]
 myst_heading_anchors = 3
-# A page with code cells is executed when it is built; other pages are text.
-nb_execution_mode = "auto"
+
+
+def digest_of_code() -> str:
+    """A text that changes with what the pages execute, and with the folder that has MNIST."""
+    digest = hashlib.sha256(os.environ.get("NNMNIST_DATA_DIR", "").encode())
+    for folder, ending in (("nnmnist", "py"), ("configs", "yaml"), ("examples/lecture", "py")):
+        for path in sorted((ROOT / folder).rglob(f"*.{ending}")):
+            digest.update(path.read_bytes())
+    return digest.hexdigest()[:16]
+
+
+class CellNames(logging.Handler):
+    """Prints each code cell before it is executed, so that no build is silent for long."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        if str(record.msg).startswith("Executing cell"):
+            print(textwrap.indent(str(record.args[0]), "  "), flush=True)
+
+
+# A page with code cells is executed when it is built, unless its output is stored, by the same page
+# and the same code. Its commands are those of this environment, and never use the network.
+nb_execution_mode = "cache"
+nb_execution_cache_path = str(ROOT / "docs/_build/executed" / digest_of_code())
 nb_execution_raise_on_error = True
-nb_execution_timeout = 300
+nb_execution_timeout = 600
+nb_output_stderr = "remove"
+os.environ["PATH"] = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+os.environ["NNMNIST_OFFLINE"] = "1"
+# What a command prints arrives in pieces; a piece may end within a line.
+NotebookClient.__init__ = partialmethod(NotebookClient.__init__, coalesce_streams=True)
+cells = logging.getLogger("traitlets")
+cells.handlers, cells.propagate = [CellNames()], False
+cells.setLevel(logging.DEBUG)
 
 autodoc_typehints = "description"
 autodoc_member_order = "bysource"

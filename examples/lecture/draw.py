@@ -1,4 +1,4 @@
-"""Draw the results of the other scripts: `draw.py NAME...` writes pictures/NAME.png."""
+"""Draw the results of the other scripts: `draw.py NAME...` writes runs/lecture/NAME.png."""
 
 from __future__ import annotations
 
@@ -20,7 +20,8 @@ from nnmnist.plots.curves import curves
 from nnmnist.plots.style import BLUE, COLOURS, GREY, RED, house_style, panels, save
 from nnmnist.runs import history
 
-PICTURES = Path(__file__).resolve().parent / "pictures"
+# where the lecture writes its runs and pictures; git ignores it
+RUNS = Path("runs/lecture")
 Axes = Any  # matplotlib is imported only when a figure is drawn
 
 
@@ -28,6 +29,7 @@ def gradient_descent() -> Any:
     """The cost over (b, w), with paths for three learning rates and for three batch sizes."""
     points = descent.line_points()
     figure, (rates, sizes, end) = panels(3, 4.6, 5.6)
+    figure.set_layout_engine("compressed")  # for axes with equal units
     for (name, rate), steps in zip(descent.RATES.items(), (20, 20, 6), strict=True):
         _draw_path(rates, descent.descend(points, rate, steps), f"{name}, {rate:g}")
     for size, rate in sorted(descent.BATCH_RATES.items(), reverse=True):
@@ -41,7 +43,7 @@ def gradient_descent() -> Any:
     close = ((b - 0.06, b + 0.06), (w - 0.06, w + 0.06))
     _draw_contours(rates, points, "Three learning rates\n(a mark after each step)", wide)
     _draw_contours(sizes, points, "Three sizes of a batch\n(a mark after each epoch)", wide)
-    _draw_contours(end, points, "The same epochs near the minimum,\n55 times as large", close)
+    _draw_contours(end, points, "The same epochs,\nenlarged around the minimum", close)
     return figure
 
 
@@ -71,7 +73,8 @@ def local_minima() -> Any:
     points = local.bump()
     paths = [local.descend(start, points) for start in local.STARTS]
     found = local.minima(paths, points)
-    figure, (plane, lines) = panels(2, 6.2, 4.8)
+    figure, (plane, lines) = panels(2, 5.6, 4.8)
+    figure.set_layout_engine("compressed")  # for axes with equal units
     b, w = np.meshgrid(np.linspace(-5, 7, 160), np.linspace(-6, 6, 160))
     J = local.cost(b, w, points)
     filled = plane.contourf(b, w, J, levels=30, cmap="Greys", alpha=0.75)
@@ -154,11 +157,10 @@ def gate_surface() -> Any:
 
 
 def hand_in() -> Any:
-    """The learning curves of the three parts of the hand-in, from the runs in runs/."""
+    """The learning curves of the three parts of the hand-in, from its runs."""
     titles = ["1: all examples in a step", "2: minibatches", "3: several layers"]
     histories = [
-        history.read(Path("runs") / f"hand_in_{k}", title)
-        for k, title in enumerate(titles, start=1)
+        history.read(RUNS / f"hand_in_{k}", title) for k, title in enumerate(titles, start=1)
     ]
     return curves(histories, apart=True)
 
@@ -225,9 +227,13 @@ def main() -> None:
         "names", nargs="+", choices=DRAWINGS, metavar="NAME", help=", ".join(DRAWINGS)
     )
     os.environ["MPLBACKEND"] = "agg"  # pictures are files, also in a notebook
-    for name in parser.parse_args().names:
+    names = parser.parse_args().names
+    RUNS.mkdir(parents=True, exist_ok=True)
+    for name in names:
+        path = RUNS / f"{name}.png"
         with house_style():
-            save(DRAWINGS[name](), PICTURES / f"{name}.png")
+            save(DRAWINGS[name](), path)
+        print(path)
 
 
 if __name__ == "__main__":

@@ -19,7 +19,7 @@ Array = NDArray[np.float64]
 # (b, w)
 STARTS = [(-3.0, -3.0), (-2.0, 1.0), (-4.0, 4.0), (0.0, 4.0), (5.0, 5.0), (2.0, -5.0), (6.0, -3.0)]
 WEIGHT_DECAY = 0.003
-STEPS, RATE = 4000, 1.0
+STEPS, RATE = 1000, 3.0
 APART = 0.5  # two ends that are closer are the same minimum
 NAMES = "ABC"  # of the minima, the lowest first
 

@@ -87,16 +87,15 @@ def _panels(n_residuals: int) -> tuple[Figure, Axes, list[Axes]]:
     for axes in others[:-1]:
         axes.tick_params(labelbottom=False)
     others[-1].set_xlabel("input $x$")
-    others[0].set_title("Residuals: data minus prediction", fontsize="medium")
     return figure, large, others
 
 
 def _draw_residuals(axes: Axes, x: Array, residuals: Array, name: str, colour: str) -> None:
     axes.axhline(0, color=GREY, linewidth=1)
     axes.scatter(x, residuals, s=9, color=colour)
-    axes.text(
-        0.01, 0.98, plain(name), transform=axes.transAxes, va="top", fontsize="small", color=colour
-    )
+    title = f"Data minus prediction: {plain(name, 40)}"
+    axes.set_title(title, fontsize="small", color=colour)
+    axes.set_ylabel("residual", fontsize="small")
 
 
 def _mark_threshold(axes: Axes, x: Array, p: Array, colour: str) -> None:

@@ -46,9 +46,10 @@ def record_curve(path: Path, epoch: Epoch) -> None:
     """Append the points of the curve within an epoch, durably. Raises OSError."""
     rows = []
     for point in epoch.curve:
-        row = [point.iteration, point.epochs, point.train.cost, point.train.accuracy]
         validation = point.validation
-        rows.append(row + ([validation.cost, validation.accuracy] if validation else [None, None]))
+        values = [point.iteration, point.epochs, point.train.cost, point.train.accuracy]
+        values += [validation.cost, validation.accuracy] if validation else [None, None]
+        rows.append(values)
     append(path, _csv(rows))
 
 
