@@ -1,7 +1,8 @@
-// What is wider than the screen can be scrolled with the keys.
+// What has more content than room can be scrolled with the keys.
 function allowFocus() {
   for (const block of document.querySelectorAll("pre, .math-wrapper, .table-wrapper")) {
-    if (block.scrollWidth > block.clientWidth) block.tabIndex = 0;
+    const { scrollWidth, clientWidth, scrollHeight, clientHeight } = block;
+    if (scrollWidth > clientWidth || scrollHeight > clientHeight) block.tabIndex = 0;
     else block.removeAttribute("tabindex");
   }
 }

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import click
 import pytest
+from axe_playwright_python.base import AXE_SCRIPT
 from click.testing import CliRunner
 
 import nnmnist
@@ -17,7 +18,9 @@ from nnmnist.config.loading import json_schema, recipes
 from nnmnist.config.messages import choices_of_keys
 from nnmnist.sweep.plan import SweepFile
 
-from ..cli.test_help import COMMANDS  # noqa: TID252 - the tests are one package only to pytest
+# The tests are one package only to pytest.
+from ..cli.test_help import COMMANDS  # noqa: TID252
+from ..test_accessible import CHECK  # noqa: TID252
 
 DOCS = Path(__file__).parents[2] / "docs"
 
@@ -110,4 +113,19 @@ def test_the_search_works_from_disk(built, browser):
     assert tab.url.endswith("reference/config.html#confval-training.momentum")
     assert {url.partition(":")[0] for url in requests} == {"file"}
     assert errors == []
+    tab.close()
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("width", [390, 1280])
+@pytest.mark.parametrize(
+    "page", ["index", "tutorial/first-session", "reference/cli", "lecture/training", "search"]
+)
+def test_axe_finds_nothing(built, browser, page, width, scheme):
+    size = {"width": width, "height": 844}
+    tab = browser.new_page(viewport=size, color_scheme=scheme, reduced_motion="reduce")
+    tab.goto((built / f"{page}.html").as_uri())
+    tab.evaluate(f"() => {{ {AXE_SCRIPT}; }}")
+    assert tab.evaluate(CHECK) == []
+    assert tab.evaluate("document.documentElement.scrollWidth") <= width
     tab.close()
