@@ -28,6 +28,7 @@ from nnmnist.training.threads import blas_threads_of, only_training
 from nnmnist.types import Array
 
 PROC_STAT = Path("/proc/stat")
+OWN_THREADS = Path("/proc/self/task")
 # Looks at the machine's load before each epoch, and the time between two. The least counts, so that
 # a process that runs for a moment does not.
 LOADS, LOAD_SECONDS = 3, 0.0005
@@ -283,8 +284,17 @@ def is_busy(cores: int) -> bool:
         found = None
         with suppress(OSError):  # some containers hide the file
             found = re.search(r"^procs_running (\d+)$", PROC_STAT.read_text(), re.MULTILINE)
-        running.append(int(found[1]) - 1 if found else 0)  # without this process
+        running.append(int(found[1]) - _own_running_threads() if found else 0)
     return min(running) + cores > (os.cpu_count() or cores)
+
+
+def _own_running_threads() -> int:
+    """How many threads of this process run: this one, and BLAS's, which spin after a product."""
+    states = []
+    for thread in OWN_THREADS.iterdir():
+        with suppress(OSError):  # it has just ended
+            states.append((thread / "stat").read_text().rpartition(") ")[2][:1])
+    return states.count("R")
 
 
 def _close_files(keep: int) -> None:

@@ -1,3 +1,4 @@
+import hashlib
 import os
 import select
 import signal
@@ -7,7 +8,7 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from pathlib import Path
-from threading import Event
+from threading import Event, Thread
 from types import SimpleNamespace
 
 import numpy as np
@@ -199,7 +200,28 @@ def test_a_machine_is_busy_where_others_run_all_the_time(monkeypatch, running, c
     monkeypatch.setattr(os, "cpu_count", lambda: 4)
     texts = iter(f"cpu  1 2 3\nctxt 5\nprocs_running {n}\nprocs_blocked 0\n" for n in running)
     monkeypatch.setattr(workers_module, "PROC_STAT", SimpleNamespace(read_text=lambda: next(texts)))
+    monkeypatch.setattr(workers_module, "_own_running_threads", lambda: 1)
     assert is_busy(cores) is busy
+
+
+def test_own_threads_that_still_spin_do_not_make_the_machine_busy():
+    stop = Event()
+
+    def spin():
+        # without Python's lock, as a thread of BLAS after a product
+        while not stop.is_set():
+            hashlib.pbkdf2_hmac("sha256", b"", b"", 100_000)
+
+    counts = [workers_module._own_running_threads()]
+    thread = Thread(target=spin)
+    thread.start()
+    try:
+        counts += [workers_module._own_running_threads() for _ in range(200)]
+    finally:
+        stop.set()
+        thread.join()
+    assert counts[0] >= 1  # this thread
+    assert max(counts[1:]) >= 2
 
 
 def test_a_machine_that_hides_its_load_is_not_busy(monkeypatch, tmp_path):
