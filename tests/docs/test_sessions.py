@@ -1,4 +1,4 @@
-"""The commands of the README and of the tutorial work as printed, one after another.
+"""The commands of the README, the tutorial and the guides work as printed, one after another.
 
 They are typed into interactive shells, whose rules differ from those of scripts: zsh takes no
 comments there, for example.
@@ -12,7 +12,11 @@ import sysconfig
 import venv
 from pathlib import Path
 
+import numpy as np
 import pytest
+from PIL import Image
+
+from nnmnist.data import synthetic
 
 ROOT = Path(__file__).parents[2]
 REAL_DATA = os.environ.get("NNMNIST_DATA_DIR")  # before a fixture removes it
@@ -110,6 +114,70 @@ def test_every_command_works_after_the_one_before(shell, page, installed, progra
         if REAL_DATA:
             lines = "".join(f"{words_of(line)}\n" for line in output.splitlines() if line.strip())
             assert re.fullmatch(pattern_of(printed), lines), f"{command}: {output}"
+
+
+# What a reader has before the commands of the how-to guides, besides the data below.
+BEFORE = [
+    ". .venv/bin/activate",
+    "nnmnist config new my.yaml --from plain",
+    "nnmnist train my.yaml -q --epochs 1 -o runs/mine",
+    "nnmnist train my.yaml -q --epochs 1 -o runs/a",
+    "nnmnist train my.yaml -q --epochs 1 --seed 1 -o runs/b",
+]
+# These need a network, a database, or the runs of the sweep whose output is printed.
+LEFT_OUT = ("pip install", "data download", "--data-dir data", "mirror.example", "postgresql:",
+            "runs/grid", "nnmnist compare runs/mnist/best.npz")  # fmt: skip
+
+
+def how_to_commands():
+    """The commands of all how-to guides, without repetitions, which would meet finished runs.
+
+    Those that speak of the best run come first, as long as all runs have the same data.
+    """
+    found = {}
+    pages = {page: page.read_text("utf-8") for page in sorted((ROOT / "docs/how-to").glob("*.md"))}
+    for page, text in sorted(pages.items(), key=lambda item: "runs best" not in item[1]):
+        for block in re.findall(r"^```sh\n(.+?)^```", text, flags=re.MULTILINE | re.DOTALL):
+            found |= dict.fromkeys(block.splitlines())
+        found |= {command: None for command, _ in sessions(page.relative_to(ROOT))}
+    return [command for command in found if not any(part in command for part in LEFT_OUT)]
+
+
+def write_data(folder):
+    """The pictures, files and sweep that the how-to guides speak of."""
+    digits = np.arange(40, dtype=np.uint8) % 10
+    pixels = synthetic.render(digits, np.random.default_rng(0))
+    images = [Image.fromarray(255 - row.reshape(28, 28)) for row in pixels]
+    for name, classes in (("letters", "abc"), ("my_pictures", "0123456789")):
+        for n, (digit, image) in enumerate(zip(digits, images, strict=True)):
+            path = folder / name / classes[digit % len(classes)] / f"{n}.png"
+            path.parent.mkdir(parents=True, exist_ok=True)
+            image.save(path)
+    shutil.make_archive(str(folder / "my_digits"), "zip", folder / "my_pictures")
+    page = Image.new("L", (400, 100), 255)
+    for n, image in enumerate(images[:5]):
+        page.paste(image.resize((56, 56)), (20 + 75 * n, 20))
+    page.save(folder / "page.png")
+    kaggle = folder / "digit-recognizer"
+    kaggle.mkdir()
+    names = ",".join(f"pixel{n}" for n in range(784))
+    rows = [",".join(map(str, row)) for row in pixels.tolist()]
+    labelled = [f"{digit},{row}" for digit, row in zip(digits, rows, strict=True)]
+    (kaggle / "train.csv").write_text("\n".join([f"label,{names}", *labelled]))
+    (kaggle / "test.csv").write_text("\n".join([names, *rows]))
+    (folder / "search.yaml").write_text(
+        "config: my.yaml\nset: {training.epochs: 1}\nspace: {training.momentum: [0.5, 0.9]}\n"
+    )
+
+
+@pytest.mark.parametrize("shell", SHELLS)
+def test_every_command_of_the_guides_works(shell, installed, programs):
+    write_data(installed)
+    commands = [*BEFORE, *how_to_commands()]
+    found = typed(shell, commands, installed, programs)
+    assert len(found) == len(commands) > 25
+    failed = {command: out for command, (code, out) in zip(commands, found, strict=True) if code}
+    assert failed == {}
 
 
 @pytest.mark.parametrize("shell", SHELLS)
