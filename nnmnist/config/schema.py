@@ -318,8 +318,8 @@ class TrainingConfig(Section):
     )
     curve_every: Positive | None = Field(
         default=None,
-        description="Evaluate training and validation examples every so many steps, and record "
-        "cost and accuracy in curve.csv; null means never.",
+        description="Evaluate training, validation and test examples every so many steps, and "
+        "record cost and accuracy in curve.csv, where they decide nothing; null means never.",
     )
 
 

@@ -78,15 +78,17 @@ def as_predictor(network: Network | Sequence[Network]) -> Network | Ensemble:
 
 
 def skip_normalization(
-    network: Network, train: Examples, validation: Examples, threads: int = 1
-) -> tuple[Network, Examples, Examples]:
+    network: Network, train: Examples, *others: Examples, threads: int = 1
+) -> tuple[Network, Examples, list[Examples]]:
     """The network that follows the normalization, if there is one, and examples for it.
 
     A training normalizes each image once, before any distortion, and not in every step.
     """
     if not isinstance(network, NormalizedNetwork):
-        return network, train, validation
+        return network, train, list(others)
     train = replace(train, inputs=normalize(train.inputs, network.image_shape, threads))
-    x, rows = normalize(validation.x, network.image_shape, threads), np.arange(len(validation))
-    validation = replace(validation, inputs=x, targets=validation.y, rows=rows)
-    return network.network, train, validation
+    normalized = []
+    for each in others:
+        x, rows = normalize(each.x, network.image_shape, threads), np.arange(len(each))
+        normalized.append(replace(each, inputs=x, targets=each.y, rows=rows))
+    return network.network, train, normalized

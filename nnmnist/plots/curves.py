@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 # of curves, of points
-LOOKS = {"training": ("--", "o"), "validation": ("-", "s"), "test": ("-", "*")}
+LOOKS = {"training": ("--", "o"), "validation": ("-", "s"), "test": (":", "*")}
 LABEL_LINE = 0.06  # height of a line of small letters, relative to the axes
 DECADES = 15  # from this ratio of costs on, their axis is logarithmic
 SHADE = 0.25  # of gaps
@@ -118,10 +118,9 @@ def _gap(
     Returns:
         The label of the gap, or none: x, its height as a fraction of the axes, text and colour.
     """
-    others = [split for split in ("validation", "test") if split in lines]
-    if not others:
+    split = _compared({split: len(x) for split, (x, _) in lines.items()})
+    if split is None:
         return []
-    split = max(others, key=lambda split: len(lines[split][0]))
     steps, values = lines[split]
     training = np.interp(steps, *lines["training"])
     gap = values - training if cost else training - values
@@ -136,6 +135,12 @@ def _gap(
     middle = float(np.mean([to_axes.transform((x, end))[1] for end in ends]))
     text = form.format(gap[-1])
     return [(x, middle, f"gap to {split}\n{text}" if named else text, look)]
+
+
+def _compared(lengths: Mapping[str, int]) -> str | None:
+    """The split with the longest curve besides the training; of equal ones, validation."""
+    others = [split for split in ("validation", "test") if split in lengths]
+    return max(others, key=lengths.__getitem__, default=None)
 
 
 def _label(axes: Axes, gaps: Sequence[tuple[float, float, str, Any]]) -> None:
@@ -161,16 +166,15 @@ def _legend(figure: Figure, axes: Axes, histories: Sequence[History], apart: boo
     one = apart or len(histories) == 1
     grey = COLOURS[0] if one else GREY
     handles: list[Any] = []
-    others = set()
     for split, (line, marker) in LOOKS.items():
         lengths = [len(each.splits[split].steps) for each in histories if split in each.splits]
         if lengths:
             look = line if max(lengths) > 1 else marker
             handles += axes.plot([], [], look, color=grey, label=split, markersize=11)
-            others |= {split} if max(lengths) > 1 else set()
-    others -= {"training"}
-    if others and any(each.collections for each in figure.axes):
-        measured = " or ".join(sorted(others, reverse=True))
+    lengths_of = [{k: len(v.steps) for k, v in each.splits.items()} for each in histories]
+    compared = {other for each in lengths_of if (other := _compared(each)) and each[other] > 1}
+    if compared and any(each.collections for each in figure.axes):
+        measured = " or ".join(sorted(compared, reverse=True))
         label = f"generalization error: gap to {measured}"
         handles.append(Patch(facecolor=grey, alpha=SHADE, edgecolor=grey, label=label))
     if not one:

@@ -39,8 +39,8 @@ def read(directory: Path, name: str | None = None, in_iterations: bool = False) 
 
     A training value is the mean over the minibatches of an epoch, each before its own step, and so
     belongs to the middle of the epoch. A validation value belongs to the end of its epoch, and the
-    only test value to the best epoch. In the history by iterations, the training value belongs to
-    the network after an iteration, as the validation value does.
+    only test value to the best epoch. In the history by iterations, all values belong to the
+    network after an iteration.
 
     Args:
         directory: the run.
@@ -61,10 +61,8 @@ def read(directory: Path, name: str | None = None, in_iterations: bool = False) 
     if not rows:
         raise DataError(f"{file}: no epoch is complete yet; resume the run, or give another one")
     splits = _splits(rows)
-    steps_per_epoch = 1.0
     if in_iterations:
-        last = rows[-1]
-        steps_per_epoch = (last["iteration"] or 0) / (last["epochs"] or 1)
+        return History(name or directory.resolve().name, splits)
     with suppress(FileNotFoundError):
         test = summary.read(directory).test
         best = checkpoint.load(directory / "best.npz").document.get("epoch")
@@ -73,7 +71,7 @@ def read(directory: Path, name: str | None = None, in_iterations: bool = False) 
                 f"{directory / 'best.npz'}: does not state its epoch; give the directory of a run"
             )
         cost, accuracy = (np.array([test.get(key)], float) for key in ("cost", "accuracy"))
-        splits["test"] = Series(np.array([best * steps_per_epoch]).round(), cost, accuracy)
+        splits["test"] = Series(np.array([best], float), cost, accuracy)
     return History(name or directory.resolve().name, splits)
 
 
@@ -99,7 +97,8 @@ def _splits(rows: Sequence[Mapping[str, float | None]]) -> dict[str, Series]:
     steps = columns["iteration" if in_iterations else "epoch"]
     middle = steps if in_iterations else steps - 0.5
     splits = {"training": Series(middle, columns["train_cost"], columns["train_accuracy"])}
-    if np.isfinite(columns["validation_cost"]).any():
-        values = columns["validation_cost"], columns["validation_accuracy"]
-        splits["validation"] = Series(steps, *values)
+    for name in ("validation", "test"):
+        cost = columns.get(f"{name}_cost", np.array([np.nan]))
+        if np.isfinite(cost).any():
+            splits[name] = Series(steps, cost, columns[f"{name}_accuracy"])
     return splits

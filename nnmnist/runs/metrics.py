@@ -23,6 +23,7 @@ COLUMNS = (
 CURVE = "curve.csv"  # of runs with `training.curve_every`
 CURVE_COLUMNS = (
     "iteration", "epochs", "train_cost", "train_accuracy", "validation_cost", "validation_accuracy",
+    "test_cost", "test_accuracy",
 )  # fmt: skip
 _WHOLE = re.compile(r"[0-9]{1,9}")
 _NUMBER = re.compile(r"-?[0-9]+(\.[0-9]+)?(e[-+]?[0-9]+)?")
@@ -46,9 +47,9 @@ def record_curve(path: Path, epoch: Epoch) -> None:
     """Append the points of the curve within an epoch, durably. Raises OSError."""
     rows = []
     for point in epoch.curve:
-        validation = point.validation
-        values = [point.iteration, point.epochs, point.train.cost, point.train.accuracy]
-        values += [validation.cost, validation.accuracy] if validation else [None, None]
+        values: list[float | None] = [point.iteration, point.epochs]
+        for result in (point.train, point.validation, point.test):
+            values += [result.cost, result.accuracy] if result else [None, None]
         rows.append(values)
     append(path, _csv(rows))
 

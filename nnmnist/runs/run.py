@@ -245,6 +245,7 @@ class Run(RunDirectory):
             cores=training_cores(),
             processes=processes,
             extra=splits.extra,
+            test=splits.test if self.config.training.curve_every else None,
         )
         with closing(epochs):
             for epoch in epochs:

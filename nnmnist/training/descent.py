@@ -27,13 +27,21 @@ OnProgress = Callable[[int, int, float, float | None], None]
 MOST_EVALUATED = 10_000
 
 
+class CurveExamples(NamedTuple):
+    """What a point of the curve is evaluated on, besides training examples."""
+
+    validation: Examples | None = None
+    test: Examples | None = None
+
+
 class CurvePoint(NamedTuple):
     """The network after some iterations, see `training.curve_every`."""
 
     iteration: int  # 1, 2, ... since the start of the training
     epochs: float  # the same in epochs
     train: Evaluation
-    validation: Evaluation | None  # None without validation examples
+    validation: Evaluation | None  # None without such examples
+    test: Evaluation | None
 
 
 class Divergence(NamedTuple):
@@ -65,7 +73,7 @@ class Descent:
     seed: int  # seeds the order of the examples and the dropped units, for each epoch anew
     on_progress: OnProgress | None = None
     class_weights: Array | None = None  # (n_classes + 1,) w of an example of each class
-    validation: Examples | None = None  # for the points of the curve
+    evaluated: CurveExamples | None = None
 
     def epoch(self, number: int) -> EpochResult:
         """All steps of epoch `number` = 1, 2, ..., as long as the cost is finite.
@@ -116,7 +124,7 @@ class Descent:
 
     def _evaluate(self, iteration: int) -> CurvePoint:
         """A point of the curve. The parameters keep their bits."""
-        network, validation = self.network, self.validation
+        network = self.network
         train = self.batches.examples.without_others()
         n = min(len(train), MOST_EVALUATED)
         # evenly spaced, because the examples may be sorted by class
@@ -129,7 +137,7 @@ class Descent:
             iteration,
             iteration / len(self.batches),
             evaluate(network, some),
-            evaluate(network, validation) if validation else None,
+            *(evaluate(network, each) if each else None for each in self.evaluated or (None, None)),
         )
         b[:] = b_of_step
         return point

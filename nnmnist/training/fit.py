@@ -26,7 +26,14 @@ from nnmnist.model.network import Network
 from nnmnist.model.optimizers import Optimizer
 from nnmnist.model.solvers import SOLVERS
 from nnmnist.training import parallel
-from nnmnist.training.descent import ClosedForm, CurvePoint, Descent, EpochResult, OnProgress
+from nnmnist.training.descent import (
+    ClosedForm,
+    CurveExamples,
+    CurvePoint,
+    Descent,
+    EpochResult,
+    OnProgress,
+)
 from nnmnist.training.progress import progress_bar
 from nnmnist.training.setup import class_weights, make_optimizer, training_targets
 from nnmnist.training.threads import blas_threads_of, training
@@ -70,6 +77,7 @@ def fit(
     processes: int | None = None,
     extra: Examples | None = None,
     progress: bool = False,
+    test: Examples | None = None,
 ) -> Generator[Epoch, None, None]:
     """Train `network` in place and yield a record after each epoch.
 
@@ -88,6 +96,7 @@ def fit(
         processes: number of processes; None takes as many as pay (`parallel.process_count`). Where
             they cannot start, this process computes the same bits alone.
         progress: whether to show a bar, on a terminal or in a notebook.
+        test: examples for the points of `training.curve_every` alone.
 
     Until the last epoch, BLAS has one thread, or all where they pay (`parallel.thread_count`).
 
@@ -98,14 +107,19 @@ def fit(
         TypeError, ValueError: an argument is of another kind, or the examples do not fit the
             network; the message names the argument and says what is expected.
     """
-    _require_arguments(network, train, validation, extra, settings)
+    _require_arguments(network, train, validation, {"extra": extra, "test": test}, settings)
     require_attribute("optimizer", optimizer, "step", "an optimizer of nnmnist.model.optimizers")
     require_attribute("on_progress", on_progress, "__call__", "a function")
     require_count("epochs_done", epochs_done)
     require_count("cores", cores, least=1)
     if processes is not None:
         require_count("processes", processes)
-    network, train, validation = skip_normalization(network, train, validation, cores)
+    others = [validation, *(each for each in (extra, test) if each)]
+    network, train, [validation, *others] = skip_normalization(
+        network, train, *others, threads=cores
+    )
+    extra = others.pop(0) if extra else None
+    evaluated = CurveExamples(validation, others[0] if test else None)
     if optimizer is None:
         optimizer = make_optimizer(network, settings)
     last = settings.epochs if optimizer else 1
@@ -117,7 +131,7 @@ def fit(
         bar = progress_bar(last - epochs_done, on_progress)
     with (
         bar as shown,
-        _trainer(network, train, validation, settings, seed, optimizer, shown, processes) as trains,
+        _trainer(network, train, evaluated, settings, seed, optimizer, shown, processes) as trains,
         training(),
     ):
         for number in range(epochs_done + 1, last + 1):
@@ -147,7 +161,7 @@ def _require_arguments(
     network: Network,
     train: Examples,
     validation: Examples,
-    extra: Examples | None,
+    others: Mapping[str, Examples | None],
     settings: TrainingConfig,
 ) -> None:
     """Raise TypeError or ValueError for arguments of `fit` that are of another kind."""
@@ -156,14 +170,15 @@ def _require_arguments(
     require_type("settings", settings, TrainingConfig, section)
     require_examples("train", train, network)
     require_examples("validation", validation, network, least=0)
-    if extra is not None:
-        require_examples("extra", extra, network, least=0)
+    for name, examples in others.items():
+        if examples is not None:
+            require_examples(name, examples, network, least=0)
 
 
 def _trainer(
     network: Network,
     train: Examples,
-    validation: Examples,
+    evaluated: CurveExamples,
     settings: TrainingConfig,
     seed: int,
     optimizer: Optimizer | None,
@@ -180,7 +195,7 @@ def _trainer(
     weights = class_weights(settings, train)
     if weights is not None:
         weights = np.append(weights, 1).astype(network.dtype)  # the last is that of no class
-    descent = Descent(network, optimizer, batches, settings, seed, on_progress, weights, validation)
+    descent = Descent(network, optimizer, batches, settings, seed, on_progress, weights, evaluated)
     return parallel.on_cores(descent, processes)
 
 

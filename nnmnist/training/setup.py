@@ -216,7 +216,7 @@ def check_gradient(settings: Config) -> list[gradcheck.Check]:
     for W, b in zip(network.W, network.b, strict=True):
         W[:] = rng.standard_normal(W.shape) / W.shape[1] ** 0.5
         b[:] = rng.standard_normal(b.shape)
-    network, train, _ = skip_normalization(network, splits.train, splits.validation)
+    network, train, _ = skip_normalization(network, splits.train)
     x, y = train.x[:CHECK_EXAMPLES].astype(np.float64), train.y[:CHECK_EXAMPLES]
     one_hot = training_targets(network.output, train, settings.training)
     weights = class_weights(settings.training, train)

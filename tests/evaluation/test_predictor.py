@@ -50,8 +50,8 @@ def test_a_training_skips_the_normalization_and_gets_normalized_images(digits):
         Examples(digits, labels, np.arange(60)[part], 10) for part in (slice(40), slice(40, 60))
     )
     network = random_network()
-    assert skip_normalization(network, train, validation) == (network, train, validation)
-    plain, its_train, its_validation = skip_normalization(
+    assert skip_normalization(network, train, validation) == (network, train, [validation])
+    plain, its_train, [its_validation] = skip_normalization(
         NormalizedNetwork(network, SHAPE), train, validation
     )
     assert plain is network

@@ -9,6 +9,7 @@ from nnmnist import checkpoint
 from nnmnist.cli.app import cli
 from nnmnist.config.loading import load_config
 from nnmnist.errors import DataError
+from nnmnist.evaluation.evaluate import evaluate
 from nnmnist.runs import history
 from nnmnist.training.fit import fit
 from nnmnist.training.setup import build_network, load_data
@@ -131,14 +132,17 @@ def test_the_epochs_of_fit_give_the_curves_that_a_run_writes(tiny_config):
 def test_a_history_in_iterations(tiny_config):
     words = ["train", "-c", str(tiny_config), "-o", "run", "--set", "training.curve_every=6"]
     assert CliRunner().invoke(cli, words).exit_code == 0
-    training, validation, test = history.read(Path("run"), in_iterations=True).splits.values()
+    splits = history.read(Path("run"), in_iterations=True).splits
+    assert list(splits) == ["training", "validation", "test"]
+    training, validation, test = splits.values()
     # 240 examples are 15 steps in each of 4 epochs
     steps = list(range(6, 61, 6))
-    assert training.steps.tolist() == validation.steps.tolist() == steps
+    assert training.steps.tolist() == validation.steps.tolist() == test.steps.tolist() == steps
     by_epoch = history.read(Path("run")).splits
     assert validation.cost[[4, 9]].tolist() == by_epoch["validation"].cost[[1, 3]].tolist()
-    assert test.steps.tolist() == (15 * by_epoch["test"].steps).tolist()
-    assert test.cost == by_epoch["test"].cost
+    last = checkpoint.load("run/last.npz").network
+    data = load_data(load_config(tiny_config).data)
+    assert test.cost[-1] == evaluate(last, data.test).cost
 
 
 def test_a_damaged_curve_is_named():

@@ -275,7 +275,7 @@ def test_a_resumed_run_has_the_curve_of_an_undisturbed_one(settings, splits, sto
     assert iterations == [str(step) for step in range(4, 61, 4)]
     directory = stop_after(settings, splits, stop)
     with open(directory / "curve.csv", "a") as file:  # of the next epoch, and cut off
-        file.write(f"{15 * stop + 1},{stop + 1 / 15},9.0,0.0,9.0,0.0\n{15 * stop + 2},9")
+        file.write(f"{15 * stop + 1},{stop + 1 / 15},9.0,0.0,9.0,0.0,9.0,0.0\n{15 * stop + 2},9")
     again = reopen_run(directory, settings)
     list(again.train(splits))
     assert again.path("curve.csv").read_text() == expected

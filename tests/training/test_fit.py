@@ -6,6 +6,7 @@ import pytest
 from nnmnist.config.schema import TrainingConfig
 from nnmnist.data import synthetic
 from nnmnist.data.examples import Examples
+from nnmnist.data.sources import split
 from nnmnist.errors import DataError, TrainingError
 from nnmnist.evaluation.evaluate import evaluate
 from nnmnist.evaluation.predictor import NormalizedNetwork
@@ -375,8 +376,23 @@ def test_the_curve_shows_all_classes_of_many_sorted_examples(monkeypatch):
     np.testing.assert_allclose(counts / 30, np.bincount(train.y) / len(train), atol=0.05)
 
 
+@pytest.mark.parametrize("normalize", [False, True])
+def test_the_curve_and_the_extra_examples_are_evaluated_as_the_network_reads_them(normalize):
+    splits = split(synthetic.load(0, n_train=200, n_test=40), 40)
+    network = Network((784, 10))
+    network = NormalizedNetwork(network, (28, 28)) if normalize else network
+    [epoch] = fit(
+        network, splits.train, splits.validation, settings(epochs=1, curve_every=10),
+        extra=splits.validation, test=splits.test,
+    )  # fmt: skip
+    point = epoch.curve[-1]
+    assert point.iteration == 10
+    assert point.test.cost == pytest.approx(evaluate(network, splits.test).cost, rel=1e-5)
+    assert point.validation.cost == epoch.validation.cost == epoch.extra.cost
+
+
 def test_the_curve_without_validation():
     train, validation = clusters()
     none = replace(validation, rows=validation.rows[:0])
     [epoch] = fit(Network((2, 3)), train, none, settings(epochs=1, curve_every=10))
-    assert epoch.curve[0].validation is None
+    assert epoch.curve[0].validation is epoch.curve[0].test is None
