@@ -29,7 +29,6 @@ from typing import Any, Literal
 import numpy as np
 from pydantic import BaseModel, FiniteFloat, PositiveInt, ValidationError
 
-from nnmnist.arguments import require_attribute, require_type
 from nnmnist.errors import CheckpointError
 from nnmnist.evaluation.predictor import NormalizedNetwork
 from nnmnist.files import best_of, write_atomic
@@ -37,7 +36,7 @@ from nnmnist.model.activations import ACTIVATIONS
 from nnmnist.model.network import Network
 from nnmnist.model.optimizers import Optimizer
 from nnmnist.model.outputs import OUTPUTS
-from nnmnist.types import Array
+from nnmnist.types import Array, require_attribute, require_type
 
 FORMAT = 1
 MAGIC = b"PK\x03\x04"

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from nnmnist.arguments import require_count
+from nnmnist.types import require_count
 
 PURPOSES = {
     "weights": 1, "validation": 2, "order": 3, "dropout": 4, "synthetic": 5, "toy": 6, "test": 7,

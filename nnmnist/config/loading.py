@@ -17,7 +17,6 @@ from typing import Any, NamedTuple
 from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
-from nnmnist.arguments import require_type
 from nnmnist.config.messages import explain, is_conflict, is_structural
 from nnmnist.config.schema import Config
 from nnmnist.config.yaml import (
@@ -31,6 +30,7 @@ from nnmnist.config.yaml import (
     dump_yaml,
 )
 from nnmnist.errors import ConfigError, printable
+from nnmnist.types import require_type
 
 DEFAULT_RECIPE = "mnist"
 # The keys whose values are paths: section and key.

@@ -9,10 +9,9 @@ from typing import Any
 
 import numpy as np
 
-from nnmnist.arguments import require_array
 from nnmnist.errors import DataError
 from nnmnist.images.preparation import Preparation
-from nnmnist.types import Array
+from nnmnist.types import Array, require_array
 
 # A pixel, 0..255, times this is a number in [0, 1].
 PIXEL = np.float32(1 / 255)

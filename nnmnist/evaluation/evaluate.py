@@ -7,13 +7,12 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from nnmnist.arguments import require_type
 from nnmnist.data.batches import Batches
 from nnmnist.data.examples import Examples
 from nnmnist.evaluation.predictor import Ensemble, as_predictor
 from nnmnist.model.network import CHUNK, Network
 from nnmnist.model.outputs import Output, SquaredError
-from nnmnist.types import Array
+from nnmnist.types import Array, require_type
 
 
 @dataclass(frozen=True)

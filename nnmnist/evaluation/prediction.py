@@ -14,13 +14,12 @@ from typing import TYPE_CHECKING
 
 from numpy.typing import ArrayLike
 
-from nnmnist.arguments import require_type
 from nnmnist.checkpoint import Checkpoint, load
 from nnmnist.errors import CheckpointError, printable
 from nnmnist.evaluation.records import prediction_record
 from nnmnist.images import reading
 from nnmnist.images.preparation import Preparation, from_document
-from nnmnist.types import Array
+from nnmnist.types import Array, require_type
 
 if TYPE_CHECKING:
     from PIL.Image import Image

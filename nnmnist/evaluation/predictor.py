@@ -7,11 +7,10 @@ from dataclasses import replace
 
 import numpy as np
 
-from nnmnist.arguments import require_type
 from nnmnist.data.examples import Examples
 from nnmnist.images.normalize import normalize
 from nnmnist.model.network import CHUNK, Network
-from nnmnist.types import Array
+from nnmnist.types import Array, require_type
 
 
 class NormalizedNetwork(Network):

@@ -9,7 +9,7 @@ from itertools import pairwise
 import numpy as np
 from numpy.typing import DTypeLike
 
-from nnmnist import arguments
+from nnmnist import types
 from nnmnist.model.activations import ACTIVATIONS, ActivationLayer
 from nnmnist.model.layers import Dense, Dropout, Layer
 from nnmnist.model.outputs import OUTPUTS
@@ -23,7 +23,8 @@ class Network:
 
     `theta` holds all parameters, first the weights, then the biases; `grad` their derivatives.
     `W[l]` (n_out, n_in), `b[l]` (n_out,), `dW[l]` and `db[l]` are views of the two. Python counts
-    from 0: `W[0]` is the lecture's W(1).
+    from 0: `W[0]` is the lecture's W(1). Wrong arguments, also of the methods, raise TypeError or
+    ValueError, which names what is allowed.
 
     Args:
         sizes: units of each layer, inputs first: (784, 256, 10) has L = 2 layers of weights.
@@ -31,8 +32,6 @@ class Network:
         output: a name in `OUTPUTS`; it decides the prediction and the cost.
         dropout, input_dropout: probability that a hidden unit, or an input, is dropped in a step.
         dtype: float32 to train, float64 to check gradients.
-
-    Wrong arguments, also of the methods, raise TypeError or ValueError; it names what is allowed.
     """
 
     def __init__(
@@ -45,11 +44,11 @@ class Network:
         input_dropout: float = 0.0,
         dtype: DTypeLike = np.float32,
     ) -> None:
-        self.sizes, self.dtype = arguments.checked_sizes(sizes), arguments.checked_dtype(dtype)
+        self.sizes, self.dtype = types.checked_sizes(sizes), types.checked_dtype(dtype)
         self.activation_name, self.output_name = activation, output
-        self.activation = arguments.look_up("activation", activation, ACTIVATIONS)
-        self.output = arguments.look_up("output", output, OUTPUTS)
-        self.dropout, self.input_dropout = arguments.checked_rates(dropout, input_dropout)
+        self.activation = types.look_up("activation", activation, ACTIVATIONS)
+        self.output = types.look_up("output", output, OUTPUTS)
+        self.dropout, self.input_dropout = types.checked_rates(dropout, input_dropout)
         self.layers = self.make_layers()
         self.dense = [layer for layer in self.layers if isinstance(layer, Dense)]
         self.n_weights = sum(layer.n_out * layer.n_in for layer in self.dense)
@@ -89,7 +88,7 @@ class Network:
 
     def initialize(self, rng: np.random.Generator) -> None:
         """Normal weights with the variance of the activation; zeros where the cost is convex."""
-        arguments.require_type("rng", rng, np.random.Generator, "np.random.default_rng(seed)")
+        types.require_type("rng", rng, np.random.Generator, "np.random.default_rng(seed)")
         self.theta[:] = 0.0
         for W in self.W if len(self.W) > 1 or not self.output.convex else []:
             deviation = np.float32(self.activation.weight_variance(*W.shape[::-1]) ** 0.5)
@@ -97,7 +96,7 @@ class Network:
 
     def forward(self, x: Array, rng: np.random.Generator | None = None) -> Array:
         """z (M, batch) for the inputs x (batch, n_inputs)."""
-        arguments.require_array("x", x, ("batch", self.sizes[0]), least=1)
+        types.require_array("x", x, ("batch", self.sizes[0]), least=1)
         h = x.T
         for layer in self.layers:
             h = layer.forward(h, rng)
@@ -118,8 +117,8 @@ class Network:
         predictions p (M, batch), valid until the next call.
         """
         z = self.forward(x, rng)
-        arguments.require_array("y", y, z.shape)
-        arguments.require_weights(example_weights, len(x))
+        types.require_array("y", y, z.shape)
+        types.require_weights(example_weights, len(x))
         costs, p, delta = self.output.cost(z, y)
         costs *= example_weights
         delta *= example_weights / len(x)  # now dJ/dz
@@ -135,7 +134,7 @@ class Network:
 
     def logits(self, x: Array) -> Array:
         """z (M, n) for the inputs x (n, n_inputs)."""
-        arguments.require_array("x", x, ("n", self.sizes[0]))
+        types.require_array("x", x, ("n", self.sizes[0]))
         network = copy(self)  # with buffers of its own: several threads may predict at once
         network.layers = [layer.with_own_buffers() for layer in self.layers]
         z = np.empty((self.sizes[-1], len(x)), self.dtype)

@@ -7,11 +7,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from nnmnist.arguments import require_count
 from nnmnist.plots.style import COLOURS, GREY, colours, house_style, legend_below, panels, plain
 from nnmnist.runs.history import History, of_epochs
 from nnmnist.training.fit import Epoch
-from nnmnist.types import Array
+from nnmnist.types import Array, require_count
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -11,11 +11,10 @@ from typing import NamedTuple
 import numpy as np
 
 from nnmnist import checkpoint
-from nnmnist.arguments import require_type
 from nnmnist.errors import CheckpointError, DataError
 from nnmnist.runs import metrics, summary
 from nnmnist.training.fit import Epoch
-from nnmnist.types import Array
+from nnmnist.types import Array, require_type
 
 
 class Series(NamedTuple):

@@ -14,7 +14,6 @@ from typing import Protocol
 
 import numpy as np
 
-from nnmnist.arguments import require_attribute, require_count, require_type
 from nnmnist.config.schema import TrainingConfig
 from nnmnist.data.batches import Batches
 from nnmnist.data.examples import Examples, scale
@@ -37,7 +36,7 @@ from nnmnist.training.descent import (
 from nnmnist.training.progress import progress_bar
 from nnmnist.training.setup import class_weights, make_optimizer, training_targets
 from nnmnist.training.threads import blas_threads_of, training
-from nnmnist.types import Array
+from nnmnist.types import Array, require_attribute, require_count, require_type
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import DTypeLike
 
-from nnmnist.arguments import require_type
 from nnmnist.config.schema import Config, DataConfig, TrainingConfig
 from nnmnist.data import synthetic
 from nnmnist.data.examples import Examples, Source, Splits
@@ -24,7 +23,7 @@ from nnmnist.model.optimizers import OPTIMIZERS, Optimizer
 from nnmnist.model.outputs import OUTPUTS, Output
 from nnmnist.model.solvers import SOLVERS
 from nnmnist.randomness import generator
-from nnmnist.types import Array
+from nnmnist.types import Array, require_type
 
 if TYPE_CHECKING:
     from nnmnist.data.own import Interface
