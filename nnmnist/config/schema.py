@@ -180,7 +180,8 @@ class DataConfig(Section):
         lt=1,
         description="Fraction of the training examples that are generated letters, signs and "
         "scribbles. Their target is the same probability for all classes, so that predict can "
-        "answer ? instead of a digit. They are added where data.generated is.",
+        "answer ? instead of a digit. Only data of the digits 0 to 9 in the format of MNIST gets "
+        "them.",
     )
     validation: int = Field(
         default=5000,

@@ -111,14 +111,14 @@ def add_no_digits(splits: Splits, share: float, seed: int = 0) -> Splits:
     """The splits with pictures of no digit added to the training part.
 
     Two thirds are letters and signs, in the styles of `NO_DIGITS`; the others are scribbles. Data
-    that is not made of digits in the format of MNIST stays as it is.
+    with other classes than the ten digits, or in another format than that of MNIST, stays as it is.
 
     Args:
         splits: the data.
         share: the fraction of the training part that these pictures make up.
         seed: seed of the random numbers.
     """
-    if not _has_digits(splits):
+    if not _has_digits(splits) or len(splits.classes) > len(STYLES):  # letters may be classes
         return splits
     rng = generator(seed, "no digits")
     scribbles = [_scribble(rng) for _ in range(len(NO_DIGITS) // 2)]

@@ -247,6 +247,12 @@ def test_pictures_of_no_digit_have_a_label_of_their_own(share) -> None:
     assert images.any(axis=(1, 2)).all()
 
 
+def test_letters_are_no_pictures_of_no_digit_where_they_are_classes() -> None:
+    splits = splits_of(classes=(*"0123456789", "A"))
+    assert synthetic.add_no_digits(splits, 0.5) is splits
+    assert len(synthetic.add_generated(splits, 0.5).train) == 400
+
+
 def test_generated_digits_and_pictures_of_no_digit_are_added_together() -> None:
     more = synthetic.add_generated(synthetic.add_no_digits(splits_of(), 0.5), 0.5)
     assert more.train.has_others
