@@ -3,6 +3,8 @@
 The steps for each digit, from a style of `strokes.STYLES`:
 
     _trace     the pen strokes as one hand would write them
+    _bend      the same on bent paper
+    _slope     the same with another width, slant and rotation
     _ink       the strokes as grey pixels
     _centre    the digit in a 28x28 image
 
@@ -29,7 +31,7 @@ from nnmnist.images.prepare import BOX, SIDE
 from nnmnist.randomness import generator
 from nnmnist.types import Array
 
-SEGMENTS = 96  # straight pieces of a skeleton, each much shorter than a pixel
+SEGMENTS = 80  # straight pieces of a skeleton: with 64, wide digits of a thin pen have gaps
 RARE = 0.5  # the fraction of the digits of `add_generated` that have a rare style, if there is one
 CHUNK = 250  # digits that are rendered together: so many stay in the processor's cache
 
@@ -83,7 +85,7 @@ def load(seed: int, n_train: int = 60_000, n_test: int = 10_000) -> Source:
     return Source("synthetic", parts[0], parts[1], classes, DIGIT.shape, identity, DIGIT)
 
 
-def add_generated(splits: Splits, share: float, seed: int = 0) -> Splits:
+def add_generated(splits: Splits, share: float, seed: int = 0, threads: int = 1) -> Splits:
     """The splits with generated digits added to the training part, each digit equally often.
 
     A half of the ones, for example, is written in a style of `RARE_STYLES`. Data that is not made
@@ -93,6 +95,7 @@ def add_generated(splits: Splits, share: float, seed: int = 0) -> Splits:
         splits: the data.
         share: the fraction of the training part that the generated digits make up.
         seed: seed of the random numbers.
+        threads: how many threads share the work.
     """
     if not _has_digits(splits):
         return splits
@@ -101,13 +104,13 @@ def add_generated(splits: Splits, share: float, seed: int = 0) -> Splits:
     digits = rng.permutation(np.arange(n) % len(STYLES)).astype(np.uint8)
     is_rare = np.isin(digits, list(RARE_STYLES)) & (rng.random(n) < RARE)
     images = np.empty((n, SIDE * SIDE), np.uint8)
-    images[~is_rare] = render(digits[~is_rare], rng)
-    images[is_rare] = render(digits[is_rare], rng, RARE_STYLES)
+    images[~is_rare] = render(digits[~is_rare], rng, STYLES, threads)
+    images[is_rare] = render(digits[is_rare], rng, RARE_STYLES, threads)
     labels = np.array([splits.classes.index(str(digit)) for digit in STYLES], np.uint8)[digits]
     return _with_more(splits, images, labels, "generated")
 
 
-def add_no_digits(splits: Splits, share: float, seed: int = 0) -> Splits:
+def add_no_digits(splits: Splits, share: float, seed: int = 0, threads: int = 1) -> Splits:
     """The splits with pictures of no digit added to the training part.
 
     Two thirds are letters and signs, in the styles of `NO_DIGITS`; the others are scribbles. Data
@@ -117,6 +120,7 @@ def add_no_digits(splits: Splits, share: float, seed: int = 0) -> Splits:
         splits: the data.
         share: the fraction of the training part that these pictures make up.
         seed: seed of the random numbers.
+        threads: how many threads share the work.
     """
     if not _has_digits(splits) or len(splits.classes) > len(STYLES):  # letters may be classes
         return splits
@@ -124,7 +128,8 @@ def add_no_digits(splits: Splits, share: float, seed: int = 0) -> Splits:
     scribbles = [_scribble(rng) for _ in range(len(NO_DIGITS) // 2)]
     styles = {k: {"": style} for k, style in enumerate([*NO_DIGITS.values(), *scribbles])}
     n = round(share / (1 - share) * len(splits.train))
-    images = render(rng.permutation(np.arange(n) % len(styles)).astype(np.uint8), rng, styles)
+    drawn = rng.permutation(np.arange(n) % len(styles)).astype(np.uint8)
+    images = render(drawn, rng, styles, threads)
     labels = np.full(n, len(splits.classes), np.uint8)
     return _with_more(splits, images, labels, "no_digits")
 
@@ -152,10 +157,17 @@ def render(
     labels: Array,
     rng: np.random.Generator,
     styles: Mapping[int, Mapping[str, str]] = STYLES,
+    threads: int = 1,
 ) -> Array:
     """Images (n, 784) uint8, white on black, of the digits `labels` (n,) uint8.
 
     Each style of a digit is equally likely.
+
+    Args:
+        labels: the digits.
+        rng: the generator of the random numbers.
+        styles: for each digit, its styles by name.
+        threads: how many threads share the work; the images are the same with any number.
 
     Raises:
         DataError: a label is not a digit.
@@ -163,30 +175,44 @@ def render(
     unknown = np.setdiff1d(labels, list(styles))
     if len(unknown):
         raise DataError(f"cannot generate the label {unknown[0]}: the synthetic digits are 0 to 9")
-    images = np.empty((len(labels), SIDE * SIDE), np.uint8)
-    choice = rng.random(len(labels))
-    for digit, lines in styles.items():
-        skeletons = [_skeleton(line) for line in lines.values()]
+    n = len(labels)
+    lines = np.empty((n, 2, SEGMENTS + 1), np.float32)
+    down = np.empty((n, SEGMENTS), np.float32)
+    choice = rng.random(n)
+    for digit, texts in styles.items():
+        skeletons = [_skeleton(text) for text in texts.values()]
         rows = np.flatnonzero(labels == digit)
         style = (choice[rows] * len(skeletons)).astype(np.intp)
         for number, skeleton in enumerate(skeletons):
             chosen = rows[style == number]
-            for start in range(0, len(chosen), CHUNK):
-                chunk = chosen[start : start + CHUNK]
-                path = _trace(skeleton, len(chunk), rng)
-                images[chunk] = _centre(_ink(path, skeleton.down, rng))
+            lines[chosen], down[chosen] = _trace(skeleton, len(chosen), rng), skeleton.down
+    images = np.empty((n, SIDE * SIDE), np.uint8)
+    chunks = [slice(start, start + CHUNK) for start in range(0, n, CHUNK)]
+
+    def draw(chunk: slice, rng: np.random.Generator) -> None:
+        written = _slope(_bend(lines[chunk], rng), rng)
+        images[chunk] = _centre(_ink(written, down[chunk], rng))
+
+    rngs = rng.spawn(len(chunks))  # one each, so that the order of the threads changes nothing
+    if threads == 1:
+        list(map(draw, chunks, rngs))
+        return images
+    from concurrent.futures import ThreadPoolExecutor  # here, because the import takes 15 ms
+
+    with ThreadPoolExecutor(threads) as executor:
+        list(executor.map(draw, chunks, rngs))
     return images
 
 
 @dataclass(frozen=True)
 class _Skeleton:
-    """A style as matrices: one product turns control points (n, C, 2) into lines."""
+    """A style as matrices: one product turns control points (n, 2, C) into lines."""
 
-    points: Array  # (C, 2) control points in digit heights, around the origin
+    points: Array  # (2, C) control points in digit heights, around the origin
     # (C, C) control points -> last leg of the stroke that ends in each; 0 if none ends
     legs: Array
-    curve: Array  # (SEGMENTS + 1, C) control points -> nodes of the line
-    strokes: Array  # (SEGMENTS + 1, S) which stroke a node belongs to, one-hot
+    curve: Array  # (C, SEGMENTS + 1) control points -> nodes of the line
+    strokes: Array  # (S, SEGMENTS + 1) which stroke a node belongs to, one-hot
     # (SEGMENTS,) 1 if the pen is down between two nodes, 0 if it is up
     down: Array
 
@@ -201,7 +227,7 @@ def _skeleton(style: str) -> _Skeleton:
     legs = np.zeros((len(points), len(points)))
     for selection in selections:
         for end, before in ((selection[0], selection[1]), (selection[-1], selection[-2])):
-            legs += np.outer(end, end - before)
+            legs += np.outer(end - before, end)
     samples = [_sample_stroke(stroke) for stroke in strokes]
     lengths = np.array([along[-1] for _, along in samples])
     # Between two strokes the pen travels along one segment.
@@ -216,9 +242,9 @@ def _skeleton(style: str) -> _Skeleton:
             )
         ]
     )
-    owner = np.repeat(np.eye(len(strokes)), counts, axis=0)
-    down = (owner[1:] * owner[:-1]).sum(1)
-    arrays = ((points - 50) / 100, legs, curve, owner, down)
+    owner = np.repeat(np.eye(len(strokes)), counts, axis=1)
+    down = (owner[:, 1:] * owner[:, :-1]).sum(0)
+    arrays = ((points.T - 50) / 100, legs, curve.T, owner, down)
     return _Skeleton(*(array.astype(np.float32) for array in arrays))
 
 
@@ -269,35 +295,34 @@ def _uniform(rng: np.random.Generator, *shape: int) -> Array:
 
 
 def _trace(skeleton: _Skeleton, n: int, rng: np.random.Generator) -> Array:
-    """The skeleton as n hands would write it: lines (n, SEGMENTS + 1, 2) of any size."""
+    """The skeleton as n hands would write it: lines (n, 2, SEGMENTS + 1) of any size."""
     points = skeleton.points + JITTER * _normal(rng, n, *skeleton.points.shape)
-    points += OVERSHOOT * _normal(rng, n, len(skeleton.points), 1) * (skeleton.legs @ points)
-    path = skeleton.curve @ points
-    path += SHIFT * (skeleton.strokes @ _normal(rng, n, skeleton.strokes.shape[1], 2))
-    return _warp(path, rng) @ _slope(n, rng)
+    points += OVERSHOOT * _normal(rng, n, 1, len(skeleton.legs)) * (points @ skeleton.legs)
+    shifts = SHIFT * _normal(rng, n, 2, len(skeleton.strokes))
+    return points @ skeleton.curve + shifts @ skeleton.strokes
 
 
-def _warp(path: Array, rng: np.random.Generator) -> Array:
+def _bend(lines: Array, rng: np.random.Generator) -> Array:
     """Bend the paper: p + sum_i a_i sin(2 pi k_i . p + phi_i), with random a_i, k_i and phi_i."""
-    n = len(path)
-    wave_numbers = 2 * math.pi * WAVE_NUMBER * _normal(rng, n, 2, WAVES)
-    phases = 2 * math.pi * _uniform(rng, n, 1, WAVES)
-    return path + np.sin(path @ wave_numbers + phases) @ (WAVE_HEIGHT * _normal(rng, n, WAVES, 2))
+    n = len(lines)
+    wave_numbers = 2 * math.pi * WAVE_NUMBER * _normal(rng, n, WAVES, 2)
+    phases = 2 * math.pi * _uniform(rng, n, WAVES, 1)
+    return lines + WAVE_HEIGHT * _normal(rng, n, 2, WAVES) @ np.sin(wave_numbers @ lines + phases)
 
 
-def _slope(n: int, rng: np.random.Generator) -> Array:
-    """Width, slant and rotation as matrices (n, 2, 2), to multiply rows (x, y) from the right."""
+def _slope(lines: Array, rng: np.random.Generator) -> Array:
+    """Lines with another width and slant, then turned: products with random 2 x 2 matrices."""
+    n = len(lines)
     width = np.exp(WIDTH * _normal(rng, n))
     slant = SLANT_MEAN + SLANT * _normal(rng, n)
     angle = ROTATION * _normal(rng, n)
     cos, sin = np.cos(angle), np.sin(angle)
-    x = width * np.stack([cos, sin])
-    y = np.stack([-sin - slant * cos, cos - slant * sin])
-    return np.stack([x, y]).transpose(2, 0, 1)
+    matrices = np.array([[width * cos, -sin - slant * cos], [width * sin, cos - slant * sin]])
+    return matrices.transpose(2, 0, 1) @ lines
 
 
-def _ink(path: Array, down: Array, rng: np.random.Generator) -> Array:
-    """Grey values (n, BOX, BOX) uint8 of lines (n, SEGMENTS + 1, 2), inked where the pen is down.
+def _ink(lines: Array, down: Array, rng: np.random.Generator) -> Array:
+    """Grey values (n, BOX, BOX) uint8 of lines (n, 2, SEGMENTS + 1), inked where the pen is down.
 
     Each element ds of a line is a Gaussian dab of weight ds / (nib sqrt(2 pi)). Their sum is
     exp(-d^2 / 2 nib^2) at the distance d from the line, however dense the nodes are. So d needs no
@@ -305,24 +330,25 @@ def _ink(path: Array, down: Array, rng: np.random.Generator) -> Array:
     the sum a matrix product. A weight e^((r_k^2 - r^2) / 2 nib^2) moves the outline from the pen's
     radius r to r_k: this is the pressure at node k.
     """
-    radius = np.minimum(RADIUS * np.exp(RADIUS_SPREAD * _normal(rng, len(path), 1)), RADIUS_MAX)
-    path = _fit(path, radius)
-    dx, dy = np.moveaxis(np.diff(path, axis=1), 2, 0)
-    pressed = np.minimum(radius * _pressure(len(path), rng), RADIUS_MAX)  # (n, SEGMENTS)
+    radius = np.minimum(RADIUS * np.exp(RADIUS_SPREAD * _normal(rng, len(lines), 1)), RADIUS_MAX)
+    lines = _fit(lines, radius[..., None])
+    dx, dy = np.diff(lines).transpose(1, 0, 2)
+    pressed = np.minimum(radius * _pressure(len(lines), rng), RADIUS_MAX)  # (n, SEGMENTS)
     weight = down * np.hypot(dx, dy) / (NIB * math.sqrt(2 * math.pi))
     weight *= np.exp((pressed**2 - radius**2) / (2 * NIB**2))
-    middle = (path[:, 1:] + path[:, :-1]) / 2
-    x, y = _dabs(middle[..., 0]), _dabs(middle[..., 1]) * weight[..., None]
-    total = y.transpose(0, 2, 1) @ x  # (n, BOX rows, BOX columns)
+    dabs = _dabs((lines[..., 1:] + lines[..., :-1]) / 2)
+    x, y = dabs[:, 0], dabs[:, 1]
+    y *= weight[:, None]
+    total = y @ x.transpose(0, 2, 1)  # (n, BOX rows, BOX columns)
     distance = NIB * np.sqrt(np.maximum(-2 * np.log(np.maximum(total, 1e-30)), 0))
     return (255 * np.clip((radius[..., None] - distance) / EDGE + 0.5, 0, 1)).astype(np.uint8)
 
 
-def _fit(path: Array, radius: Array) -> Array:
+def _fit(lines: Array, radius: Array) -> Array:
     """Scale and move each line so that its ink just fills the box, in height or in width."""
-    low, high = path.min(1, keepdims=True), path.max(1, keepdims=True)
-    scale = (BOX - 2 * radius[..., None]) / (high - low).max(2, keepdims=True)
-    return (path - (low + high) / 2) * scale + BOX / 2
+    low, high = lines.min(2, keepdims=True), lines.max(2, keepdims=True)
+    scale = (BOX - 2 * radius) / (high - low).max(1, keepdims=True)
+    return (lines - (low + high) / 2) * scale + BOX / 2
 
 
 def _pressure(n: int, rng: np.random.Generator) -> Array:
@@ -333,11 +359,14 @@ def _pressure(n: int, rng: np.random.Generator) -> Array:
 
 
 def _dabs(position: Array) -> Array:
-    """Gaussians around positions (n, SEGMENTS) at the pixels of one axis: (n, SEGMENTS, BOX)."""
-    pixels = np.arange(BOX, dtype=np.float32) + 0.5
-    exponent = (position[..., None] - pixels) ** 2 * (-0.5 / NIB**2)
+    """Gaussians around positions (..., SEGMENTS) at an axis's pixels: (..., BOX, SEGMENTS)."""
+    pixels = np.arange(BOX, dtype=np.float32)[:, None] + 0.5
+    dabs = position[..., None, :] - pixels
+    np.square(dabs, out=dabs)
+    dabs *= -0.5 / NIB**2
     # Products of two stay above the denormal numbers, which are many times slower to multiply.
-    return np.exp(np.maximum(exponent, -40))
+    np.maximum(dabs, -40, out=dabs)
+    return np.exp(dabs, out=dabs)
 
 
 def _centre(boxes: Array) -> Array:
@@ -346,15 +375,17 @@ def _centre(boxes: Array) -> Array:
     Counted from 0, this is half a pixel right of and below the middle. MNIST's digits are centred
     there, to within half a pixel. Returns (n, 784) uint8.
     """
-    mass = boxes.sum((1, 2))
     reach = np.arange(BOX)
-    rows = _offset(boxes.sum(2) @ reach / mass) + reach  # (n, BOX)
-    columns = _offset(boxes.sum(1) @ reach / mass) + reach
+    rows, columns = (_offset(boxes.sum(axis, dtype=float)) + reach for axis in (2, 1))  # (n, BOX)
     images = np.zeros((len(boxes), SIDE, SIDE), np.uint8)
     images[np.arange(len(boxes))[:, None, None], rows[:, :, None], columns[:, None, :]] = boxes
     return images.reshape(len(boxes), SIDE * SIDE)
 
 
-def _offset(centre: Array) -> Array:
-    """Whole pixels (n, 1) that move a centre (n,) to that of the image, within the borders."""
+def _offset(ink: Array) -> Array:
+    """Whole pixels (n, 1) that move the centre of the ink (n, BOX) to that of the image.
+
+    The box stays within the borders.
+    """
+    centre = ink @ np.arange(BOX) / ink.sum(1)
     return np.clip(np.rint(SIDE // 2 - centre), 0, SIDE - BOX).astype(np.intp)[:, None]

@@ -23,6 +23,7 @@ from nnmnist.model.optimizers import OPTIMIZERS, Optimizer
 from nnmnist.model.outputs import OUTPUTS, Output
 from nnmnist.model.solvers import SOLVERS
 from nnmnist.randomness import generator
+from nnmnist.training.threads import training_cores
 from nnmnist.types import Array, require_type
 
 if TYPE_CHECKING:
@@ -101,9 +102,9 @@ def split_configured(
     """
     splits = split(source, settings.validation, seed, settings.distortion, notify)
     if settings.generated:
-        splits = synthetic.add_generated(splits, settings.generated, seed)
+        splits = synthetic.add_generated(splits, settings.generated, seed, training_cores())
     if settings.no_digits:
-        splits = synthetic.add_no_digits(splits, settings.no_digits, seed)
+        splits = synthetic.add_no_digits(splits, settings.no_digits, seed, training_cores())
     if not settings.extra:
         return splits
     from nnmnist.data.own import add_extra
