@@ -21,6 +21,7 @@ from nnmnist.data.examples import Splits
 from nnmnist.data.own import Interface
 from nnmnist.evaluation.text import counted
 from nnmnist.runs.directory import is_unstarted, new_directory
+from nnmnist.runs.facts import data_sizes
 from nnmnist.runs.run import Run, create_run, finished_summary, reopen_run
 from nnmnist.runs.seeds import report_seeds, require_same_data
 from nnmnist.training.setup import class_weights, load_data
@@ -68,9 +69,7 @@ def train_and_report(
     else:
         run = create_run(wanted, name, output, options.force)
     if not options.quiet:
-        sizes = f"{len(splits.train):,} training, {len(splits.validation):,} validation"
-        tests = counted(len(splits.test), "test example")
-        notice(f"{splits.name}: {sizes}, {tests}; run {run.directory}")
+        notice(f"{splits.name}: {data_sizes(splits)}; run {run.directory}")
     for key, (then, now) in run.changed_versions().items():
         notice(f"{key} changed from {then} to {now}: results may differ in the last bits")
     with _hint_when_stopped(lambda: _resume_hint(run, options)):

@@ -188,3 +188,4 @@ class Splits:
     identity: dict[str, Any]
     preparation: Preparation | None = None
     extra: Examples | None = None  # of `data.extra`, to evaluate apart from the others
+    n_generated: int = 0  # training examples of `data.generated` and `data.no_digits`

@@ -144,7 +144,12 @@ def _with_more(splits: Splits, images: Array, labels: Array, key: str) -> Splits
     main = splits.train
     train = main.with_more(images, labels, len(main.inputs) + np.arange(len(images)))
     digest = hashlib.sha256(images.data).hexdigest()
-    return replace(splits, train=train, identity={**splits.identity, key: digest})
+    return replace(
+        splits,
+        train=train,
+        identity={**splits.identity, key: digest},
+        n_generated=splits.n_generated + len(images),
+    )
 
 
 def _scribble(rng: np.random.Generator) -> str:

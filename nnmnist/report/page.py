@@ -20,6 +20,7 @@ from nnmnist.evaluation.text import counted, number_text
 from nnmnist.report import charts
 from nnmnist.report.pictures import Sheet, signed
 from nnmnist.report.subject import Subject
+from nnmnist.runs.facts import data_sizes
 from nnmnist.types import Array
 
 MOST_UNITS = 64  # of the first layer
@@ -279,12 +280,9 @@ def _weights(subject: Subject) -> str:
 def _origin(subject: Subject) -> str:
     progress = subject.progress
     per_epoch = _seconds(progress.seconds / progress.epoch)
-    sizes = [len(getattr(subject.splits, name)) for name in ("train", "validation", "test")]
     facts = {
         "training": f"{_seconds(progress.seconds)}, {per_epoch} per epoch",
-        "data": "{}: {:,} training, {:,} validation, {:,} test examples".format(
-            subject.data_title, *sizes
-        ),
+        "data": f"{subject.data_title}: {data_sizes(subject.splits)}",
         **{key.replace("_", " "): str(value) for key, value in progress.versions.items()},
     }
     text = escape(dump_config(progress.config))

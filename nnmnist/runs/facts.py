@@ -14,6 +14,7 @@ import nnmnist
 from nnmnist.config.schema import Config, DataConfig
 from nnmnist.data.examples import Splits
 from nnmnist.evaluation.evaluate import Evaluation
+from nnmnist.evaluation.text import counted
 from nnmnist.training.fit import Epoch
 from nnmnist.training.threads import blas_kernel, blas_threads
 
@@ -64,6 +65,16 @@ def replaced_data(settings: DataConfig, name: str) -> str | None:
 def data_title(name: str, replaced: str | None) -> str:
     """The name of the data; if it replaced other data, this says so."""
     return f"{name} (not {replaced})" if replaced else name
+
+
+def data_sizes(splits: Splits) -> str:
+    """How many examples there are, as "55,000 training, 5,000 validation, 10,000 test examples"."""
+    generated = f" ({splits.n_generated:,} generated)" if splits.n_generated else ""
+    training, validation = (
+        f"{len(splits.train):,} training",
+        f"{len(splits.validation):,} validation",
+    )
+    return f"{training}{generated}, {validation}, {counted(len(splits.test), 'test example')}"
 
 
 def scores(result: Evaluation | Epoch | None) -> dict[str, float | None] | None:

@@ -14,7 +14,7 @@ from nnmnist.data.examples import Array, Splits
 from nnmnist.data.sources import split
 from nnmnist.data.strokes import NO_DIGITS, RARE_STYLES, STYLES
 from nnmnist.errors import DataError
-from nnmnist.runs.facts import data_facts, data_id
+from nnmnist.runs.facts import data_facts, data_id, data_sizes
 
 
 def digits(n: int, seed: int = 0) -> tuple[Array, Array]:
@@ -188,6 +188,7 @@ def test_generated_digits_make_up_their_share_of_the_training_part(share) -> Non
     splits = splits_of()
     more = synthetic.add_generated(splits, share, seed=4)
     n = len(more.train) - len(splits.train)
+    assert n == more.n_generated
     assert n / len(more.train) == pytest.approx(share, abs=0.01)
     assert np.array_equal(more.train.x[: len(splits.train)], splits.train.x)
     counts = np.bincount(more.train.y[len(splits.train) :], minlength=10)
@@ -204,6 +205,13 @@ def test_generated_digits_depend_on_the_seed_and_are_part_of_the_identity() -> N
     assert not np.array_equal(first.train.x, other.train.x)
     assert first.identity != other.identity
     assert data_id(data_facts(first)) == data_id(data_facts(splits))
+
+
+def test_sizes_say_how_many_examples_are_generated() -> None:
+    splits = splits_of()
+    assert data_sizes(splits) == "200 training, 0 validation, 20 test examples"
+    more = synthetic.add_no_digits(synthetic.add_generated(splits, 0.5), 0.2)
+    assert data_sizes(more) == "500 training (300 generated), 0 validation, 20 test examples"
 
 
 def test_generated_digits_have_the_labels_of_classes_in_another_order() -> None:

@@ -38,7 +38,7 @@ from nnmnist.files import best_of
 from nnmnist.runs import history
 from nnmnist.runs.data import config_of
 from nnmnist.runs.directory import is_unstarted
-from nnmnist.runs.facts import data_title
+from nnmnist.runs.facts import data_sizes, data_title
 from nnmnist.runs.run import stored_config
 from nnmnist.training.setup import class_weights, layer_sizes, load_data
 from nnmnist.training.threads import limit_blas_threads
@@ -296,8 +296,4 @@ def describe(settings: Config, splits: Splits) -> str:
         rows.append((str(l), str(n_in), str(n_out), function, f"{(n_in + 1) * n_out:,}"))
     rows.append(("all", "", "", "", f"{sum((n_in + 1) * n_out for n_in, n_out in layers):,}"))
     table = "\n".join(f"# {a:<6}{b:>8}{c:>9}  {d:<9}{e:>12}" for a, b, c, d, e in rows)
-    sizes = f"{len(splits.train):,} training, {len(splits.validation):,} validation"
-    return (
-        f"{dump_config(settings)}\n{table}\n#\n"
-        f"# {splits.name}: {sizes}, {counted(len(splits.test), 'test example')}"
-    )
+    return f"{dump_config(settings)}\n{table}\n#\n# {splits.name}: {data_sizes(splits)}"
