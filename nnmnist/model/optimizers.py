@@ -15,7 +15,7 @@ from numpy.typing import DTypeLike
 
 from nnmnist.types import Array
 
-BLOCK = 65_536  # parameters that are updated together: so many stay in the processor's cache
+BLOCK = 262_144  # parameters that are updated together: so many stay in the cache of a processor
 FLUSH_EVERY = 64  # steps
 
 
