@@ -1,9 +1,11 @@
-"""How many pictures of no digit, and of digits, `predict` answers with ?, by the probability:
+"""How many pictures of no digit, and of digits, `predict` answers with ?:
 
 python benchmarks/no_digits.py CHECKPOINT...
 
-The digits are MNIST's last 5,000 training images, and generated ones. Everything else is rendered
-by this script: letters and symbols of DejaVu (part of matplotlib), strokes, scribbles and faces.
+The digits are MNIST's test images, and generated ones. Everything else is rendered by this script:
+letters and symbols of DejaVu (part of matplotlib), strokes, scribbles and faces. The first line of
+a checkpoint has the limit of `predict`, the others have the limits at which 1, 2 and 5 % of MNIST's
+digits become ?.
 """
 
 from __future__ import annotations
@@ -17,9 +19,11 @@ from matplotlib import font_manager
 from PIL import Image, ImageDraw, ImageFont
 
 from nnmnist import checkpoint
+from nnmnist.cli.commands.predict import LEAST_PROBABILITY, LEAST_RATIO
 from nnmnist.data import mnist, synthetic
 from nnmnist.data.examples import scale
 from nnmnist.images.prepare import prepare
+from nnmnist.model.network import Network
 
 # Without O, I, l, S, Z and others that are written like digits.
 LETTERS = "ABCDEFGHJKMNPQRTUVWXYabdefhjkmnprtuwxy"
@@ -27,7 +31,7 @@ SYMBOLS = "#%&@?!+*=<>{}[]$~^"
 FONTS = ("DejaVu Sans", "DejaVu Serif", "DejaVu Sans Mono")
 STYLES = ("normal", "oblique")
 DRAWN = 25  # of each kind
-DIGITS = 5000
+GENERATED = 5000
 SHARES = (0.01, 0.02, 0.05)  # of digits that become ?
 SIDE = 120  # pixels
 
@@ -86,22 +90,29 @@ def _face(rng: np.random.Generator) -> np.ndarray:
     return np.asarray(picture)
 
 
+def certainty(network: Network, x: np.ndarray) -> np.ndarray:
+    """What `predict` compares with its limit: probabilities (n,), or multiples of that of none."""
+    p = network.output.predict(network.logits(x))
+    best: np.ndarray = network.output.class_probabilities(p).max(axis=0)
+    return best / p[-1] if network.output.has_none else best
+
+
 def main() -> None:
     others = [*letters(), *drawings(np.random.default_rng(1))]
     others = scale(np.stack([prepare(picture) for picture in others]).reshape(-1, 784))
-    digits = scale(mnist.load().train[0][-DIGITS:])
-    labels = np.arange(DIGITS // 5) % 10
+    digits = scale(mnist.load().test[0])
+    labels = np.arange(GENERATED) % 10
     generated = scale(synthetic.render(labels.astype(np.uint8), np.random.default_rng(1)))
     print(f"{len(others)} pictures of no digit")
-    print("| checkpoint | digits as ? | probability below | generated digits | no digits |")
+    print("| checkpoint | limit | digits as ? | generated digits | no digits |")
     print("|---|---|---|---|---|")
     for path in sys.argv[1:]:
         network = checkpoint.load(Path(path)).network
-        p, made, other = (network.predict(x).max(axis=1) for x in (digits, generated, others))
-        for share in SHARES:
-            least = np.quantile(p, share)
-            rates = " | ".join(f"{np.mean(each < least):.1%}" for each in (made, other))
-            print(f"| {path} | {share:.0%} | {least:.3f} | {rates} |")
+        found = [certainty(network, x) for x in (digits, generated, others)]
+        default = LEAST_RATIO if network.output.has_none else LEAST_PROBABILITY
+        for least in (default, *np.quantile(found[0], SHARES)):
+            rates = " | ".join(f"{np.mean(each < least):.1%}" for each in found)
+            print(f"| {path} | {least:.3f} | {rates} |")
 
 
 if __name__ == "__main__":

@@ -22,7 +22,7 @@ from nnmnist.data.sources import SOURCES
 from nnmnist.images.preparation import MODES
 from nnmnist.model.activations import ACTIVATIONS
 from nnmnist.model.optimizers import OPTIMIZERS
-from nnmnist.model.outputs import OUTPUTS
+from nnmnist.model.outputs import OUTPUTS, Softmax, SquaredError
 from nnmnist.model.schedules import SCHEDULES
 from nnmnist.model.solvers import SOLVERS
 
@@ -179,9 +179,9 @@ class DataConfig(Section):
         ge=0,
         lt=1,
         description="Fraction of the training examples that are generated letters, signs and "
-        "scribbles. Their target is the same probability for all classes, so that predict can "
-        "answer ? instead of a digit. Only data of the digits 0 to 9 in the format of MNIST gets "
-        "them.",
+        "scribbles, so that predict can answer ? instead of a digit. Their target is none of the "
+        "classes with model.output: softmax_or_none, and otherwise the same probability for all "
+        "classes. Only data of the digits 0 to 9 in the format of MNIST gets them.",
     )
     validation: int = Field(
         default=5000,
@@ -226,7 +226,8 @@ class ModelConfig(Section):
     )
     output: Annotated[str, one_of(OUTPUTS)] = Field(
         default="softmax",
-        description="Output function of the last layer; it also determines the cost.",
+        description="Output function of the last layer; it also determines the cost. "
+        "softmax_or_none has one more output, for none of the classes; see data.no_digits.",
     )
     dropout: float = Field(
         default=0.0,
@@ -372,7 +373,7 @@ def _data_conflicts(config: Config) -> Iterator[tuple[str, str]]:
         for key, used in (("data.distort", data.distort), ("model.normalize", model.normalize)):
             if used:
                 yield key, f"needs images, but data.name: {data.name} has none; remove it"
-    if toy.has_values(data.name) and model.output in ("logistic", "softmax"):
+    if toy.has_values(data.name) and not isinstance(OUTPUTS[model.output], SquaredError):
         problem = (
             f"{data.name} has values as targets, but model.output: {model.output} needs classes"
         )
@@ -387,7 +388,7 @@ def _model_conflicts(config: Config) -> Iterator[tuple[str, str]]:
 
 def _training_conflicts(config: Config) -> Iterator[tuple[str, str]]:
     data, model, training = config.data, config.model, config.training
-    if training.label_smoothing and model.output != "softmax":
+    if training.label_smoothing and not isinstance(OUTPUTS[model.output], Softmax):
         problem = f"needs model.output: softmax, not {model.output}"
         yield "training.label_smoothing", f"{problem}; remove it"
     if training.class_weights is not None and data.path is None and toy.has_values(data.name):

@@ -33,6 +33,7 @@ from nnmnist.types import Array
 
 SEGMENTS = 80  # straight pieces of a skeleton: with 64, wide digits of a thin pen have gaps
 RARE = 0.5  # the fraction of the digits of `add_generated` that have a rare style, if there is one
+SCRIBBLES = 30  # styles of scribbles, beside those of letters and signs
 CHUNK = 250  # digits that are rendered together: so many stay in the processor's cache
 
 # How hands differ: standard deviations of normal distributions, unless the comment says otherwise.
@@ -113,8 +114,8 @@ def add_generated(splits: Splits, share: float, seed: int = 0, threads: int = 1)
 def add_no_digits(splits: Splits, share: float, seed: int = 0, threads: int = 1) -> Splits:
     """The splits with pictures of no digit added to the training part.
 
-    Two thirds are letters and signs, in the styles of `NO_DIGITS`; the others are scribbles. Data
-    with other classes than the ten digits, or in another format than that of MNIST, stays as it is.
+    They have the styles of `NO_DIGITS`, and those of some scribbles, equally often. Data with other
+    classes than the ten digits, or in another format than that of MNIST, stays as it is.
 
     Args:
         splits: the data.
@@ -125,7 +126,7 @@ def add_no_digits(splits: Splits, share: float, seed: int = 0, threads: int = 1)
     if not _has_digits(splits) or len(splits.classes) > len(STYLES):  # letters may be classes
         return splits
     rng = generator(seed, "no digits")
-    scribbles = [_scribble(rng) for _ in range(len(NO_DIGITS) // 2)]
+    scribbles = [_scribble(rng) for _ in range(SCRIBBLES)]
     styles = {k: {"": style} for k, style in enumerate([*NO_DIGITS.values(), *scribbles])}
     n = round(share / (1 - share) * len(splits.train))
     drawn = rng.permutation(np.arange(n) % len(styles)).astype(np.uint8)
@@ -153,8 +154,9 @@ def _with_more(splits: Splits, images: Array, labels: Array, key: str) -> Splits
 
 
 def _scribble(rng: np.random.Generator) -> str:
-    """One to three strokes of two to six points each, in the form of the styles."""
-    strokes = (rng.integers(0, 101, (rng.integers(2, 7), 2)) for _ in range(rng.integers(1, 4)))
+    """One to five strokes in the form of the styles; many strokes have few points each."""
+    n = rng.integers(1, 6)
+    strokes = (rng.integers(0, 101, (rng.integers(2, 3 + 10 // n), 2)) for _ in range(n))
     return " / ".join(" ".join(f"{x},{y}" for x, y in stroke) for stroke in strokes)
 
 

@@ -87,13 +87,19 @@ def prediction_record(
         classes: the name of each label.
         top: number of classes to list, the most probable first.
         min_probability: below it, the prediction is None; None accepts every prediction.
+
+    Returns:
+        The prediction, its probability, that of none of the classes if the network has an output
+        for it, and the best classes.
     """
-    p = network.output.class_probabilities(network.predict(scale(pixels[None])).T)[:, 0]
+    p = network.output.predict(network.logits(scale(pixels[None])))
+    p, none = network.output.class_probabilities(p)[:, 0], p[-1, 0]
     order = np.argsort(-p, kind="stable")[:top]
     ranked = [{"label": class_label(classes[k]), "probability": float(p[k])} for k in order]
     is_accepted = min_probability is None or p[order[0]] >= min_probability
     return {
         "prediction": ranked[0]["label"] if is_accepted else None,
         "probability": float(p[order[0]]),
+        **({"none": float(none)} if network.output.has_none else {}),
         "top": ranked,
     }

@@ -27,6 +27,7 @@ OPERATORS = {
     "relu": "Relu",
     "sigmoid": "Sigmoid",
     "softmax": "Softmax",
+    "softmax_or_none": "Softmax",
     "softplus": "Softplus",
     "tanh": "Tanh",
 }
@@ -124,9 +125,13 @@ def _model(checkpoint: Checkpoint) -> ModelProto:
         operator = OPERATORS[network.output_name if l == last else network.activation_name]
         if operator:
             then(operator, output=f"h{l}")
+    n_outputs = network.sizes[-1]
+    if network.output.has_none:
+        n_outputs -= 1
+        parameters |= {"first": np.array([0]), "none": np.array([n_outputs]), "axis": np.array([1])}
+        then("Slice", "first", "none", "axis", output="classes")
     nodes[-1].output[0] = "predictions"
     kind, sizes = (TensorProto.UINT8, shape) if shape else (TensorProto.FLOAT, network.sizes[:1])
-    n_outputs = network.sizes[-1]
     graph = helper.make_graph(
         nodes,
         "nnmnist",

@@ -33,10 +33,9 @@ class ActivationLayer(Layer):
         self.sigma = sigma
 
     def forward(self, z: Array, rng: np.random.Generator | None = None) -> Array:
-        h = z  # h takes the memory of z, which the derivative does not need
-        self.sigma.apply(h, self.buffer("scratch", *h.shape))
-        self.h = h
-        return h
+        self.sigma.apply(z, self.buffer("scratch", *z.shape))
+        self.h = z  # now sigma(z), in the memory of z, which the derivative does not need
+        return self.h
 
     def backward(self, delta: Array) -> Array:
         slope = self.buffer("scratch", *delta.shape)

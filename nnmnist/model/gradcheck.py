@@ -43,9 +43,8 @@ def check(
     the error is then the larger of the two. Rounding of J leaves noise in a central difference: a
     gradient that vanishes below noise / VISIBLE is judged relative to that instead.
 
-    Takes inputs x (n, n_inputs), targets y (M, n) and the weights of the examples (n,).
-    `dropout_seed` fixes the dropped units, so that J depends on theta alone; None drops none.
-    Raises ValueError unless it is float64.
+    Takes inputs x (n, n_inputs), targets y (M, n), and the weights of examples (n,). `dropout_seed`
+    fixes the dropped units, and None drops none. Raises ValueError for a network in float32.
     """
     if network.dtype != np.float64:
         raise ValueError("a gradient check needs a float64 network: rounding hides it in float32")

@@ -144,8 +144,8 @@ class Network:
         return z
 
     def predict(self, x: Array) -> Array:
-        """p (n, M) for the inputs x (n, n_inputs): probabilities for logistic and softmax."""
-        return self.output.predict(self.logits(x)).T
+        """p for the inputs x (n, n_inputs): (n, M), without an output for none of the classes."""
+        return self.output.predict(self.logits(x))[: -1 if self.output.has_none else None].T
 
     def parameters(self) -> dict[str, Array]:
         """W1, b1, W2, b2, ...: numbered as in the lecture, named as in a checkpoint."""

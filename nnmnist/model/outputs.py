@@ -50,6 +50,7 @@ class Output:
 
     convex = True  # whether L is a convex function of z
     is_probability = True  # whether p are probabilities
+    has_none = False  # whether the last output is for none of the classes
     link: Callable[[Array], Array]  # p (M, batch) -> the z whose prediction is p
 
     def predict(self, z: Array) -> Array:
@@ -62,15 +63,16 @@ class Output:
 
     def n_units(self, n_classes: int) -> int:
         """The number M of outputs for so many classes."""
-        return n_classes
+        return n_classes + self.has_none
 
     def one_hot(self, n_classes: int, dtype: DTypeLike = np.float32) -> Array:
-        """(M, n_classes): column k is the target y of class k."""
-        return np.eye(n_classes, dtype=dtype)
+        """(M, n_classes): column k is the target y of class k; a single output is for the last."""
+        n = self.n_units(n_classes)
+        return np.eye(n, n_classes, max(0, n_classes - n), dtype)
 
     def class_probabilities(self, p: Array) -> Array:
         """(n_classes, batch): the probability of each class, or the score of a squared error."""
-        return p
+        return p[:-1] if self.has_none else p
 
     def label(self, p: Array) -> Array:
         """The predicted class (batch,) for the predictions p (M, batch)."""
@@ -86,9 +88,8 @@ class SquaredError(Output):
         self.h, self.link, self.convex = h, link, convex
 
     def predict(self, z: Array) -> Array:
-        p = z  # p takes the memory of z
-        self.h.apply(p, np.empty_like(p))
-        return p
+        self.h.apply(z, np.empty_like(z))
+        return z  # now p
 
     def cost(self, z: Array, y: Array) -> tuple[Array, Array, Array]:
         p = self.predict(z)
@@ -107,9 +108,8 @@ class Logistic(Output):
     link = staticmethod(_logit)
 
     def predict(self, z: Array) -> Array:
-        p = z  # p takes the memory of z
-        ACTIVATIONS["sigmoid"].apply(p, p)
-        return p
+        ACTIVATIONS["sigmoid"].apply(z, z)
+        return z  # now p
 
     def cost(self, z: Array, y: Array) -> tuple[Array, Array, Array]:
         # L = ln(1 + e^z) - y z = ln(1 + e^-|z|) + max(z, 0) - y z: no exponent is positive
@@ -121,14 +121,10 @@ class Logistic(Output):
         costs += np.add.reduce(np.maximum(z, 0.0, out=term), axis=0)
         costs -= np.add.reduce(np.multiply(z, y, out=term), axis=0)
         p = self.predict(z)
-        delta = np.subtract(p, y, out=term)
-        return costs, p, delta
+        return costs, p, np.subtract(p, y, out=term)  # the last is delta
 
     def n_units(self, n_classes: int) -> int:
         return 1 if n_classes == 2 else n_classes
-
-    def one_hot(self, n_classes: int, dtype: DTypeLike = np.float32) -> Array:
-        return np.array([[0, 1]], dtype) if n_classes == 2 else np.eye(n_classes, dtype=dtype)
 
     def class_probabilities(self, p: Array) -> Array:
         return np.concatenate([1 - p, p]) if len(p) == 1 else p
@@ -154,8 +150,13 @@ class Softmax(Output):
         p /= total
         costs = np.log(total, out=total)
         costs -= np.add.reduce(yz, axis=0)
-        delta = np.subtract(p, y, out=yz)  # delta takes the memory of y z
-        return costs, p, delta
+        return costs, p, np.subtract(p, y, out=yz)  # delta takes the memory of y z
+
+
+class SoftmaxOrNone(Softmax):
+    """Softmax with one more output, for none of the classes."""
+
+    has_none = True
 
 
 OUTPUTS: dict[str, Output] = {
@@ -164,4 +165,5 @@ OUTPUTS: dict[str, Output] = {
     "relu": SquaredError(ACTIVATIONS["relu"], lambda p: p, convex=False),
     "sigmoid": SquaredError(ACTIVATIONS["sigmoid"], _logit, convex=False),
     "softmax": Softmax(),
+    "softmax_or_none": SoftmaxOrNone(),
 }

@@ -155,15 +155,16 @@ def make_optimizer(network: Network, settings: TrainingConfig) -> Optimizer | No
 def training_targets(output: Output, train: Examples, settings: TrainingConfig) -> Array | None:
     """(M, n_classes): column k is the target of class k in training; None for regression.
 
-    Where some examples belong to no class, one more column has their target: all classes are
-    equally probable (Hendrycks, Mazeika and Dietterich 2019, "Deep anomaly detection with outlier
-    exposure").
+    Where some examples belong to no class, one more column has their target. It is that of an
+    output for none of the classes; without one, all classes are equally probable (Hendrycks,
+    Mazeika and Dietterich 2019, "Deep anomaly detection with outlier exposure").
     """
     y = targets(output, train)
+    if y is not None and train.has_others:
+        none = np.eye(len(y), dtype=y.dtype)[-1]
+        y = np.column_stack([y, none if output.has_none else y.mean(axis=1)])
     if y is not None and settings.label_smoothing:
         y += settings.label_smoothing * (1 / len(y) - y)
-    if y is not None and train.has_others:
-        y = np.column_stack([y, y.mean(axis=1)])
     return y
 
 

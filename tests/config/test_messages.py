@@ -15,6 +15,7 @@ WIDTH = f"{COUNT} and <= 1000000"
 LIST = f"a list (each item {WIDTH})"
 URL = "a URL that starts with http:// or https://"
 NAMES = "one of identity, relu, sigmoid, softplus, tanh"
+OUTPUT_NAMES = "one of linear, logistic, relu, sigmoid, softmax, softmax_or_none"
 WEIGHT = "a number > 0 and <= 1000000"
 WEIGHTS = f"balanced or a list (each item {WEIGHT}) or null"
 SWITCH = "true or false or a mapping of keys to values or null"
@@ -97,7 +98,7 @@ def test_words(schema: dict[str, Any], expected: str) -> None:
         ("model.hidden: {0: 3}", LIST, "a mapping"),
         ("model.activation: rlu", NAMES, "'rlu'; did you mean relu?"),
         ("model.activation: 3", NAMES, "3"),
-        ("model.output: hinge", "one of linear, logistic, relu, sigmoid, softmax", "'hinge'"),
+        ("model.output: hinge", OUTPUT_NAMES, "'hinge'"),
         ("model.dropout: 1.0", "a number >= 0 and < 1", "1.0"),
         ("training.epochs: true", COUNT, "true"),
         ("training.epochs: 3.0", COUNT, "3.0"),

@@ -69,7 +69,8 @@ def network_of(activation, output, sizes=(784, 24, 16, 10), normalized_shape=Non
     network.theta[:] = np.random.default_rng(0).normal(0, 0.2, len(network.theta))
     if normalized_shape:
         network = NormalizedNetwork(network, normalized_shape)
-    document = {"classes": [str(k) for k in range(max(2, sizes[-1]))], "image_shape": [28, 28]}
+    n_classes = max(2, sizes[-1] - network.output.has_none)
+    document = {"classes": [str(k) for k in range(n_classes)], "image_shape": [28, 28]}
     return Checkpoint(network, {**document, **facts})
 
 

@@ -105,11 +105,20 @@ def test_the_link_is_finite_where_p_is_rounded_to_0_or_1(name):
         ("logistic", 2, 1),
         ("logistic", 3, 3),
         ("softmax", 2, 2),
+        ("softmax_or_none", 2, 3),
     ],
 )
 def test_number_of_units(name, n_classes, units):
     assert OUTPUTS[name].n_units(n_classes) == units
     assert OUTPUTS[name].one_hot(n_classes).shape == (units, n_classes)
+
+
+def test_none_of_the_classes_is_the_last_output():
+    output = OUTPUTS["softmax_or_none"]
+    p = np.array([[0.2, 0.6], [0.3, 0.3], [0.5, 0.1]])
+    assert output.one_hot(2).tolist() == [[1, 0], [0, 1], [0, 0]]
+    assert output.class_probabilities(p).tolist() == [[0.2, 0.6], [0.3, 0.3]]
+    assert output.label(p).tolist() == [1, 0]  # a class also where none is the most probable
 
 
 def test_label():

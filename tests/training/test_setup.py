@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -5,7 +7,13 @@ from nnmnist.config.loading import load_config
 from nnmnist.config.schema import TrainingConfig
 from nnmnist.data.examples import Examples
 from nnmnist.errors import ConfigError
-from nnmnist.training.setup import CHECK_PARAMETERS, check_gradient, class_weights
+from nnmnist.model.outputs import OUTPUTS
+from nnmnist.training.setup import (
+    CHECK_PARAMETERS,
+    check_gradient,
+    class_weights,
+    training_targets,
+)
 
 
 def test_the_gradient_check_covers_every_array_of_the_network(tiny_config):
@@ -37,6 +45,18 @@ def test_the_gradient_check_covers_class_weights_and_label_smoothing(weights, ot
 def labelled(*labels, n_classes=3):
     y = np.array(labels, np.uint8)
     return Examples(np.zeros((len(y), 1), np.float32), y, np.arange(len(y)), n_classes)
+
+
+@pytest.mark.parametrize(
+    ("output", "none"), [("softmax", [1 / 3] * 3), ("softmax_or_none", [0.025] * 3 + [0.925])]
+)
+def test_the_target_of_examples_of_none_of_the_classes(output, none):
+    train = replace(labelled(0, 1, 2), has_others=True)
+    y = training_targets(OUTPUTS[output], train, TrainingConfig(label_smoothing=0.1))
+    assert y.dtype == np.float32
+    assert y[:, 3] == pytest.approx(none)
+    assert y.sum(axis=0) == pytest.approx(1)
+    assert y.argmax(axis=0)[:3].tolist() == [0, 1, 2]
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,7 @@ import math
 import os
 import sys
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -60,9 +60,10 @@ if TYPE_CHECKING:
 
 # A page is turned if it has so many digits, and their mean probability gains at least so much.
 TURN_DIGITS, TURN_GAIN = 5, 0.1
-# Below it, a picture may show no digit: the best class is less probable than all others together.
+# When a picture may show no digit: the best class is not so many times as probable as none of the
+# classes; or, if the network has no such output, less probable than all others together.
 # benchmarks/no_digits.py measures what becomes ? of digits and of everything else.
-LEAST_PROBABILITY = 0.5
+LEAST_RATIO, LEAST_PROBABILITY = 4, 0.5
 
 
 @click.command(
@@ -102,9 +103,9 @@ LEAST_PROBABILITY = 0.5
     type=click.FloatRange(0, 1),
     callback=lambda context, option, p: _require_number(p),
     metavar="P",
-    help="Print ? instead of a prediction with a lower probability; the default is "
-    f"{LEAST_PROBABILITY} for pictures of digits, and 0 for rows of files, --test, --output and, "
-    "without --many, --json. The scores of networks with a squared error are no probabilities.",
+    help="Print ? instead of a prediction with a lower probability. Without it, pictures that may "
+    "show no digit get a ?, but not rows of files, --test, --output and, without --many, --json. "
+    "The scores of networks with a squared error are no probabilities.",
 )
 @click.option(
     "-o",
@@ -210,13 +211,18 @@ class Reader:
             self.model.network, pixels, self.model.classes, self.top, self.min_probability
         )
 
-    @property
-    def least(self) -> float | None:
-        """The probability below which a picture is answered with ?; None accepts everything."""
-        is_default = self.min_probability is None and self.preparation.mode == "digit"
-        if is_default and self.model.network.output.is_probability:
-            return LEAST_PROBABILITY
-        return self.min_probability
+    def predict_digit(self, pixels: Array) -> dict[str, Any]:
+        """The record of an image; the prediction is None where it may show no digit.
+
+        A limit that the user gives replaces this judgement.
+        """
+        record = self.predict(pixels)
+        is_digit = self.preparation.mode == "digit" and self.model.network.output.is_probability
+        if is_digit and self.min_probability is None:
+            least = LEAST_RATIO * record["none"] if "none" in record else LEAST_PROBABILITY
+            if record["probability"] < least:
+                record["prediction"] = None
+        return record
 
     @property
     def score(self) -> Score | None:
@@ -226,8 +232,8 @@ class Reader:
     def _log_probabilities(self, images: Array) -> Array:
         """The log-probabilities (n,) of the predictions for images (n, rows, columns) uint8."""
         network = self.model.network
-        z = network.predict(scale(images.reshape(len(images), -1)))
-        log_p: Array = np.log(network.output.class_probabilities(z.T).max(axis=0))
+        p = network.output.predict(network.logits(scale(images.reshape(len(images), -1))))
+        log_p: Array = np.log(network.output.class_probabilities(p).max(axis=0))
         return log_p
 
     def quarters_to_turn(self, lines: list[list[Digit]]) -> int:
@@ -239,7 +245,7 @@ class Reader:
         if len(images) < TURN_DIGITS or not self.model.network.output.is_probability:
             return 0
         sure = [
-            float(self.model.network.predict(scale(turned)).max(axis=1).mean())
+            float(np.exp(self._log_probabilities(turned)).mean())
             for turned in (
                 np.stack([np.rot90(image, quarters).reshape(-1) for image in images])
                 for quarters in range(4)
@@ -333,7 +339,7 @@ def predict_pages(path: Path, images: Sequence[str], reader: Reader, output: Out
             f"{path}: was trained with data.prepare: {reader.preparation.mode}; --many needs a "
             "network that was trained on digits in the format of MNIST (data.prepare: digit)"
         )
-    ok, reader = True, replace(reader, min_probability=reader.least)
+    ok = True
     read = partial(reading.read_many, score=reader.score)
     for name, content in read_images(images, read):
         if isinstance(content, DataError):
@@ -369,7 +375,10 @@ def _print_digit(
         truth: its class, if it is known.
         number: which image of the file it is, from 1; None if the file has one.
     """
-    record = {"file": name, **({} if number is None else {"row": number}), **reader.predict(pixels)}
+    is_shown = not output.as_json and output.rows is None
+    is_picture = truth is None and number is None
+    predict = reader.predict_digit if is_picture and is_shown else reader.predict
+    record = {"file": name, **({} if number is None else {"row": number}), **predict(pixels)}
     if number is not None:
         name = f"{name}[{number}]"
     right = ""
@@ -380,10 +389,7 @@ def _print_digit(
         output.rows.append((str(number or name), predicted(record)))
     if output.as_json:
         echo_json(record)
-    elif output.rows is None:
-        is_picture = truth is None and number is None
-        if is_picture and reader.least is not None and record["probability"] < reader.least:
-            record["prediction"] = None
+    elif is_shown:
         echo(f"{printable(name, 1000)}: {reader.as_text(record)}{right}")
     output.show_image(reader, pixels.reshape(reader.preparation.shape), name)
 
@@ -393,7 +399,7 @@ def _print_page(
 ) -> None:
     """Print the digits that were found in a picture, line by line."""
     records = [
-        [{"box": digit.box, **reader.predict(digit.image.reshape(-1))} for digit in line]
+        [{"box": digit.box, **reader.predict_digit(digit.image.reshape(-1))} for digit in line]
         for line in lines
     ]
     if output.annotated:

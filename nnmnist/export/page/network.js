@@ -20,6 +20,7 @@ const OUTPUTS = {
     const sum = powers.reduce((a, b) => a + b);
     return powers.map((power) => power / sum);
   },
+  softmax_or_none: (z) => OUTPUTS.softmax(z).slice(0, -1), // the last output is for none of the classes
 };
 
 // From { sizes, activation, output, normalize, parameters }: float32 in base64, W1 (n_out, n_in) row by row, b1, W2, ...

@@ -324,6 +324,28 @@ def test_a_probability_below_a_half_is_a_question_mark(reader):
     assert Path("labels.csv").read_text() == f"ImageId,Label\nthree.png,{guess}\n"
 
 
+@pytest.mark.parametrize(("times", "answer"), [(0.5, "?"), (3.9, "?"), (4.1, "3")])
+def test_a_digit_is_four_times_as_probable_as_none_of_the_classes(reader, times, answer):
+    known = checkpoint.load(Path(reader)).network
+    page("3").save("three.png")
+    network = Network((784, 11), output="softmax_or_none")
+    network.W[0][:10], network.b[0][:10] = known.W[0], known.b[0]
+
+    def predicted(*options):
+        checkpoint.save("new.npz", network, list("0123456789"), {"image_shape": [28, 28]})
+        return nnmnist("predict", "new.npz", "three.png", *options).stdout
+
+    record = json.loads(predicted("--json"))
+    network.b[0][10] = np.log(record["probability"] / record["none"] / times)
+    record = json.loads(predicted("--json"))
+    assert record["prediction"] == 3
+    assert record["probability"] / record["none"] == pytest.approx(times, rel=1e-3)
+    assert predicted().startswith(f"three.png: {answer}   3 ")
+    assert predicted("--min-probability", "0").startswith("three.png: 3   3 ")
+    [[digit]] = [line["digits"] for line in json.loads(predicted("--many", "--json"))["lines"]]
+    assert digit["prediction"] == (3 if digit["probability"] >= 4 * digit["none"] else None)
+
+
 def test_many_splits_digits_that_touch_each_other(reader):
     drawn = synthetic.render(np.array([7, 3], np.uint8), np.random.default_rng(29))
     one, other = (each[:, each.max(axis=0) > 60] for each in drawn.reshape(2, 28, 28))
