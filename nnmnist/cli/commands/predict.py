@@ -63,7 +63,7 @@ TURN_DIGITS, TURN_GAIN = 5, 0.1
 # When a picture may show no digit: the best class is not so many times as probable as none of the
 # classes; or, if the network has no such output, less probable than all others together.
 # benchmarks/no_digits.py measures what becomes ? of digits and of everything else.
-LEAST_RATIO, LEAST_PROBABILITY = 4, 0.5
+LEAST_RATIO, LEAST_PROBABILITY = 3, 0.5
 
 
 @click.command(
