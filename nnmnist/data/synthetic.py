@@ -33,7 +33,7 @@ from nnmnist.types import Array
 
 SEGMENTS = 80  # straight pieces of a skeleton: with 64, wide digits of a thin pen have gaps
 RARE = 0.5  # the fraction of the digits of `add_generated` that have a rare style, if there is one
-SCRIBBLES = 30  # styles of scribbles, beside those of letters and signs
+PER_SCRIBBLE = 100  # pictures of no digit for each style of a scribble
 CHUNK = 250  # digits that are rendered together: so many stay in the processor's cache
 
 # How hands differ: standard deviations of normal distributions, unless the comment says otherwise.
@@ -114,8 +114,9 @@ def add_generated(splits: Splits, share: float, seed: int = 0, threads: int = 1)
 def add_no_digits(splits: Splits, share: float, seed: int = 0, threads: int = 1) -> Splits:
     """The splits with pictures of no digit added to the training part.
 
-    They have the styles of `NO_DIGITS`, and those of some scribbles, equally often. Data with other
-    classes than the ten digits, or in another format than that of MNIST, stays as it is.
+    Three quarters are letters and signs, in the styles of `NO_DIGITS`; the others are scribbles.
+    Data with other classes than the ten digits, or in another format than that of MNIST, stays as
+    it is.
 
     Args:
         splits: the data.
@@ -126,11 +127,12 @@ def add_no_digits(splits: Splits, share: float, seed: int = 0, threads: int = 1)
     if not _has_digits(splits) or len(splits.classes) > len(STYLES):  # letters may be classes
         return splits
     rng = generator(seed, "no digits")
-    scribbles = [_scribble(rng) for _ in range(SCRIBBLES)]
-    styles = {k: {"": style} for k, style in enumerate([*NO_DIGITS.values(), *scribbles])}
     n = round(share / (1 - share) * len(splits.train))
-    drawn = rng.permutation(np.arange(n) % len(styles)).astype(np.uint8)
-    images = render(drawn, rng, styles, threads)
+    scribbles = [_scribble(rng) for _ in range(1 + n // PER_SCRIBBLE)]
+    styles = {k: {"": style} for k, style in enumerate([*scribbles, *NO_DIGITS.values()])}
+    chosen = np.arange(n // 4) % len(scribbles)
+    others = len(scribbles) + np.arange(n - n // 4) % len(NO_DIGITS)
+    images = render(rng.permutation(np.concatenate([chosen, others])), rng, styles, threads)
     labels = np.full(n, len(splits.classes), np.uint8)
     return _with_more(splits, images, labels, "no_digits")
 
