@@ -53,7 +53,8 @@ def test_a_drawn_digit_is_read(opened, device, strokes, digit):
     page.draw(strokes)
     page.says("answer", digit)
     page.says("spoken", re.compile(rf"Reads {digit}, \d+\.\d\s%; then \d, \d+\.\d\s%"))
-    assert sum(float(share.split()[0]) for share in page.shares()) == pytest.approx(100, abs=0.5)
+    # what the digits lack is the probability of no digit
+    assert 95 <= sum(float(share.split()[0]) for share in page.shares()) <= 100.5
     assert max(page.seen()) == 255
 
 
