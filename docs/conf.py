@@ -87,7 +87,6 @@ cells.setLevel(logging.DEBUG)
 
 autodoc_typehints = "description"
 autodoc_member_order = "bysource"
-autodoc_default_options = {"exclude-members": "model_config"}
 html_math_renderer = "mathml"
 
 

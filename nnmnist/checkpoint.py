@@ -16,6 +16,7 @@ import io
 import json
 import math
 import re
+import sys
 import zipfile
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -24,10 +25,11 @@ from itertools import pairwise
 from os import PathLike
 from pathlib import Path
 from types import NoneType
-from typing import Any, Literal
+from typing import Annotated, Any, Literal, TypeVar
 
+import msgspec
 import numpy as np
-from pydantic import BaseModel, FiniteFloat, PositiveInt, ValidationError
+from msgspec import Meta
 
 from nnmnist.errors import CheckpointError
 from nnmnist.evaluation.predictor import NormalizedNetwork
@@ -48,34 +50,42 @@ _HEADER = re.compile(
 )
 
 
-class _Sections(BaseModel, strict=True, defer_build=True):
+PositiveInt = Annotated[int, Meta(ge=1)]
+# The bounds exclude infinity and NaN, which Python's JSON allows.
+Finite = Annotated[float, Meta(ge=-sys.float_info.max, le=sys.float_info.max)]
+# cost, accuracy (None for regression), for regression perhaps r2, and for a row sd
+Scores = dict[str, Finite | None]
+Kind = TypeVar("Kind")
+
+
+class _Sections(msgspec.Struct):
     """The sections of a config that commands read before they check the config itself."""
 
     data: dict[str, Any] | None = None
     model: dict[str, Any] | None = None
 
 
-class _Data(BaseModel, strict=True, defer_build=True):
+class _Data(msgspec.Struct):
     """What identifies data."""
 
     name: str | None = None
     folder: str | None = None
 
 
-class _Metrics(BaseModel, strict=True, defer_build=True):
+class _Metrics(msgspec.Struct):
     """The results of an epoch."""
 
-    train: dict[str, FiniteFloat | None] | None = None
-    validation: dict[str, FiniteFloat | None] | None = None
+    train: Scores | None = None
+    validation: Scores | None = None
 
 
-class _Prepare(BaseModel, strict=True, defer_build=True):
+class _Prepare(msgspec.Struct):
     mode: Literal["as_is", "digit", "resize"]
     shape: list[int]
     background: Literal[0, 255] | None
 
 
-class _Facts(BaseModel, strict=True, defer_build=True):
+class _Facts(msgspec.Struct):
     """The types of what a document may state beside the model; it may state more."""
 
     classes: list[str]
@@ -83,7 +93,7 @@ class _Facts(BaseModel, strict=True, defer_build=True):
     preprocessing: str | None = None
     prepare: _Prepare | None = None
     config: _Sections | None = None
-    data: _Data = _Data()
+    data: _Data = msgspec.field(default_factory=_Data)
     epoch: PositiveInt | None = None
     metrics: _Metrics | None = None
     versions: dict[str, str | int] | None = None
@@ -393,10 +403,9 @@ def _check_shapes(arrays: dict[str, Array], sizes: tuple[int, ...], dtype: np.dt
 def _check_facts(document: dict[str, Any], model: dict[str, Any], sizes: tuple[int, ...]) -> None:
     """Require that the rest of the document fits the model: classes, image shape, config."""
     try:
-        facts = _Facts.model_validate(document)
-    except ValidationError as error:
-        where = ".".join(map(str, error.errors()[0]["loc"][:2]))
-        raise _Fault(f"damaged: its document has no valid {where!r:.80}") from None
+        facts = checked(document, _Facts)
+    except msgspec.ValidationError as error:
+        raise _Fault(f"damaged: its document has no valid {str(error)!r:.80}") from None
     classes, image_shape = facts.classes, facts.image_shape
     printable = all(name.isprintable() for name in classes)
     if not printable or (classes and OUTPUTS[model["output"]].n_units(len(classes)) != sizes[-1]):
@@ -411,6 +420,16 @@ def _check_facts(document: dict[str, Any], model: dict[str, Any], sizes: tuple[i
     agreed = {**model, "hidden": list(sizes[1:-1])}
     if any(stated[key] != agreed[key] for key in stated.keys() & agreed.keys()):
         raise _Fault("damaged: its config describes another network than its arrays")
+
+
+def checked(document: Any, kind: type[Kind]) -> Kind:
+    """A JSON document as a type. Raises msgspec.ValidationError, whose text is the wrong key."""
+    try:
+        return msgspec.convert(document, kind)
+    except msgspec.ValidationError as error:
+        # "Expected `int`, got `str` - at `$.data.name`", or "... missing required field `data`".
+        key = re.search(r"(?:`\$\.|field `)([^`]+)`$", str(error))
+        raise msgspec.ValidationError(key[1] if key else str(error)) from None
 
 
 def _is_shape(image_shape: Sequence[int], n_pixels: int) -> bool:

@@ -4,6 +4,7 @@ import re
 
 import numpy as np
 import pytest
+from msgspec.structs import replace
 
 import nnmnist
 from nnmnist.data.examples import Examples
@@ -16,7 +17,7 @@ DATA, EMPTY = Examples(X, Y, ROWS, 3), Examples(X, Y, ROWS[:0], 3)
 VALUES = Examples(X, X[:, :2], ROWS, 0)
 ONE_HOT = np.eye(3, dtype=np.float32)[:, Y]
 CONFIG = nnmnist.Config()
-TRAINING = CONFIG.training.model_copy(update={"epochs": 1})
+TRAINING = replace(CONFIG.training, epochs=1)
 EXAMPLES = "expected nnmnist.data.examples.Examples, such as splits.test"
 
 

@@ -7,18 +7,15 @@ once, one line each, with file and line or with the flag.
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from difflib import get_close_matches
 from pathlib import Path
 from types import NoneType
 from typing import Any, NamedTuple
 
-from pydantic import ValidationError
-from pydantic_core import ErrorDetails
-
-from nnmnist.config.messages import explain, is_conflict, is_structural
-from nnmnist.config.schema import Config
+from nnmnist.config.messages import Conflict, items_of, unknown_key, wrong_value
+from nnmnist.config.schema import Config, is_allowed, kinds, schema_of, section_in
 from nnmnist.config.yaml import (
     MAX_DEPTH,
     MAX_SIZE,
@@ -86,10 +83,7 @@ def faults_of(override: Override) -> list[Fault]:
     document = _override(override)
     if document.tree is None:
         return document.faults
-    errors = [error for error in _errors(document.tree) if not is_conflict(error)]
-    return document.faults + [
-        fault for each in errors for fault in explain(each, document.tree, json_schema())
-    ]
+    return document.faults + [each.fault for each in problems(document.tree, Config)]
 
 
 def parse_config(text: str, name: str) -> Config:
@@ -111,19 +105,7 @@ def find_config(name: str) -> Path:
 
 def json_schema() -> dict[str, Any]:
     """The JSON Schema (draft 2020-12) of config files, without references."""
-    document = Config.model_json_schema()
-    sections = document.pop("$defs")
-
-    def in_place(part: Any) -> Any:
-        if isinstance(part, list):
-            return [in_place(item) for item in part]
-        if not isinstance(part, dict):
-            return part
-        if "$ref" in part:
-            return in_place(sections[part["$ref"].rpartition("/")[2]])
-        return {key: in_place(value) for key, value in part.items()}
-
-    return {"$schema": "https://json-schema.org/draft/2020-12/schema", **in_place(document)}
+    return {"$schema": "https://json-schema.org/draft/2020-12/schema", **schema_of(Config)}
 
 
 def differences(a: Config, b: Config) -> dict[str, tuple[Any, Any]]:
@@ -229,36 +211,72 @@ def _absolute(node: Node, folder: Path) -> Node:
 def _combine(documents: Sequence[Document]) -> Config:
     """The config of all documents; later ones replace earlier ones. Raises ConfigError."""
     faults = [fault for document in documents for fault in document.faults]
-    errors: list[tuple[ErrorDetails, Node]] = []
     merged = Node(None, Place(""))
     for document in documents:
         if document.tree is not None:
-            found = list(filter(is_structural, _errors(document.tree)))
-            errors += [(error, document.tree) for error in found]
-            merged = merged.merged(_without(document.tree, found))
-    found = _errors(merged)
-    conflicts = _errors(_without(merged, found)) if found else []  # among the valid values
-    errors += [(error, merged) for error in found + conflicts]
-    if errors:
-        shape = json_schema()
-        faults += [fault for error, tree in errors for fault in explain(error, tree, shape)]
+            wrong = [each for each in problems(document.tree, Config) if each.is_structural]
+            faults += [each.fault for each in wrong]
+            merged = merged.merged(_without(document.tree, wrong))
+    wrong = list(problems(merged, Config))
+    faults += [each.fault for each in wrong]
+    valid = _without(merged, wrong)
+    try:
+        config = Config.from_json(valid.plain())
+    except Conflict as conflict:
+        for path, problem in conflict.faults:
+            faults.append(Fault(valid.at(path.split(".")).place, problem, path))
     if faults:
         order = [document.source for document in documents]
         faults.sort(key=lambda fault: (order.index(fault.place.source), fault.place.line))
         raise ConfigError("\n".join(dict.fromkeys(map(str, faults))))
-    return Config.model_validate(merged.plain())
+    return config
 
 
-def _errors(tree: Node) -> list[ErrorDetails]:
-    try:
-        Config.model_validate(tree.plain())
-    except ValidationError as error:
-        return error.errors(include_url=False)
-    return []
+class Problem(NamedTuple):
+    """A wrong key or value."""
+
+    keys: tuple[str, ...]  # of the sections that it is in, and its own
+    fault: Fault
+    is_structural: bool = False  # whether a key or section is wrong, whatever later documents say
 
 
-def _without(tree: Node, errors: Iterable[ErrorDetails]) -> Node:
-    """The tree without the keys that the errors are about."""
-    for error in errors:
-        tree = tree.without([str(part) for part in error["loc"][:2]])  # section and key
+def problems(
+    node: Node, kind: Any, keys: tuple[str, ...] = (), root: Any = None
+) -> Iterator[Problem]:
+    """All wrong keys and values of a section or value, but no conflicts.
+
+    Args:
+        node: what was written.
+        kind: its type.
+        keys: its place in the config.
+        root: the type of the whole config; None for `kind`.
+    """
+    root, section, path = root or kind, section_in(kind), _dotted(keys)
+    if section and isinstance(node.value, dict):
+        known = kinds(section)
+        for key, value in node.value.items():
+            if key in known:
+                yield from problems(value, known[key], (*keys, key), root)
+            else:
+                hint = unknown_key(key, schema_of(section), schema_of(root))
+                fault = Fault(value.key or value.place, hint, _dotted((*keys, key)))
+                yield Problem((*keys, key), fault, is_structural=True)
+    elif isinstance(node.value, list) and is_allowed([], kind):
+        for i, item in enumerate(node.value):
+            if not is_allowed([item.plain()], kind):
+                expected = wrong_value(item, items_of(schema_of(kind)))
+                yield Problem(keys, Fault(item.place, expected, f"{path}[{i}]"))
+    elif not is_allowed(node.plain(), kind):
+        expected = wrong_value(node, schema_of(kind))
+        yield Problem(keys, Fault(node.place, expected, path), is_structural=section is not None)
+
+
+def _dotted(keys: Sequence[str]) -> str:
+    return ".".join(map(printable, keys))
+
+
+def _without(tree: Node, wrong: Iterable[Problem]) -> Node:
+    """The tree without the keys that the problems are about."""
+    for problem in wrong:
+        tree = tree.without(problem.keys[:2])  # section and key
     return tree

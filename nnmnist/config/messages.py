@@ -1,7 +1,7 @@
-"""Messages for what pydantic finds wrong with a config.
+"""Messages for what is wrong with a config.
 
-Pydantic says which value it refuses. The message reads what is allowed there from the JSON Schema
-that editors use, so that a new key or bound needs no text of its own.
+A message reads what is allowed from the JSON Schema that editors use, so that a new key or bound
+needs no text of its own.
 """
 
 from __future__ import annotations
@@ -10,9 +10,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from difflib import get_close_matches
 from typing import Any
 
-from pydantic_core import ErrorDetails
-
-from nnmnist.config.yaml import Fault, Node, compose
+from nnmnist.config.yaml import Node, compose
 from nnmnist.errors import printable
 
 Schema = Mapping[str, Any]
@@ -45,41 +43,12 @@ class Conflict(ValueError):
         self.faults = faults
 
 
-def is_structural(error: ErrorDetails) -> bool:
-    """Whether a key or section is wrong, whatever later documents say."""
-    return error["type"] in ("extra_forbidden", "model_type")
-
-
-def is_conflict(error: ErrorDetails) -> bool:
-    """Whether values are allowed alone, but not together."""
-    return isinstance(error.get("ctx", {}).get("error"), Conflict)
-
-
-def explain(error: ErrorDetails, tree: Node, schema: Schema) -> Iterator[Fault]:
-    """The faults of one pydantic error about `tree`; `schema` is that of the whole config."""
-    if error["type"] == "extra_forbidden":
-        yield _unknown_key([str(part) for part in error["loc"]], tree, schema)
-    elif "ctx" in error and isinstance(conflict := error["ctx"].get("error"), Conflict):
-        for path, problem in conflict.faults:
-            yield Fault(_follow(tree, path.split(".")).place, problem, path)
-    elif not _has_better_message(error):
-        yield _invalid_value(error["loc"], tree, schema)
-
-
-def _has_better_message(error: ErrorDetails) -> bool:
-    """Whether a union's member "list" says more about a list than this member, which is a name."""
-    is_list = error["type"] == "literal_error" and isinstance(error["input"], list)
-    return is_list and str(error["loc"][-1]).startswith("literal[")
-
-
 def words(schema: Schema) -> str:
     """What the JSON Schema of one value allows, such as "a whole number >= 1 or full"."""
     if "anyOf" in schema:
         return " or ".join(words(branch) for branch in schema["anyOf"])
-    if "const" in schema:
-        return str(schema["const"])
     if "enum" in schema:
-        return "one of " + ", ".join(schema["enum"])
+        return "one of " * (len(schema["enum"]) > 1) + ", ".join(schema["enum"])
     if "items" in schema:
         return f"a list (each item {words(schema['items'])})"
     name = _FORMATS.get(schema.get("format", "")) or _TYPES[schema["type"]]
@@ -100,36 +69,32 @@ def choices_of_keys(schema: Schema) -> dict[str, list[str]]:
 
 def _choices(schema: Schema) -> list[str]:
     words = {"boolean": ["true", "false"], "null": ["null"]}.get(schema.get("type", ""), [])
-    return [*schema.get("enum", []), *([schema["const"]] if "const" in schema else []), *words]
+    return [*schema.get("enum", []), *words]
 
 
-def _unknown_key(keys: Sequence[str], tree: Node, schema: Schema) -> Fault:
-    *sections, key = keys
-    node = _follow(tree, keys)
-    here = schema
-    for section in sections:
-        here = _keys(here)[section]
-    path = ".".join([*sections, printable(key)])
-    return Fault(node.key or node.place, f"unknown key; {_key_hint(key, here, schema)}", path)
-
-
-def _key_hint(key: str, here: Schema, schema: Schema) -> str:
-    """Suggest a key for an unknown one in the section `here` of the whole `schema`."""
-    leaves = {path.rpartition(".")[2]: path for path in _leaves(schema)}
+def unknown_key(key: str, here: Schema, root: Schema) -> str:
+    """What is wrong with a key that the section `here` of the config `root` does not have."""
+    leaves = {path.rpartition(".")[2]: path for path in _leaves(root)}
     if "." in key and key in leaves.values():
-        return f"indent {key.rpartition('.')[2]} under {key.partition('.')[0]}"
-    if near := leaves.get(key) or _nearest(key, _keys(here)):
-        return f"did you mean {near}?"
-    if near := _nearest(key, leaves):
-        return f"did you mean {leaves[near]}?"
-    return f"the keys here are {', '.join(_keys(here))}"
+        hint = f"indent {key.rpartition('.')[2]} under {key.partition('.')[0]}"
+    elif near := leaves.get(key) or _nearest(key, _keys(here)):
+        hint = f"did you mean {near}?"
+    elif near := _nearest(key, leaves):
+        hint = f"did you mean {leaves[near]}?"
+    else:
+        hint = f"the keys here are {', '.join(_keys(here))}"
+    return f"unknown key; {hint}"
 
 
-def _follow(tree: Node, keys: Sequence[str]) -> Node:
-    for key in keys:
-        if isinstance(tree.value, dict):
-            tree = tree.value[key]
-    return tree
+def wrong_value(node: Node, allowed: Schema) -> str:
+    """What is wrong with a value that the schema does not allow."""
+    return f"expected {words(allowed)}, found {node.text}{_value_hint(node, allowed)}"
+
+
+def items_of(schema: Schema) -> Schema:
+    """The schema of an item of the lists that a schema allows."""
+    items: Schema = next(branch["items"] for branch in _branches(schema) if "items" in branch)
+    return items
 
 
 def _leaves(schema: Schema, prefix: str = "") -> Iterator[str]:
@@ -139,28 +104,13 @@ def _leaves(schema: Schema, prefix: str = "") -> Iterator[str]:
         yield from _leaves(value, f"{prefix}{name}.")
 
 
-def _invalid_value(location: Sequence[str | int], tree: Node, schema: Schema) -> Fault:
-    path, node, allowed = "", tree, schema
-    for part in location:
-        if isinstance(node.value, dict) and part in _keys(allowed):
-            node, allowed = node.value[str(part)], _keys(allowed)[str(part)]
-            path = f"{path}.{part}" if path else str(part)
-        elif isinstance(node.value, list) and isinstance(part, int):
-            node = node.value[part]
-            allowed = next(branch["items"] for branch in _branches(allowed) if "items" in branch)
-            path = f"{path}[{part}]"
-        # Other parts are pydantic's names for the members of a union.
-    problem = f"expected {words(allowed)}, found {node.text}{_value_hint(node, allowed)}"
-    return Fault(node.place, problem, path)
-
-
 def _value_hint(node: Node, allowed: Schema) -> str:
     branches = _branches(allowed)
     if _is_item(node.value, branches):
         return f"; did you mean [{printable(str(node.value))}]?"
     if not isinstance(node.value, str):
         return ""
-    names = [name for branch in branches for name in branch.get("enum", [branch.get("const", "")])]
+    names = [name for branch in branches for name in branch.get("enum", [])]
     if near := _nearest(node.value, names):
         return f"; did you mean {near}?"
     examples = [_EXAMPLES[branch["type"]] for branch in branches if branch.get("type") in _EXAMPLES]

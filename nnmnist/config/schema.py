@@ -1,22 +1,20 @@
-"""The keys of a config, with their types, bounds and defaults, as nested pydantic models."""
+"""The keys of a config, with their types, bounds and defaults, as nested sections."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+import math
+from collections.abc import Iterable, Iterator, Set
+from functools import cache
+from inspect import getdoc
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, TypeVar, get_args
 
-from pydantic import (
-    BaseModel,
-    BeforeValidator,
-    ConfigDict,
-    Field,
-    GetPydanticSchema,
-    model_validator,
-)
-from pydantic_core import PydanticSerializationError, core_schema
+import msgspec
+import numpy as np
+from msgspec import Meta
+from msgspec.structs import asdict, fields, force_setattr
 
-from nnmnist.config.messages import Conflict
+from nnmnist.config.messages import Conflict, words
 from nnmnist.data import toy
 from nnmnist.data.sources import SOURCES
 from nnmnist.images.preparation import MODES
@@ -27,179 +25,247 @@ from nnmnist.model.schedules import SCHEDULES
 from nnmnist.model.solvers import SOLVERS
 
 
-def one_of(table: Mapping[str, Any]) -> GetPydanticSchema:
-    """The type of a text that is one of the names in `table`."""
-    return GetPydanticSchema(lambda _source, _handler: core_schema.literal_schema(sorted(table)))
+def one_of(table: Iterable[str]) -> Meta:
+    """What restricts a text to the names in `table`."""
+    names = sorted(table)
+    return Meta(pattern=rf"^({'|'.join(names)}){END}", extra_json_schema={"enum": names})
 
 
-def _not_empty(path: Any) -> Any:
-    if path == "":
-        raise ValueError("an empty path would mean the current directory")
-    return path
-
-
+END = r"$(?!\n)"  # in Python, $ alone also matches before a last line break
 Url = Annotated[
-    str, Field(pattern=r"^https?://[^\s/]+(/\S*)?$", json_schema_extra={"format": "uri"})
+    str, Meta(pattern=rf"^https?://[^\s/]+(/\S*)?{END}", extra_json_schema={"format": "uri"})
 ]
-Positive = Annotated[int, Field(ge=1)]
-# Not strict: YAML writes a tuple as a list and a path as text.
-Widths = Annotated[tuple[Annotated[int, Field(ge=1, le=1_000_000)], ...], Field(strict=False)]
-ClassWeights = Annotated[
-    tuple[Annotated[float, Field(gt=0, le=1_000_000)], ...], Field(strict=False)
-]
-Urls = Annotated[tuple[Url, ...], Field(strict=False)]
-DataPath = Annotated[Path, Field(strict=False), BeforeValidator(_not_empty)]
-Paths = Annotated[tuple[DataPath, ...], Field(strict=False)]
-Names = Annotated[tuple[Annotated[str, Field(min_length=1)], ...], Field(strict=False)]
+Positive = Annotated[int, Meta(ge=1)]
+Widths = tuple[Annotated[int, Meta(ge=1, le=1_000_000)], ...]
+Fraction = Annotated[float, Meta(ge=0, lt=1)]
+Share = Annotated[float, Meta(gt=0, lt=1)]
+Strength = Annotated[float, Meta(ge=0, le=1_000_000)]
+NonNegative = Annotated[float, Meta(ge=0)]
+ClassWeights = tuple[Annotated[float, Meta(gt=0, le=1_000_000)], ...]
+Names = tuple[Annotated[str, Meta(min_length=1)], ...]
+AnySection = TypeVar("AnySection", bound="Section")
 
 
-class Section(BaseModel):
-    """A section of a config: frozen, strict, and without unknown keys."""
+# dict=True has room for `given`.
+class Section(msgspec.Struct, frozen=True, dict=True):
+    """A section of a config: frozen and strict."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False)
+    def __post_init__(self) -> None:
+        """Check all values, and convert them: a list to a tuple, a text to a path, 1 to 1.0."""
+        faults = []
+        for key, kind in kinds(type(self)).items():
+            try:
+                force_setattr(self, key, convert(getattr(self, key), kind))
+            except ValueError as error:
+                faults.append(f"{key}: {error}")
+        if faults:
+            raise ValueError("; ".join(faults))
 
-    @model_validator(mode="before")
     @classmethod
-    def _empty_is_default(cls, data: Any) -> Any:
-        """An empty file or section, perhaps with comments, is null in YAML."""
-        return {} if data is None else data
+    def from_json(cls: type[AnySection], values: Any) -> AnySection:
+        """The section of a mapping, or of None if YAML or JSON is empty. Raises ValueError."""
+        values = {} if values is None else values
+        if not isinstance(values, dict) or not values.keys() <= kinds(cls).keys():
+            raise ValueError(f"expected a mapping with the keys {', '.join(kinds(cls))}")
+        section = cls(**values)
+        section.__dict__["given"] = set(values)
+        return section
+
+    @property
+    def given(self) -> Set[str]:
+        """The keys that JSON or YAML gave; of a section made in Python, the changed ones."""
+        old, new = type(self)().as_json(), self.as_json()
+        return self.__dict__.get("given", {key for key in new if new[key] != old[key]})
+
+    def as_json(self) -> dict[str, Any]:
+        """Every key of the section, as values that JSON and YAML can write."""
+        return {key: _as_json(value) for key, value in asdict(self).items()}
 
 
-class DistortConfig(Section):
+def _as_json(value: Any) -> Any:
+    if isinstance(value, Section):
+        return value.as_json()
+    if isinstance(value, tuple):
+        return [_as_json(item) for item in value]
+    return str(value) if isinstance(value, Path) else value
+
+
+@cache
+def kinds(section: type[Section]) -> dict[str, Any]:
+    """The type of each key of a section."""
+    return {field.name: field.type for field in fields(section)}
+
+
+def section_in(kind: Any) -> type[Section] | None:
+    """The section in the type of a key, such as `bool | DistortConfig | None`."""
+    if isinstance(kind, type(Section)):
+        return kind
+    return next(filter(None, map(section_in, get_args(kind))), None)
+
+
+def convert(value: Any, kind: Any) -> Any:
+    """A value as the type of a key. Raises ValueError if it is not allowed."""
+    if isinstance(value, dict) or value is None:
+        section = section_in(kind)
+        if section and (value is not None or section is kind):
+            return section.from_json(value)
+    try:
+        return msgspec.convert(_plain(value), kind, dec_hook=_to_path)
+    except ValueError:
+        raise ValueError(f"expected {words(schema_of(kind))}, found {value!r:.80}") from None
+
+
+def is_allowed(value: Any, kind: Any) -> bool:
+    """Whether a value may be that of a key of this type."""
+    try:
+        convert(value, kind)
+    except ValueError:
+        return False
+    return True
+
+
+def _plain(value: Any) -> Any:
+    """NumPy's numbers and all iterables as plain Python. Raises ValueError for infinity and NaN."""
+    if isinstance(value, (np.generic, np.ndarray)):
+        value = value.tolist()
+    if isinstance(value, float) and not math.isfinite(value):
+        raise ValueError("not finite")
+    if isinstance(value, Iterable) and not isinstance(value, (str, bytes, dict)):
+        return [_plain(item) for item in value]
+    return value
+
+
+def _to_path(_kind: type, value: Any) -> Path:
+    """A path. Raises ValueError for an empty text, which would mean the current directory."""
+    if not isinstance(value, (str, Path)) or value == "":
+        raise ValueError("not a path")
+    return value if isinstance(value, Path) else Path(value)
+
+
+@cache
+def schema_of(kind: Any) -> dict[str, Any]:
+    """The JSON Schema of the type of a key or of a section, without references."""
+    section = section_in(kind)
+    if section and section is kind:
+        keys = {key: schema_of(each) for key, each in kinds(section).items()}
+        for key, default in section().as_json().items():
+            if "properties" not in keys[key]:
+                keys[key] = {**keys[key], "default": default}
+        return {
+            "title": section.__name__,
+            "description": getdoc(section),
+            "type": "object",
+            "properties": keys,
+            "additionalProperties": False,
+        }
+    path = {"type": "string", "format": "path"}
+    schema = msgspec.json.schema(kind, schema_hook=lambda _kind: path)
+    if section:
+        branches = [schema_of(section) if "$ref" in each else each for each in schema["anyOf"]]
+        schema = {"anyOf": branches}
+    if "enum" in schema:
+        del schema["pattern"]  # of `one_of`, which says the same
+    for part in get_args(kind):
+        if isinstance(part, str):
+            schema = {"description": part, **schema}
+    return schema
+
+
+class DistortConfig(Section, frozen=True, kw_only=True):
     """How strongly the images of a training step are distorted.
 
     Rotation, shear, scale and shift are sampled uniformly between minus and plus the value.
     """
 
-    rotation: float = Field(
-        default=15.0,
-        ge=0,
-        le=180,
-        description="Largest rotation in degrees; half of it for the labels 1 and 7.",
-    )
-    shear: float = Field(
-        default=15.0,
-        ge=0,
-        le=60,
-        description="Largest shear in degrees; half of it for the labels 1 and 7.",
-    )
-    scale: float = Field(
-        default=0.15,
-        ge=0,
-        lt=1,
-        description="Largest change of width and of height, as a fraction.",
-    )
-    shift: float = Field(
-        default=1.0,
-        ge=0,
-        le=1_000_000,
-        description="Largest shift in pixels, horizontally and vertically.",
-    )
-    alpha: float = Field(
-        default=37.0,
-        ge=0,
-        le=1_000_000,
-        description="Strength of the elastic distortion: factor of the smoothed noise, in pixels.",
-    )
-    sigma: float = Field(
-        default=5.5,
-        ge=0.5,
-        description="Standard deviation of the Gaussian that smooths the noise, in pixels.",
-    )
-    sharpen: bool = Field(
-        default=False,
-        description="Remove about half of the blur that the distortion adds.",
-    )
+    rotation: Annotated[
+        float, Meta(ge=0, le=180), "Largest rotation in degrees; half of it for the labels 1 and 7."
+    ] = 15.0
+    shear: Annotated[
+        float, Meta(ge=0, le=60), "Largest shear in degrees; half of it for the labels 1 and 7."
+    ] = 15.0
+    scale: Annotated[Fraction, "Largest change of width and of height, as a fraction."] = 0.15
+    shift: Annotated[Strength, "Largest shift in pixels, horizontally and vertically."] = 1.0
+    alpha: Annotated[
+        Strength, "Strength of the elastic distortion: factor of the smoothed noise, in pixels."
+    ] = 37.0
+    sigma: Annotated[
+        float, Meta(ge=0.5), "Standard deviation of the Gaussian that smooths the noise, in pixels."
+    ] = 5.5
+    sharpen: Annotated[bool, "Remove about half of the blur that the distortion adds."] = False
 
 
-def _section_or_null(value: Any) -> Any:
-    """Read true as a section of defaults, and false as null."""
-    return {True: {}, False: None}[value] if isinstance(value, bool) else value
-
-
-def _allow_boolean(schema: dict[str, Any]) -> None:
-    schema["anyOf"].insert(0, {"type": "boolean"})
-
-
-class DataConfig(Section):
+class DataConfig(Section, frozen=True, kw_only=True):
     """Where the training examples come from."""
 
-    name: Annotated[str, one_of(SOURCES)] = Field(
-        default="mnist", description="Source of the examples."
-    )
-    path: DataPath | None = Field(
-        default=None,
-        description="Your own data, in place of the named source: a folder of pictures per class, "
-        "IDX, .npz, .csv or Parquet files. Relative to the config file.",
-    )
-    prepare: Annotated[str, one_of(dict.fromkeys(("auto", *MODES)))] = Field(
-        default="auto",
-        description="How pictures of data.path become inputs: digit finds a digit and gives it the "
-        "format of MNIST; as_is takes pictures of one size; resize resizes; auto is as_is for "
-        "pictures of one size of at most 64 pixels, otherwise digit.",
-    )
-    test: float = Field(
-        default=0.15,
-        gt=0,
-        lt=1,
-        description="Fraction of each class of data.path that is set aside for the test, if there "
-        "is no test part.",
-    )
-    classes: Names | None = Field(
-        default=None,
-        description="Names of the classes of data.path, in the order of the labels.",
-    )
-    skip_unreadable: bool = Field(
-        default=False,
-        description="Leave out pictures of data.path that cannot be read; otherwise they are an "
-        "error.",
-    )
-    extra: Paths = Field(
-        default=(),
-        description="Your own examples to add to the training data, in any form of data.path; "
-        "their classes are those of the data.",
-    )
-    extra_share: float = Field(
-        default=0.1,
-        gt=0,
-        lt=1,
-        description="Fraction of the examples of each epoch that comes from data.extra, repeated "
-        "as often as needed.",
-    )
-    generated: float = Field(
-        default=0.0,
-        ge=0,
-        lt=1,
-        description="Fraction of the training examples that are generated digits, which also show "
-        "styles that are rare in MNIST. Data that is not made of digits 0 to 9 in the format of "
-        "MNIST gets none.",
-    )
-    no_digits: float = Field(
-        default=0.0,
-        ge=0,
-        lt=1,
-        description="Fraction of the training examples that are generated letters, signs and "
-        "scribbles, so that predict can answer ? instead of a digit. Their target is none of the "
-        "classes with model.output: softmax_or_none, and otherwise the same probability for all "
-        "classes. Only data of the digits 0 to 9 in the format of MNIST gets them.",
-    )
-    validation: int = Field(
-        default=5000,
-        ge=0,
-        description="Number of training examples set aside for validation; the seed chooses them.",
-    )
-    mirrors: Urls | None = Field(
-        default=None, description="URLs to download MNIST from; null means the built-in list."
-    )
-    fallback: Literal["synthetic"] | None = Field(
-        default=None,
-        description="Source to use if the named one is not available; null stops with an error.",
-    )
-    distort: Annotated[DistortConfig | None, BeforeValidator(_section_or_null)] = Field(
-        default=None,
-        json_schema_extra=_allow_boolean,
-        description="Distort the images anew in each training step: true, or how strongly.",
-    )
+    name: Annotated[str, one_of(SOURCES), "Source of the examples."] = "mnist"
+    path: Annotated[
+        Path | None,
+        "Your own data, in place of the named source: a folder of pictures per class, IDX, .npz, "
+        ".csv or Parquet files. Relative to the config file.",
+    ] = None
+    prepare: Annotated[
+        str,
+        one_of(["auto", *MODES]),
+        "How pictures of data.path become inputs: digit finds a digit and gives it the format of "
+        "MNIST; as_is takes pictures of one size; resize resizes; auto is as_is for pictures of "
+        "one size of at most 64 pixels, otherwise digit.",
+    ] = "auto"
+    test: Annotated[
+        Share,
+        "Fraction of each class of data.path that is set aside for the test, if there is no test "
+        "part.",
+    ] = 0.15
+    classes: Annotated[
+        Names | None, "Names of the classes of data.path, in the order of the labels."
+    ] = None
+    skip_unreadable: Annotated[
+        bool, "Leave out pictures of data.path that cannot be read; otherwise they are an error."
+    ] = False
+    extra: Annotated[
+        tuple[Path, ...],
+        "Your own examples to add to the training data, in any form of data.path; their classes "
+        "are those of the data.",
+    ] = ()
+    extra_share: Annotated[
+        Share,
+        "Fraction of the examples of each epoch that comes from data.extra, repeated as often as "
+        "needed.",
+    ] = 0.1
+    generated: Annotated[
+        Fraction,
+        "Fraction of the training examples that are generated digits, which also show styles that "
+        "are rare in MNIST. Data that is not made of digits 0 to 9 in the format of MNIST gets "
+        "none.",
+    ] = 0.0
+    no_digits: Annotated[
+        Fraction,
+        "Fraction of the training examples that are generated letters, signs and scribbles, so "
+        "that predict can answer ? instead of a digit. Their target is none of the classes with "
+        "model.output: softmax_or_none, and otherwise the same probability for all classes. Only "
+        "data of the digits 0 to 9 in the format of MNIST gets them.",
+    ] = 0.0
+    validation: Annotated[
+        int,
+        Meta(ge=0),
+        "Number of training examples set aside for validation; the seed chooses them.",
+    ] = 5000
+    mirrors: Annotated[
+        tuple[Url, ...] | None, "URLs to download MNIST from; null means the built-in list."
+    ] = None
+    fallback: Annotated[
+        Literal["synthetic"] | None,
+        "Source to use if the named one is not available; null stops with an error.",
+    ] = None
+    distort: Annotated[
+        bool | DistortConfig | None,
+        "Distort the images anew in each training step: true, or how strongly.",
+    ] = None
+
+    def __post_init__(self) -> None:
+        """Read true as a section of defaults, and false as null."""
+        super().__post_init__()
+        if isinstance(self.distort, bool):
+            force_setattr(self, "distort", DistortConfig() if self.distort else None)
 
     @property
     def own(self) -> dict[str, Any]:
@@ -210,143 +276,111 @@ class DataConfig(Section):
     @property
     def distortion(self) -> dict[str, Any] | None:
         """The keyword arguments of `nnmnist.data.distort.Distortion`; None without distortion."""
-        return self.distort.model_dump() if self.distort else None
+        return asdict(self.distort) if isinstance(self.distort, DistortConfig) else None
 
 
-class ModelConfig(Section):
+class ModelConfig(Section, frozen=True, kw_only=True):
     """The network."""
 
-    hidden: Widths = Field(
-        default=(256,),
-        description="Number of units in each hidden layer; an empty list means none, "
-        "as in softmax regression.",
+    hidden: Annotated[
+        Widths,
+        "Number of units in each hidden layer; an empty list means none, as in softmax regression.",
+    ] = (256,)
+    activation: Annotated[str, one_of(ACTIVATIONS), "Activation function of the hidden layers."] = (
+        "relu"
     )
-    activation: Annotated[str, one_of(ACTIVATIONS)] = Field(
-        default="relu", description="Activation function of the hidden layers."
-    )
-    output: Annotated[str, one_of(OUTPUTS)] = Field(
-        default="softmax",
-        description="Output function of the last layer; it also determines the cost. "
-        "softmax_or_none has one more output, for none of the classes; see data.no_digits.",
-    )
-    dropout: float = Field(
-        default=0.0,
-        ge=0,
-        lt=1,
-        description="Probability that a hidden unit is dropped in a training step.",
-    )
-    input_dropout: float = Field(
-        default=0.0,
-        ge=0,
-        lt=1,
-        description="Probability that an input is dropped in a training step.",
-    )
-    normalize: bool = Field(
-        default=False,
-        description="Bring each image to the same slant, width and height before the first "
-        "layer, by its moments.",
-    )
+    output: Annotated[
+        str,
+        one_of(OUTPUTS),
+        "Output function of the last layer; it also determines the cost. softmax_or_none has one "
+        "more output, for none of the classes; see data.no_digits.",
+    ] = "softmax"
+    dropout: Annotated[
+        Fraction, "Probability that a hidden unit is dropped in a training step."
+    ] = 0.0
+    input_dropout: Annotated[
+        Fraction, "Probability that an input is dropped in a training step."
+    ] = 0.0
+    normalize: Annotated[
+        bool,
+        "Bring each image to the same slant, width and height before the first layer, by its "
+        "moments.",
+    ] = False
 
 
-class TrainingConfig(Section):
+class TrainingConfig(Section, frozen=True, kw_only=True):
     """How the network is trained."""
 
-    epochs: Positive = Field(default=3, description="Number of passes over all training examples.")
-    batch_size: Positive | Literal["full"] = Field(
-        default=64, description="Number of examples per step; full means all of them."
-    )
-    optimizer: Annotated[str, one_of({**OPTIMIZERS, **SOLVERS})] = Field(
-        default="sgd",
-        description="Optimizer of the parameters; least_squares solves a linear model in closed "
-        "form, in one epoch.",
-    )
-    learning_rate: float = Field(
-        default=0.1, gt=0, description="Largest learning rate of the schedule."
-    )
-    momentum: float = Field(
-        default=0.9, ge=0, lt=1, description="Momentum of sgd; adam does not use it."
-    )
-    schedule: Annotated[str, one_of(SCHEDULES)] = Field(
-        default="constant", description="How the learning rate changes during the training."
-    )
-    warmup: float = Field(
-        default=0.3,
-        gt=0,
-        lt=1,
-        description="Fraction of the training in which the schedule one_cycle raises the learning "
-        "rate.",
-    )
-    centre_inputs: bool = Field(
-        default=False,
-        description="Subtract the mean of the training inputs in training steps. The weights fit "
-        "inputs without this.",
-    )
-    weight_decay: float = Field(
-        default=0.0, ge=0, description="L2 penalty on the weights; biases have none."
-    )
-    label_smoothing: float = Field(
-        default=0.0,
-        ge=0,
-        lt=1,
-        description="Part of each target's probability that is spread evenly over all classes in "
-        "training.",
-    )
-    class_weights: Literal["balanced"] | ClassWeights | None = Field(
-        default=None,
-        description="Weight of an example of each class in the training cost: one number per "
-        "class, in the order of the classes; balanced gives each class the same total weight.",
-    )
-    adversarial: float = Field(
-        default=0.0,
-        ge=0,
-        le=1000,
-        description="L2 size of the adversarial perturbation of each input in a training step.",
-    )
-    start_from: DataPath | None = Field(
-        default=None,
-        description="Checkpoint whose network the training starts from; its keys of model need not "
-        "be repeated.",
-    )
-    patience: Positive | None = Field(
-        default=None,
-        description="Stop after this many epochs without a better validation result; "
-        "null means never.",
-    )
-    tolerance: float | None = Field(
-        default=None,
-        ge=0,
-        description="Stop when the training cost changes by no more than this in an epoch; "
-        "null means never.",
-    )
-    curve_every: Positive | None = Field(
-        default=None,
-        description="Evaluate training, validation and test examples every so many steps, and "
-        "record cost and accuracy in curve.csv, where they decide nothing; null means never.",
-    )
+    epochs: Annotated[Positive, "Number of passes over all training examples."] = 3
+    batch_size: Annotated[
+        Positive | Literal["full"], "Number of examples per step; full means all of them."
+    ] = 64
+    optimizer: Annotated[
+        str,
+        one_of([*OPTIMIZERS, *SOLVERS]),
+        "Optimizer of the parameters; least_squares solves a linear model in closed form, in one "
+        "epoch.",
+    ] = "sgd"
+    learning_rate: Annotated[float, Meta(gt=0), "Largest learning rate of the schedule."] = 0.1
+    momentum: Annotated[Fraction, "Momentum of sgd; adam does not use it."] = 0.9
+    schedule: Annotated[
+        str, one_of(SCHEDULES), "How the learning rate changes during the training."
+    ] = "constant"
+    warmup: Annotated[
+        Share, "Fraction of the training in which the schedule one_cycle raises the learning rate."
+    ] = 0.3
+    centre_inputs: Annotated[
+        bool,
+        "Subtract the mean of the training inputs in training steps. The weights fit inputs "
+        "without this.",
+    ] = False
+    weight_decay: Annotated[NonNegative, "L2 penalty on the weights; biases have none."] = 0.0
+    label_smoothing: Annotated[
+        Fraction,
+        "Part of each target's probability that is spread evenly over all classes in training.",
+    ] = 0.0
+    class_weights: Annotated[
+        Literal["balanced"] | ClassWeights | None,
+        "Weight of an example of each class in the training cost: one number per class, in the "
+        "order of the classes; balanced gives each class the same total weight.",
+    ] = None
+    adversarial: Annotated[
+        float,
+        Meta(ge=0, le=1000),
+        "L2 size of the adversarial perturbation of each input in a training step.",
+    ] = 0.0
+    start_from: Annotated[
+        Path | None,
+        "Checkpoint whose network the training starts from; its keys of model need not be "
+        "repeated.",
+    ] = None
+    patience: Annotated[
+        Positive | None,
+        "Stop after this many epochs without a better validation result; null means never.",
+    ] = None
+    tolerance: Annotated[
+        NonNegative | None,
+        "Stop when the training cost changes by no more than this in an epoch; null means never.",
+    ] = None
+    curve_every: Annotated[
+        Positive | None,
+        "Evaluate training, validation and test examples every so many steps, and record cost and "
+        "accuracy in curve.csv, where they decide nothing; null means never.",
+    ] = None
 
 
-class Config(Section):
+class Config(Section, frozen=True, kw_only=True):
     """A config of nnmnist: every setting that determines the result of a training run."""
 
-    seed: int = Field(default=0, ge=0, le=2**32 - 1, description="Seed of all random numbers.")
+    seed: Annotated[int, Meta(ge=0, le=2**32 - 1), "Seed of all random numbers."] = 0
     data: DataConfig = DataConfig()
     model: ModelConfig = ModelConfig()
     training: TrainingConfig = TrainingConfig()
 
-    @model_validator(mode="after")
-    def _no_conflict(self) -> Config:
+    def __post_init__(self) -> None:
+        super().__post_init__()
         if faults := _conflicts(self):
             raise Conflict(faults)
-        return self
-
-    def as_json(self) -> dict[str, Any]:
-        """Every key of the config, as values that JSON and YAML can write."""
-        try:
-            return self.model_dump(mode="json")
-        except PydanticSerializationError as error:
-            # The exception of a signal that comes at this moment, as that of Ctrl-C; pydantic
-            # wraps it, and the program would report an error instead of stopping.
-            raise error.__cause__ or error from None
 
 
 def _conflicts(config: Config) -> list[tuple[str, str]]:
@@ -366,8 +400,8 @@ def _data_conflicts(config: Config) -> Iterator[tuple[str, str]]:
         if data.classes is not None and len(set(data.classes)) < len(data.classes):
             yield "data.classes", "names a class twice"
         return
-    for key in ("prepare", "test", "classes", "skip_unreadable"):
-        if getattr(data, key) != DataConfig.model_fields[key].default:
+    for key, default in DataConfig().own.items():
+        if getattr(data, key) != default:
             yield f"data.{key}", "is used with data.path alone; remove it, or add data.path"
     if data.name in toy.PROBLEMS:
         for key, used in (("data.distort", data.distort), ("model.normalize", model.normalize)):

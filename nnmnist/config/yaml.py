@@ -75,6 +75,14 @@ class Node:
             joined[key] = joined[key].merged(node) if key in joined else node
         return replace(self, value=joined)
 
+    def at(self, keys: Sequence[str]) -> Node:
+        """The node under the path `keys`, or the last one on this path."""
+        node = self
+        for key in keys:
+            if isinstance(node.value, dict):
+                node = node.value[key]
+        return node
+
     def without(self, keys: Sequence[str]) -> Node:
         """The node without the value under the path `keys`; a null node if the path is empty."""
         if not keys:

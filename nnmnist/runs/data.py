@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from msgspec.structs import replace
 
 from nnmnist import checkpoint as checkpoint_file
 from nnmnist.checkpoint import Checkpoint
@@ -35,7 +36,7 @@ def training_settings(path: Path, checkpoint: Checkpoint) -> tuple[DataConfig, i
             f"{path}: does not say which data it was trained on; name the data with --data"
         )
     try:
-        settings = Config.model_validate(stored)
+        settings = Config.from_json(stored)
     except ValueError:
         raise CheckpointError(
             f"{path}: its config does not fit this version of nnmnist; train again, or name the "
@@ -43,12 +44,12 @@ def training_settings(path: Path, checkpoint: Checkpoint) -> tuple[DataConfig, i
         ) from None
     facts = checkpoint.document.get("data", {})
     name, folder = facts.get("name"), facts.get("folder")
-    if name is not None and settings.data.fallback == name:
-        return settings.data.model_copy(update={"name": name}), settings.seed
+    if name is not None and settings.data.fallback == name and settings.data.path is None:
+        return replace(settings.data, name=name), settings.seed
     data = settings.data
     # Configs of older versions have a path relative to the directory where the run was started.
     if data.path is not None and not data.path.is_absolute() and folder and not data.path.exists():
-        data = data.model_copy(update={"path": Path(folder)})
+        data = replace(data, path=Path(folder))
     return data, settings.seed
 
 
@@ -56,8 +57,8 @@ def config_of(path: Path) -> Config:
     """The config of a checkpoint, with the paths of its data absolute. Raises CheckpointError."""
     found = checkpoint_file.load(path)
     data, _ = training_settings(path, found)
-    settings = Config.model_validate(found.document["config"])
-    return settings.model_copy(update={"data": data})
+    settings = Config.from_json(found.document["config"])
+    return replace(settings, data=data)
 
 
 def load_splits(
@@ -86,10 +87,10 @@ def load_splits(
         if checkpoint.document.get("prepare") and (own := interface_of(checkpoint)):
             interfaces = {"start": own}
     else:
-        wanted, seed = other.model_copy(update={"validation": 0}), 0
+        wanted, seed = replace(other, validation=0), 0
         if found := interface_of(checkpoint):
             interfaces = {"network": found}
-    wanted = wanted.model_copy(update={"fallback": None})
+    wanted = replace(wanted, fallback=None)
     splits = load_data(wanted, seed, data_dir, notify, show_progress=True, **interfaces)
     _require_same_inputs(path, checkpoint, splits)
     trained = _describe_targets(checkpoint.classes, checkpoint.network.sizes[-1])

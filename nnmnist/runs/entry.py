@@ -154,7 +154,7 @@ def _read_config(file: Path) -> Config:
     text = read_regular(file, MAX_SIZE).decode("utf-8", errors="replace")
     # The fast way, for text that this program wrote.
     with suppress(ValueError):
-        return Config.model_validate(parse_dumped(text))
+        return Config.from_json(parse_dumped(text))
     return parse_config(text, printable(str(file), 1000))  # its errors name the line
 
 

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
-from pydantic import NonNegativeFloat, PositiveInt, TypeAdapter, ValidationError
+from msgspec import Meta
 
 from nnmnist import checkpoint
-from nnmnist.checkpoint import Checkpoint
+from nnmnist.checkpoint import Checkpoint, PositiveInt, Scores, checked
 from nnmnist.config.loading import differences
 from nnmnist.config.schema import Config
 from nnmnist.config.yaml import dump_value
@@ -52,10 +52,10 @@ class RunProgress:
 
     config: Config
     epoch: PositiveInt
-    seconds: NonNegativeFloat
+    seconds: Annotated[float, Meta(ge=0)]
     best: Best
     versions: dict[str, str | int]
-    metrics: dict[str, dict[str, float | None] | None]
+    metrics: dict[str, Scores | None]
     data: dict[str, Any]
     costs: tuple[float, ...] = ()  # training costs of the last two epochs
 
@@ -75,8 +75,9 @@ def read_progress(last: Checkpoint, path: Path) -> RunProgress:
         CheckpointError: it has none, or one of another version.
     """
     try:
-        return TypeAdapter(RunProgress).validate_python(last.document)
-    except ValidationError:
+        config = Config.from_json(last.document["config"])
+        return checked({**last.document, "config": config}, RunProgress)
+    except (KeyError, ValueError):
         raise CheckpointError(
             f"{path}: has no progress of a run that this version of nnmnist can read; "
             "start a new run"
@@ -112,8 +113,8 @@ def own_best(path: Path, progress: RunProgress) -> Best | None:
 def _is_of_run(found: Checkpoint, progress: RunProgress) -> bool:
     """Whether a checkpoint states the config and the data of a run."""
     try:
-        config = Config.model_validate(found.document.get("config"))
-    except ValidationError:
+        config = Config.from_json(found.document.get("config"))
+    except ValueError:
         return False
     changes = differences(progress.config, config).keys() - EXTENDABLE
     return not changes and is_same_data(found.document.get("data", {}), progress.data)

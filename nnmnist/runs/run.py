@@ -121,7 +121,7 @@ def finished_summary(directory: Path, settings: Config, splits: Splits) -> dict[
     last, best = directory / "last.npz", directory / "best.npz"
     try:
         found = json.loads(read_regular(directory / summary.FILE, summary.MAX_SIZE))
-        summary.Summary.model_validate(found)
+        checkpoint.checked(found, summary.Summary)
         progress = read_progress(checkpoint.load(last), last)
         is_whole = own_best(best, progress) is not None
     except (OSError, ValueError, CheckpointError, DataError):

@@ -3,30 +3,30 @@
 from __future__ import annotations
 
 import json
+import sys
 from pathlib import Path
+from typing import Annotated
 
-from pydantic import BaseModel, ConfigDict, NonNegativeFloat, NonNegativeInt, ValidationError
+import msgspec
+from msgspec import Meta
 
+from nnmnist.checkpoint import Scores as Scores
+from nnmnist.checkpoint import checked
 from nnmnist.errors import DataError
 from nnmnist.files import read_regular
 
 FILE = "summary.json"
 MAX_SIZE = 1_000_000  # bytes
 
-# cost, accuracy (None for regression), for regression perhaps r2, and for a row sd
-Scores = dict[str, float | None]
 
-
-class Summary(BaseModel):
+class Summary(msgspec.Struct, kw_only=True):
     """What a finished run states about itself, as far as other commands need it."""
-
-    model_config = ConfigDict(strict=True, allow_inf_nan=False, defer_build=True)
 
     data: str
     data_id: str | None = None  # None in runs of older versions
     replaced_data: str | None = None
-    epochs: NonNegativeInt
-    seconds: NonNegativeFloat
+    epochs: Annotated[int, Meta(ge=0)]
+    seconds: Annotated[float, Meta(ge=0, le=sys.float_info.max)]
     validation: Scores | None
     test: Scores
     chance: bool | None = None  # None for regression, and in runs of older versions
@@ -43,15 +43,13 @@ def read(directory: Path) -> Summary:
     file = directory / FILE
     content = read_regular(file, MAX_SIZE)
     try:
-        # Not model_validate_json, which refuses paths that are not UTF-8.
-        summary = Summary.model_validate(json.loads(content))
+        # Not msgspec.json, which refuses paths that are not UTF-8.
+        summary = checked(json.loads(content), Summary)
         for scores in (summary.validation, summary.test):
             if scores is not None:
                 score(scores)
     except (ValueError, RecursionError) as error:
-        where = ""
-        if isinstance(error, ValidationError) and (key := error.errors()[0]["loc"]):
-            where = f" ({'.'.join(map(str, key))})"
+        where = f" ({error})" if isinstance(error, msgspec.ValidationError) else ""
         raise DataError(
             f"{file}: `nnmnist train` did not write this{where}; remove it, or train again"
         ) from None

@@ -15,8 +15,8 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import numpy as np
+from msgspec import Meta, field
 from optuna.trial import BaseTrial
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from nnmnist.config.loading import (
     DEFAULT_RECIPE,
@@ -26,26 +26,24 @@ from nnmnist.config.loading import (
     find_config,
     flatten,
     load_config,
+    problems,
     read_yaml,
 )
-from nnmnist.config.messages import explain
-from nnmnist.config.schema import Config, one_of
+from nnmnist.config.schema import Config, Section, one_of
 from nnmnist.config.yaml import Fault, Node
 from nnmnist.errors import ConfigError
 from nnmnist.sweep.samplers import PRUNERS, SAMPLERS
 from nnmnist.sweep.space import MOST, Dimension, Params, joined, parse, text_of
 
-Count = Annotated[int, Field(ge=1, le=MOST)]
+Count = Annotated[int, Meta(ge=1, le=MOST)]
 
 
-class SweepFile(BaseModel):
+class SweepFile(Section, frozen=True, kw_only=True):
     """The keys of a sweep file."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
-
     config: str = DEFAULT_RECIPE  # the base config: a file beside this one, or a recipe
-    set: dict[str, Any] = {}  # dotted keys that change for all trials
-    space: dict[str, Any] = {}  # dotted keys and their values
+    set: dict[str, Any] = field(default_factory=dict)  # dotted keys that change for all trials
+    space: dict[str, Any] = field(default_factory=dict)  # dotted keys and their values
     sampler: Annotated[str, one_of(SAMPLERS)] = "grid"
     pruner: Annotated[str, one_of(PRUNERS)] = "none"
     trials: Count | None = None  # for a grid, the number of its points
@@ -165,12 +163,9 @@ def load(path: Path) -> Sweep:
 
 def _file(tree: Node) -> SweepFile:
     """The keys of the file, checked; the values of `set` and `space` come later."""
-    try:
-        return SweepFile.model_validate({} if tree.value is None else tree.plain())
-    except ValidationError as error:
-        schema = SweepFile.model_json_schema()
-        found = (explain(each, tree, schema) for each in error.errors(include_url=False))
-        raise _refusal([fault for faults in found for fault in faults]) from None
+    if faults := [problem.fault for problem in problems(tree, SweepFile)]:
+        raise _refusal(faults)
+    return SweepFile.from_json(tree.plain())
 
 
 def _nodes(tree: Node, name: str) -> dict[str, Node]:

@@ -9,6 +9,7 @@ from itertools import count
 from pathlib import Path
 from statistics import mean
 
+from msgspec.structs import replace
 from optuna.exceptions import OptunaError, TrialPruned, UpdateFinishedTrialError
 from optuna.trial import Trial
 
@@ -149,8 +150,7 @@ def load(
 ) -> Splits:
     """Load data as `load_data` does, and keep the source for the next trial."""
     global _kept
-    no_additions = {"extra": (), "generated": 0.0, "no_digits": 0.0}
-    wanted = settings.model_copy(update={"validation": 0, "distort": None, **no_additions})
+    wanted = replace(settings, validation=0, distort=None, extra=(), generated=0.0, no_digits=0.0)
     # The seed generates examples, or chooses the test part of the user's own data.
     depends = settings.path is not None or settings.name != "mnist"
     key = wanted, seed if depends else None

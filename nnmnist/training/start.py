@@ -5,6 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+from msgspec.structs import replace
+
 from nnmnist.checkpoint import Checkpoint
 from nnmnist.config.schema import Config
 from nnmnist.data.own import Interface
@@ -29,7 +31,7 @@ def with_model_of(settings: Config, start: Checkpoint) -> Config:
         "output": network.output_name,
         "normalize": isinstance(network, NormalizedNetwork),
     }
-    given = settings.model.model_fields_set
+    given = settings.model.given
     for key, value in model.items():
         stated = getattr(settings.model, key)
         if key in given and stated != value:
@@ -39,8 +41,7 @@ def with_model_of(settings: Config, start: Checkpoint) -> Config:
             )
     dropout = {"dropout": network.dropout, "input_dropout": network.input_dropout}
     model |= {key: value for key, value in dropout.items() if key not in given}
-    section = type(settings.model)(**{**settings.model.model_dump(), **model})
-    return Config(**{**dict(settings), "model": section})
+    return replace(settings, model=replace(settings.model, **model))
 
 
 def _plain(value: Any) -> Any:

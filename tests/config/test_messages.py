@@ -43,7 +43,7 @@ def error_lines(text: str) -> list[str]:
         ({"type": "integer", "maximum": 9}, "a whole number <= 9"),
         ({"type": "string", "enum": ["a", "b"]}, "one of a, b"),
         (
-            {"anyOf": [{"type": "integer"}, {"const": "full"}, {"type": "null"}]},
+            {"anyOf": [{"type": "integer"}, {"enum": ["full"]}, {"type": "null"}]},
             "a whole number or full or null",
         ),
         (

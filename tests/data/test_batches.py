@@ -77,9 +77,7 @@ def pictures(distort, n=100):
         rng.integers(0, 256, (n, 30)).astype(np.uint8),
         (np.arange(n) % 3).astype(np.uint8),
     )
-    return Examples(
-        inputs, labels, np.arange(n), 3, (6, 5), distort.model_dump() if distort else None
-    )
+    return Examples(inputs, labels, np.arange(n), 3, (6, 5), distort.as_json() if distort else None)
 
 
 def test_distorted_batches_are_the_same_for_the_same_seed_and_others_in_the_next_epoch():

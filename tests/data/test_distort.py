@@ -1,5 +1,6 @@
 import numpy as np
 import pytest
+from msgspec.structs import replace
 
 from nnmnist.config.schema import DistortConfig
 from nnmnist.data import synthetic
@@ -19,13 +20,11 @@ def digits():
 def distorted(digits, settings, seed=0):
     images, labels = digits
     out = np.empty(images.shape, np.float32)
-    return Distortion(SHAPE, **settings.model_dump())(
-        images, labels, np.random.default_rng(seed), out
-    )
+    return Distortion(SHAPE, **settings.as_json())(images, labels, np.random.default_rng(seed), out)
 
 
 def only(**settings):
-    return NOTHING.model_copy(update=settings)
+    return replace(NOTHING, **settings)
 
 
 def scaled(images):
@@ -42,7 +41,7 @@ def test_a_shift_by_whole_pixels_is_a_roll(digits, shape, right, down):
     images, labels = digits
     images = images.copy().reshape(-1, *shape)
     images[:, :3] = images[:, -3:] = images[:, :, :3] = images[:, :, -3:] = 0
-    distortion = Distortion(shape, **NOTHING.model_dump())
+    distortion = Distortion(shape, **NOTHING.as_json())
     maps = distortion.sample(labels, np.random.default_rng(0))
     maps[0, :, 0] -= right
     maps[1, :, 0] -= down
@@ -57,7 +56,7 @@ def test_a_shift_by_whole_pixels_is_a_roll(digits, shape, right, down):
 def test_outside_the_image_is_background(digits, step):
     """An image that is white up to its border, moved to the right and down."""
     white = np.full((1, 784), 255, np.uint8)
-    distortion = Distortion(SHAPE, **NOTHING.model_dump())
+    distortion = Distortion(SHAPE, **NOTHING.as_json())
     maps = distortion.sample(np.zeros(1), np.random.default_rng(0))
     maps[:, :, 0] -= step
     found = distortion.warp(white, maps, np.empty((1, 784), np.float32)).reshape(SHAPE)
@@ -68,7 +67,7 @@ def test_outside_the_image_is_background(digits, step):
 def test_between_pixels_it_is_bilinear(digits):
     settings = DistortConfig()
     images, labels = digits
-    distortion = Distortion(SHAPE, **settings.model_dump())
+    distortion = Distortion(SHAPE, **settings.as_json())
     maps = distortion.sample(labels, np.random.default_rng(5))
     found = distortion.warp(images, maps, np.empty(images.shape, np.float32))
     x, y = np.einsum("ank,kp->anp", maps.astype(np.float64), distortion.basis) + 13.5
@@ -140,7 +139,7 @@ def test_the_same_seed_gives_the_same_digits_whatever_the_number_of_threads(digi
 def test_a_part_comes_out_as_in_the_whole(digits):
     images, labels = digits
     whole = distorted(digits, DistortConfig())
-    distortion = Distortion(SHAPE, **DistortConfig().model_dump())
+    distortion = Distortion(SHAPE, **DistortConfig().as_json())
     maps = distortion.sample(labels, np.random.default_rng(0))
     part = distortion.warp(images[3:90], maps[:, 3:90], np.empty((87, 784), np.float32))
     np.testing.assert_array_equal(part, whole[3:90])
@@ -149,7 +148,7 @@ def test_a_part_comes_out_as_in_the_whole(digits):
 def angles(settings, label, n=2000):
     """How far, in degrees, the horizontal and the vertical of n digits are turned."""
     maps = (
-        Distortion(SHAPE, **settings.model_dump())
+        Distortion(SHAPE, **settings.as_json())
         .sample(np.full(n, label), np.random.default_rng(0))
         .astype(float)
     )
@@ -169,7 +168,7 @@ def test_ones_and_sevens_are_tilted_half_as_far(label, share):
 
 
 def test_scale_and_shift_stay_in_their_bounds():
-    maps = Distortion(SHAPE, **only(scale=0.2, shift=3).model_dump()).sample(
+    maps = Distortion(SHAPE, **only(scale=0.2, shift=3).as_json()).sample(
         np.zeros(2000), np.random.default_rng(0)
     )
     for scale in (1 / maps[0, :, 1], 1 / maps[1, :, 2]):
@@ -186,7 +185,7 @@ def test_elastic_fields_are_smoothed_uniform_noise(sigma):
     Gaussian.
     """
     rng = np.random.default_rng(0)
-    distortion = Distortion(SHAPE, **only(alpha=30, sigma=sigma).model_dump())
+    distortion = Distortion(SHAPE, **only(alpha=30, sigma=sigma).as_json())
     maps = distortion.sample(np.zeros(4000), rng)
     found = (maps[0, :, 3:] @ distortion.basis[3:]).reshape(-1, *SHAPE)
     distance = np.subtract.outer(np.arange(28), np.arange(28))

@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from click.testing import CliRunner
+from msgspec.structs import replace
 
 from nnmnist.cli.app import cli
 from nnmnist.config.loading import load_config
@@ -268,7 +269,7 @@ def test_gates_in_several_layers(script):
 def test_a_script_prints_its_table(script, monkeypatch, capsys, name, text):
     module = script(name)
     if name == "parameter_efficiency":
-        monkeypatch.setattr(module, "TRAINING", module.TRAINING.model_copy(update={"epochs": 1}))
+        monkeypatch.setattr(module, "TRAINING", replace(module.TRAINING, epochs=1))
     monkeypatch.setattr(sys, "argv", [f"{name}.py"])
     module.main()
     assert text in capsys.readouterr().out

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
+from msgspec.structs import replace
 
 from nnmnist.cli.app import cli
 from nnmnist.config.loading import find_config
@@ -118,7 +119,7 @@ def test_drawings(monkeypatch, tiny_config):
         assert CliRunner().invoke(cli, words).exit_code == 0
     monkeypatch.syspath_prepend(SCRIPTS)
     draw = load("draw")
-    short = draw.efficiency.TRAINING.model_copy(update={"epochs": 2})
+    short = replace(draw.efficiency.TRAINING, epochs=2)
     monkeypatch.setattr(draw.efficiency, "TRAINING", short)
     monkeypatch.setattr(sys, "argv", ["draw.py", *draw.DRAWINGS])
     draw.main()

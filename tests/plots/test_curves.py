@@ -4,6 +4,7 @@ import io
 import sys
 
 import numpy as np
+from msgspec.structs import replace
 from PIL import Image
 
 import nnmnist
@@ -17,7 +18,7 @@ DATA = Examples(X, (X[:, 0] > 0).astype(np.uint8), np.arange(60), 2)
 
 
 def train(epochs=4):
-    training = nnmnist.Config().training.model_copy(update={"epochs": epochs})
+    training = replace(nnmnist.Config().training, epochs=epochs)
     return list(nnmnist.fit(nnmnist.Network((4, 2)), DATA, DATA, training))
 
 
@@ -43,7 +44,7 @@ def test_several_trainings_are_named():
 
 
 def test_a_training_may_be_drawn_while_it_yields():
-    training = nnmnist.Config().training.model_copy(update={"epochs": 2})
+    training = replace(nnmnist.Config().training, epochs=2)
     figure = nnmnist.plot_history(nnmnist.fit(nnmnist.Network((4, 2)), DATA, DATA, training))
     assert len(figure.axes[0].lines[0].get_xdata()) == 2
 

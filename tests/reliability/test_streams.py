@@ -103,7 +103,7 @@ main()
     "module",
     [
         "nnmnist.cli.app", "click", "numpy", "numpy._core.multiarray",
-        "pydantic", "pydantic_core._pydantic_core", "yaml", "nnmnist.config.schema",
+        "msgspec", "msgspec._core", "yaml", "nnmnist.config.schema",
         "nnmnist.model.network", "nnmnist.runs.run",
     ],
 )  # fmt: skip

@@ -2,6 +2,7 @@ import dataclasses
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace
 
 from nnmnist.checkpoint import Checkpoint
 from nnmnist.config.loading import load_config
@@ -25,7 +26,7 @@ def make(config=None, sizes=(30, 3), **facts):
     """A checkpoint that was not trained, with the config that it should have been trained with."""
     document = {"classes": [str(k) for k in range(sizes[-1])], **facts}
     if config is not None:
-        document["config"] = config.model_dump(mode="json")
+        document["config"] = config.as_json()
     return Checkpoint(Network(sizes), document)
 
 
@@ -88,7 +89,7 @@ def test_an_ensemble_has_the_same_inputs_outputs_and_classes():
 
 
 def test_an_ensemble_has_the_same_validation_examples(settings):
-    other_seed = settings.model_copy(update={"seed": 4})
+    other_seed = replace(settings, seed=4)
     require_same_validation([A, B], [make(settings), make(settings)])
     with pytest.raises(CheckpointError, match=r"b.npz: has other validation examples than a.npz"):
         require_same_validation([A, B], [make(settings), make(other_seed)])
@@ -104,7 +105,7 @@ def test_only_classifiers_of_the_same_classes_are_compared():
 
 
 def test_a_fair_split_is_known_to_both_or_to_none(settings):
-    other_seed = settings.model_copy(update={"seed": 4})
+    other_seed = replace(settings, seed=4)
     splits = load_splits(A, make(settings))
     require_fair_split((A, B), (make(settings), make(settings)), splits, "validation")
     with pytest.raises(CheckpointError, match=r"b.npz: was trained on \d+ of these 60 examples"):

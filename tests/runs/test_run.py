@@ -6,6 +6,7 @@ from itertools import pairwise
 
 import numpy as np
 import pytest
+from msgspec.structs import replace
 
 from nnmnist import checkpoint
 from nnmnist.config.loading import load_config, parse_config
@@ -29,7 +30,7 @@ def splits(settings):
 
 
 def change_training(settings, **training):
-    return settings.model_copy(update={"training": settings.training.model_copy(update=training)})
+    return replace(settings, training=replace(settings.training, **training))
 
 
 def rows(run):
@@ -93,9 +94,7 @@ def test_the_best_epoch_is_the_first_with_the_best_accuracy(settings, splits):
 
 
 def test_without_validation_the_last_epoch_is_the_best(settings, splits):
-    settings = settings.model_copy(
-        update={"data": settings.data.model_copy(update={"validation": 0})}
-    )
+    settings = replace(settings, data=replace(settings.data, validation=0))
     splits = load_data(settings.data)
     assert (len(splits.train), len(splits.validation)) == (300, 0)
     run, summary = train_to_end(settings, splits)
@@ -332,7 +331,7 @@ def test_a_finished_run_without_its_best_network_can_not_be_resumed(settings, sp
 @pytest.mark.parametrize("change", ["learning_rate", "seed", "older version"])
 def test_the_best_network_of_another_run_is_refused(settings, splits, change):
     """Before any training, and also if last.npz is of a version that stored no digest."""
-    other = settings.model_copy(update={"seed": 1})
+    other = replace(settings, seed=1)
     if change == "learning_rate":
         other = change_training(settings, learning_rate=0.06)
     directory = stop_after(settings, splits, 2)
@@ -378,7 +377,7 @@ def test_a_run_killed_between_best_and_last_resumes(settings, splits, monkeypatc
 
 
 def test_a_best_network_that_is_replaced_during_training_is_refused(settings, splits):
-    foreign, _ = train_to_end(settings.model_copy(update={"seed": 1}), splits)
+    foreign, _ = train_to_end(replace(settings, seed=1), splits)
     run = create_run(settings, "tiny")
     list(run.train(splits))
     shutil.copy(foreign.path("best.npz"), run.path("best.npz"))

@@ -1,12 +1,13 @@
+import dataclasses
 import json
 import os
 import re
 import shutil
-from dataclasses import replace
 from pathlib import Path
 from statistics import fmean, stdev
 
 import pytest
+from msgspec.structs import replace
 
 from nnmnist.config.loading import load_config
 from nnmnist.config.schema import DataConfig
@@ -30,8 +31,8 @@ def splits(settings):
 
 
 def changed(settings, seed=0, **training):
-    training = settings.training.model_copy(update=training)
-    return settings.model_copy(update={"seed": seed, "training": training})
+    training = replace(settings.training, **training)
+    return replace(settings, seed=seed, training=training)
 
 
 def start(settings, name):
@@ -240,7 +241,7 @@ def test_a_file_that_blocks_or_never_ends_is_a_problem_of_its_run(settings, spli
 def test_runs_on_different_data_are_neither_grouped_nor_ranked_together(settings, splits):
     for seed in (0, 1):
         finish(changed(settings, seed=seed), splits, f"a-{seed}")
-    other = replace(
+    other = dataclasses.replace(
         splits, name="synthetic", identity={"name": "synthetic", "sha256": "b", "seed": 1}
     )
     finish(changed(settings, seed=2), other, "b-2")
@@ -258,7 +259,9 @@ def test_runs_on_different_data_are_neither_grouped_nor_ranked_together(settings
 def test_data_of_one_name_with_other_contents_is_other_data(settings, splits):
     for n in (1, 2):
         identity = {**splits.identity, "sha256": {"train": str(n)}}
-        finish(changed(settings, seed=n), replace(splits, identity=identity), f"run-{n}")
+        finish(
+            changed(settings, seed=n), dataclasses.replace(splits, identity=identity), f"run-{n}"
+        )
     entries = listed()
     titles = list(table.data_titles(entries).values())
     assert len(set(titles)) == 2
@@ -270,9 +273,7 @@ def test_data_of_one_name_with_other_contents_is_other_data(settings, splits):
 
 def test_generated_data_of_several_seeds_is_one_data_set(settings):
     for seed in (0, 1):
-        each = settings.model_copy(
-            update={"seed": seed, "data": DataConfig(name="rings", validation=0)}
-        )
+        each = replace(settings, seed=seed, data=DataConfig(name="rings", validation=0))
         finish(each, load_data(each.data, seed), f"seed-{seed}")
     (row,) = table.group_by_seed(listed())
     assert row.seeds == [0, 1]

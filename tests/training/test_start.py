@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from click.testing import CliRunner
+from msgspec.structs import replace
 from PIL import Image
 
 from nnmnist import checkpoint
@@ -68,7 +69,7 @@ def test_without_a_config_that_of_the_checkpoint_is_used(trained):
     tuned, base = (load_config(Path(name, "config.yaml")) for name in ("tuned", "base"))
     assert tuned.model == base.model
     assert tuned.data == base.data
-    assert tuned.training == base.training.model_copy(update={"start_from": trained.absolute()})
+    assert tuned.training == replace(base.training, start_from=trained.absolute())
 
 
 def test_a_tuned_run_resumes_to_the_same_bits_also_without_its_start(trained):

@@ -35,7 +35,7 @@ def test_help_describes_the_command() -> None:
 def test_the_command_imports_nothing_heavy_before_it_runs() -> None:
     code = (
         "import sys, nnmnist.cli.commands.config; "
-        "print(sorted({'numpy', 'pydantic', 'yaml'} & set(sys.modules)))"
+        "print(sorted({'numpy', 'msgspec', 'yaml'} & set(sys.modules)))"
     )
     assert subprocess.check_output([sys.executable, "-c", code], text=True).strip() == "[]"
 

@@ -319,7 +319,7 @@ def test_real_mnist(real_mnist):
 def checkpoint_settings(record):
     from nnmnist.config.schema import Config
 
-    return Config.model_validate(checkpoint.load(record["checkpoint"]).document["config"]).data
+    return Config.from_json(checkpoint.load(record["checkpoint"]).document["config"]).data
 
 
 def test_the_scores_of_a_squared_error_are_not_shown_as_probabilities(tiny_config):

@@ -10,6 +10,7 @@ from time import process_time
 
 import pytest
 from click.testing import CliRunner
+from msgspec.structs import replace
 
 from nnmnist import checkpoint
 from nnmnist.cli.app import cli
@@ -254,8 +255,8 @@ def copy_of_run(run, settings, number):
     """The config and summary of a finished run, with a learning rate and a seed of its own."""
     directory = Path(f"runs/run-{number}")
     directory.mkdir(parents=True)
-    training = settings.training.model_copy(update={"learning_rate": 0.01 * (1 + number // 5)})
-    own = settings.model_copy(update={"seed": number % 5, "training": training})
+    training = replace(settings.training, learning_rate=0.01 * (1 + number // 5))
+    own = replace(settings, seed=number % 5, training=training)
     (directory / "config.yaml").write_text("# numpy: 2\n" + dump_config(own))
     (directory / "summary.json").write_bytes((run / "summary.json").read_bytes())
     return directory / "config.yaml"

@@ -12,7 +12,7 @@ ONE_HOT = np.eye(3, dtype=np.float32)
 def images(n=100):
     rng = np.random.default_rng(0)
     pixels, labels = rng.integers(0, 256, (n, 30)), np.arange(n) % 3
-    distort = DistortConfig().model_dump()
+    distort = DistortConfig().as_json()
     return Examples(
         pixels.astype(np.uint8), labels.astype(np.uint8), np.arange(n), 3, (6, 5), distort
     )

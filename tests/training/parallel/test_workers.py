@@ -97,7 +97,7 @@ def test_dropout_and_adversarial_examples_are_those_of_one_process(sizes, worker
 def test_distorted_images_are_those_of_one_process(shape):
     """With and without normalization before."""
     whole = examples(n_inputs=30)
-    distort = DistortConfig(rotation=20, shift=1).model_dump()
+    distort = DistortConfig(rotation=20, shift=1).as_json()
     pictures = Examples(whole.inputs, whole.targets, whole.rows, 4, (6, 5), distort)
     thetas = []
     for cores in (1, 2):
