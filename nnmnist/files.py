@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import secrets
 import stat
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
@@ -33,7 +32,7 @@ def write_atomic(path: Path, data: bytes | Callable[[BinaryIO], object]) -> None
     Raises:
         OSError: the file cannot be written; the error names `path`.
     """
-    temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}.tmp")
+    temporary = path.with_name(f".{path.name}.{os.urandom(4).hex()}.tmp")
 
     def write() -> None:
         with temporary.open("xb") as file:

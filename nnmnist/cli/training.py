@@ -17,13 +17,11 @@ from nnmnist.cli.terminal import TrainingProgress, notice, program_name
 from nnmnist.cli.waiting import waiting_for
 from nnmnist.config.loading import DEFAULT_RECIPE, Override, find_config, load_config
 from nnmnist.config.schema import Config, DataConfig
-from nnmnist.data.examples import Splits
-from nnmnist.data.own import Interface
+from nnmnist.data.examples import Interface, Splits
 from nnmnist.evaluation.text import counted
 from nnmnist.runs.directory import is_unstarted, new_directory
 from nnmnist.runs.facts import data_sizes
 from nnmnist.runs.run import Run, create_run, finished_summary, reopen_run
-from nnmnist.runs.seeds import report_seeds, require_same_data
 from nnmnist.training.setup import class_weights, load_data
 from nnmnist.training.start import interface_of, with_model_of
 
@@ -188,6 +186,9 @@ def train_seeds(
     Returns:
         The record that `--json` prints.
     """
+    # Here, because one run alone needs neither this module nor the table of runs that it imports.
+    from nnmnist.runs.seeds import report_seeds, require_same_data
+
     path = find_config(file or DEFAULT_RECIPE)
     configs = {
         seed: load_config(path, [*overrides, Override("seed", str(seed), f"--seeds {text}")])

@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import replace
 from difflib import get_close_matches
 from pathlib import Path
 from types import NoneType
 from typing import Any, NamedTuple
+
+from msgspec.structs import replace
 
 from nnmnist.config.messages import Conflict, items_of, unknown_key, wrong_value
 from nnmnist.config.schema import Config, is_allowed, kinds, schema_of, section_in

@@ -10,10 +10,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 
+import msgspec
 import yaml
+from msgspec.structs import replace
 
 from nnmnist.errors import printable
 
@@ -49,8 +50,7 @@ class Place(NamedTuple):
         return f"{self.source}:{self.line}" if self.line else self.source
 
 
-@dataclass(frozen=True)
-class Node:
+class Node(msgspec.Struct, frozen=True):
     """A value and its place. Messages show it as `text`; `key` is the place of its key."""
 
     value: str | int | float | bool | list[Node] | dict[str, Node] | None
@@ -95,8 +95,7 @@ class Node:
         return replace(self, value=rest)
 
 
-@dataclass(frozen=True)
-class Fault:
+class Fault(msgspec.Struct, frozen=True):
     """One thing that is wrong, as one line for the user."""
 
     place: Place

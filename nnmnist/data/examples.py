@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -16,6 +16,13 @@ from nnmnist.types import Array, require_array
 # A pixel, 0..255, times this is a number in [0, 1].
 PIXEL = np.float32(1 / 255)
 CHUNK = 10_000  # examples that a pass over all of them takes at once
+
+
+class Interface(NamedTuple):
+    """What a network reads, and what it tells apart."""
+
+    preparation: Preparation
+    classes: tuple[str, ...]
 
 
 @dataclass(frozen=True)

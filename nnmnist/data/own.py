@@ -10,12 +10,11 @@ from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from types import ModuleType
-from typing import NamedTuple
 
 import numpy as np
 
 from nnmnist.data import inputs
-from nnmnist.data.examples import Source, Splits
+from nnmnist.data.examples import Interface, Source, Splits
 from nnmnist.data.readers import folders, idx_files, npz, parquet, pickles, tables
 from nnmnist.data.readers.found import Found, Part, Pictures, listing
 from nnmnist.errors import ConfigError, DataError, MissingLibrary, printable
@@ -180,13 +179,6 @@ def _source(
         is_own=True,
         n_validation=n_validation,
     )
-
-
-class Interface(NamedTuple):
-    """What a network reads, and what it tells apart."""
-
-    preparation: Preparation
-    classes: tuple[str, ...]
 
 
 def add_extra(

@@ -7,7 +7,6 @@ results from a queue and watches the clock.
 
 from __future__ import annotations
 
-import socket
 from collections.abc import Callable, Generator
 from contextlib import closing
 from queue import Empty, Queue
@@ -136,6 +135,9 @@ def _request(url: str) -> Generator[bytes | int, None, None]:
 
 def _check_reachable(url: str) -> None:
     """Raise OSError unless the host of a URL, or its proxy, accepts a connection."""
+    # Here, as this takes a while to import, and most runs need no network.
+    import socket
+
     from requests.utils import get_environ_proxies, select_proxy
 
     proxy = select_proxy(url, get_environ_proxies(url))

@@ -12,8 +12,7 @@ from msgspec.structs import replace
 from nnmnist import checkpoint as checkpoint_file
 from nnmnist.checkpoint import Checkpoint
 from nnmnist.config.schema import Config, DataConfig
-from nnmnist.data.examples import Examples, Splits
-from nnmnist.data.own import Interface
+from nnmnist.data.examples import Examples, Interface, Splits
 from nnmnist.data.sources import Notify, silent
 from nnmnist.errors import CheckpointError, ConfigError
 from nnmnist.training.setup import load_data

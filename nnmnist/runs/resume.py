@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any
 
+import msgspec
 from msgspec import Meta
 
 from nnmnist import checkpoint
@@ -22,8 +22,7 @@ from nnmnist.training.fit import Epoch
 EXTENDABLE = {"data.path", "training.epochs", "training.patience", "training.tolerance"}
 
 
-@dataclass(frozen=True)
-class Best:
+class Best(msgspec.Struct, frozen=True):
     """The best epoch so far: by validation accuracy, then cost; without validation the last."""
 
     epoch: int
@@ -46,8 +45,7 @@ class Best:
         return -(self.accuracy or 0.0), self.cost
 
 
-@dataclass(frozen=True)
-class RunProgress:
+class RunProgress(msgspec.Struct, frozen=True):
     """The progress of a run, from the document of its `last.npz`."""
 
     config: Config

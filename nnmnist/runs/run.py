@@ -22,9 +22,10 @@ import json
 import time
 from collections.abc import Iterator
 from contextlib import closing
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
+
+from msgspec.structs import asdict, replace
 
 from nnmnist import checkpoint
 from nnmnist.checkpoint import Checkpoint
@@ -271,7 +272,7 @@ class Run(RunDirectory):
             digest = checkpoint.save(self.path("best.npz"), network, splits.classes, facts)
             self.best = replace(result, sha256=digest)
             self.best_validation = epoch.validation
-        facts |= {"best": vars(self.best), "costs": self.costs}
+        facts |= {"best": self.best and asdict(self.best), "costs": self.costs}
         checkpoint.save(self.path("last.npz"), network, splits.classes, facts, optimizer)
         self.epochs_done = epoch.number
 

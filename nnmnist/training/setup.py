@@ -5,14 +5,13 @@ from __future__ import annotations
 from os import PathLike
 from pathlib import Path
 from types import NoneType
-from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import DTypeLike
 
 from nnmnist.config.schema import Config, DataConfig, TrainingConfig
 from nnmnist.data import synthetic
-from nnmnist.data.examples import Examples, Source, Splits
+from nnmnist.data.examples import Examples, Interface, Source, Splits
 from nnmnist.data.sources import Notify, load_source, silent, split
 from nnmnist.errors import ConfigError
 from nnmnist.evaluation.evaluate import targets
@@ -25,9 +24,6 @@ from nnmnist.model.solvers import SOLVERS
 from nnmnist.randomness import generator
 from nnmnist.training.threads import training_cores
 from nnmnist.types import Array, require_type
-
-if TYPE_CHECKING:
-    from nnmnist.data.own import Interface
 
 CHECK_EXAMPLES = 8  # examples of a gradient check
 CHECK_PARAMETERS = 100  # parameters of an array that are checked one by one

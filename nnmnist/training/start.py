@@ -9,7 +9,7 @@ from msgspec.structs import replace
 
 from nnmnist.checkpoint import Checkpoint
 from nnmnist.config.schema import Config
-from nnmnist.data.own import Interface
+from nnmnist.data.examples import Interface
 from nnmnist.errors import CheckpointError, ConfigError
 from nnmnist.evaluation.predictor import NormalizedNetwork
 from nnmnist.images.preparation import from_document

@@ -11,7 +11,7 @@ from PIL import Image
 
 from nnmnist.cli.app import cli
 from nnmnist.data import own, synthetic
-from nnmnist.data.own import Interface
+from nnmnist.data.examples import Interface
 from nnmnist.images.preparation import DIGIT, Preparation
 
 from .readers.support import (

@@ -12,7 +12,8 @@ from PIL import Image
 from nnmnist import checkpoint
 from nnmnist.cli.app import cli
 from nnmnist.config.loading import load_config
-from nnmnist.data.own import Interface, add_extra
+from nnmnist.data.examples import Interface
+from nnmnist.data.own import add_extra
 from nnmnist.errors import ConfigError, DataError
 from nnmnist.model.network import Network
 from nnmnist.runs.run import create_run, reopen_run
