@@ -34,7 +34,7 @@ from nnmnist.errors import DataError
 from nnmnist.images.prepare import NoInk, prepare
 from nnmnist.images.reading import read as read_image
 from nnmnist.images.reading import read_many
-from nnmnist.images.segment import Digit, segment
+from nnmnist.images.segment import Digit, segment, without_text
 from nnmnist.model.network import Network
 
 PHOTOS = 2000
@@ -160,9 +160,10 @@ def digits_of(path: Path, network: Network) -> list[np.ndarray]:
         return np.log(network.predict(scale(images.reshape(len(images), -1))).max(axis=1))
 
     try:
-        return [digit.image for line in read_many(path, path.name, score)[1] for digit in line]
+        lines = without_text(read_many(path, path.name, score)[1], score)
     except DataError:
         return []
+    return [digit.image for line in lines for digit in line]
 
 
 def seconds(call: Callable[[], object]) -> float:

@@ -261,7 +261,7 @@ def _on_lines(ink: Array, written: Array) -> Array:
     order = np.argsort(side)
     # Half of what is written is in parts up to this size.
     typical = side[order][np.searchsorted(np.cumsum(area[order]), area.sum() / 2)]
-    labels = components(without_pieces_of_lines(ink))
+    labels = components(without_pieces_of_lines(ink, typical))
     size = _sizes(labels)
     width, height = size.T
     fits = (size.max(axis=1) >= ON_LINES[0] * typical) & (size.max(axis=1) <= ON_LINES[1] * typical)

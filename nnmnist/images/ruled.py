@@ -17,7 +17,7 @@ UNBROKEN = 0.9  # a line is visible on at least this fraction of its length
 # The longer side of a frame is at least this fraction of the picture's, and that of a part in it is
 # at least this fraction of its own; a piece of a line is thinner than the last fraction.
 FRAME, FRAMED, THINNEST_PART = 1 / 3, 1 / 20, 1 / 64
-PIECES = (3, 4)  # along each side
+PIECES = (8, 5, 3)  # sides, in heights of the digits
 ROUNDS = 6  # in each round, lines of one slope are removed
 SAMPLE_RUNS = 4000  # enough runs to find the slope
 
@@ -77,14 +77,18 @@ def without_lines(mask: Array) -> Array:
     return rest if rest.any() else mask
 
 
-def without_pieces_of_lines(mask: Array) -> Array:
+def without_pieces_of_lines(mask: Array, digit_height: float) -> Array:
     """The ink `mask` (rows, columns) bool without lines that are straight only piece by piece.
 
-    The picture is cut into pieces in several ways, and a line ends at the border of each.
+    The picture is cut into pieces in several ways, and a line ends at the border of each. They are
+    higher than digits, whose strokes are straight, too.
     """
     rest = mask.copy()
-    for n in PIECES:
-        rows, columns = (np.linspace(0, size, n + 1).astype(int) for size in mask.shape)
+    for side in PIECES:
+        rows, columns = (
+            np.linspace(0, size, 1 + max(1, int(size / (side * digit_height)))).astype(int)
+            for size in mask.shape
+        )
         for top, bottom in pairwise(rows.tolist()):
             for left, right in pairwise(columns.tolist()):
                 piece = rest[top:bottom, left:right]

@@ -5,7 +5,8 @@ The steps:
     thin_ink                  remove the light of the paper, shadows and glare
     prepare.find              find what is written
     find_parts                split it into connected components
-    join_parts                join the parts of a broken digit
+    join_parts                join the parts of a digit
+    _join_broken              join more distant parts if the network then is sure of a digit
     touching.split            split digits that touch each other
     sort_by_line              sort lines from the top, and the digits of a line from the left
     prepare.to_mnist_image    bring each digit into the format of MNIST
@@ -23,11 +24,12 @@ from nnmnist.images.prepare import (
     NO_INK_FOUND,
     NoInk,
     find,
+    thickness,
     to_mnist_image,
     to_working_size,
 )
 from nnmnist.images.regions import components
-from nnmnist.images.touching import Score, split
+from nnmnist.images.touching import GAIN, SURE, Score, image_of, split
 from nnmnist.types import Array
 
 # A picture is brought to a longer side between these, in pixels, before digits are searched.
@@ -47,12 +49,20 @@ MAX_HEIGHT = 1.5  # of a digit with several parts
 STROKE_GAP = 0.12  # the largest gap in a broken stroke
 STACK_GAP = 0.2  # the largest gap between two parts of a digit, one above the other
 COMMA_GAP = 0.5  # the largest gap between a digit and the comma behind it
+BROKEN_GAP = 0.2  # the largest gap in a dotted stroke
+BROKEN = (0.6, 2.0)  # the heights of a digit of dotted strokes
 FRAGMENT = 0.7  # a part lower than this may belong to a part beside it
 
-# The largest width of a digit in its heights, and its largest height in heights of the others.
-MAX_ASPECT = 2.5
+# The largest width of a digit in its heights, and its largest and smallest height in heights of the
+# others.
+MAX_ASPECT, SMALLEST = 2.5, 0.45
 # The steepness of the ink at the outline of a digit, for its ink, as a fraction of the others'.
 SHARPNESS = 0.5
+# The width of the strokes of a digit, as a fraction of the others'.
+THINNESS = 1 / 3
+
+# A line is text if the mean probability of its digits is below this.
+TEXT = 0.5
 
 # As a fraction of the narrower or lower of two parts:
 STACK_OVERLAP = 0.5  # the smallest overlap of two parts of a digit, one above the other
@@ -89,8 +99,11 @@ def segment(grey: Array, score: Score | None = None) -> list[list[Digit]]:
             "allowed"
         )
     boxes, pixels = find_parts(labels)
-    groups = _without_scraps(join_parts(boxes, pixels), boxes, small.shape)
-    groups = _without_stains(groups, pixels, soft)
+    groups = join_parts(boxes, pixels)
+    if score:
+        groups = _join_broken(groups, boxes, labels, soft, score)
+    groups = _without_scraps(groups, boxes, small.shape)
+    groups = _with_strokes_of_a_pen(groups, pixels, soft)
     # the digit of each component, -1 for none
     owner = np.full(len(boxes) + 1, -1)
     for number, group in enumerate(groups):
@@ -107,16 +120,70 @@ def segment(grey: Array, score: Score | None = None) -> list[list[Digit]]:
     ]
 
 
-def _without_stains(groups: list[list[int]], pixels: list[Array], soft: Array) -> list[list[int]]:
-    """The digits without stains, shadows and faint lines: the outline of a stroke is sharper.
+def _join_broken(
+    groups: list[list[int]], boxes: Array, labels: Array, soft: Array, score: Score
+) -> list[list[int]]:
+    """Join what is close together if the network then is sure of a digit: a stroke is dotted.
+
+    Args:
+        groups: for each digit, the numbers of its parts.
+        boxes: (n, 4) of the parts.
+        labels: (rows, columns) the number of the part of each pixel, from 1; 0 for none.
+        soft: (rows, columns) the ink, in [0, 1].
+        score: how sure the network is of images.
+    """
+    heights = [_height(boxes[group]) for group in groups]
+    digit_height = float(np.median(heights)) if groups else 0.0
+    reach = max(1, round(BROKEN_GAP * digit_height / 2))
+    near = components(_extreme((labels > 0).astype(np.uint8), reach, np.maximum) > 0)
+    cluster = np.zeros(len(boxes) + 1, np.intp)  # of each part, from 1
+    cluster[labels] = near
+    owner = np.full(len(boxes) + 1, -1)
+    for number, group in enumerate(groups):
+        owner[group] = number
+    joined, gone = [], set()
+    order = np.argsort(cluster[1:], kind="stable")
+    starts = np.flatnonzero(np.diff(cluster[1:][order])) + 1
+    for parts in (part.tolist() for part in np.split(order, starts)):
+        members = set(owner[parts].tolist()) - {-1}
+        left, top, right, bottom = _bounding_box(boxes[parts]).tolist()
+        low, high = (factor * digit_height for factor in BROKEN)
+        is_whole = len(members) == 1 and len(groups[min(members)]) == len(parts)
+        if is_whole or not low <= bottom - top <= high or right - left > high:
+            continue
+        ways = [parts, *(groups[member] for member in members)]
+        sure = score(np.stack([_image_of_parts(soft, labels, boxes, way) for way in ways]))
+        widths = [np.ptp(boxes[way][:, ::2]) for way in ways[1:]]
+        before = float(np.average(sure[1:], weights=widths)) if members else -np.inf
+        if sure[0] >= max(SURE, before + GAIN):
+            joined.append(parts)
+            gone |= members
+    return [group for number, group in enumerate(groups) if number not in gone] + joined
+
+
+def _image_of_parts(soft: Array, labels: Array, boxes: Array, parts: list[int]) -> Array:
+    """The image (28, 28) uint8 of some parts together."""
+    left, top, right, bottom = _bounding_box(boxes[parts]).tolist()
+    place = slice(max(top - 2, 0), bottom + 2), slice(max(left - 2, 0), right + 2)
+    return image_of(soft[place], np.isin(labels[place], np.array(parts) + 1))
+
+
+def _with_strokes_of_a_pen(
+    groups: list[list[int]], pixels: list[Array], soft: Array
+) -> list[list[int]]:
+    """The digits whose strokes are like the others': as sharp, and not far thinner.
+
+    Stains and shadows have soft outlines, and pieces of lines and frames are thin.
 
     Args:
         groups: for each digit, the numbers of its parts.
         pixels: for each part, (k, 2) as x, y.
         soft: (rows, columns) the ink, in [0, 1].
     """
+    if not groups:
+        return groups
     steepness = np.hypot(*np.gradient(soft))
-    sharpness = []
+    strokes = []
     for group in groups:
         x, y = np.concatenate([pixels[part] for part in group]).T
         left, top = x.min(), y.min()
@@ -125,9 +192,9 @@ def _without_stains(groups: list[list[int]], pixels: list[Array], soft: Array) -
         level = soft[y, x].mean()
         inner = own[2:, 1:-1] & own[:-2, 1:-1] & own[1:-1, 2:] & own[1:-1, :-2]
         y, x = np.nonzero(own[1:-1, 1:-1] & ~inner)
-        sharpness.append(float(steepness[y + top, x + left].mean() / level))
-    least = SHARPNESS * np.median(sharpness) if groups else 0.0
-    return [group for group, sharp in zip(groups, sharpness, strict=True) if sharp >= least]
+        strokes.append((steepness[y + top, x + left].mean() / level, thickness(own)))
+    least = np.array([SHARPNESS, THINNESS]) * np.median(strokes, axis=0)
+    return [groups[number] for number in np.flatnonzero((strokes >= least).all(axis=1))]
 
 
 def _have_size_of_digits(boxes: Array) -> Array:
@@ -138,6 +205,7 @@ def _have_size_of_digits(boxes: Array) -> Array:
     width, height = (boxes[:, 2:] - boxes[:, :2]).T
     typical = float(np.median(height)) if len(boxes) else 0.0
     fits = (width <= MAX_ASPECT * height) & (height <= MAX_ASPECT * typical)
+    fits &= height >= SMALLEST * typical
     middle = (boxes[:, 1] + boxes[:, 3]) / 2
     # (n, n), of each part and each digit beside it
     gap = np.maximum(boxes[:, None, 0], boxes[:, 0]) - np.minimum(boxes[:, None, 2], boxes[:, 2])
@@ -167,6 +235,18 @@ def _split_touching(soft: Array, owners: Array, boxes: Array, score: Score) -> t
                 owners[place][piece] = len(found)
                 found.append(box)
     return owners, np.array(found).reshape(-1, 4)
+
+
+def without_text(lines: list[list[Digit]], score: Score) -> list[list[Digit]]:
+    """The lines of a page without lines of text: their mean probability of a digit is low.
+
+    If all lines are so, they stay.
+    """
+
+    def mean_probability(line: list[Digit]) -> float:
+        return float(np.exp(score(np.stack([digit.image for digit in line]))).mean())
+
+    return [line for line in lines if mean_probability(line) >= TEXT] or lines
 
 
 def count(grey: Array) -> int:

@@ -3,7 +3,7 @@ import pytest
 
 from nnmnist.data import synthetic
 from nnmnist.images.prepare import NoInk, find, prepare
-from nnmnist.images.segment import count, join_parts, segment, sort_by_line
+from nnmnist.images.segment import Digit, count, join_parts, segment, sort_by_line, without_text
 
 from .photos import faint_on_dark_rules, page
 
@@ -258,3 +258,88 @@ def test_digits_on_the_lines_of_a_bent_table_are_found():
     assert len(line) == 5
     for digit, image in zip(line, expected, strict=True):
         assert likeness(digit.image, image) > 0.6
+
+
+def test_a_digit_that_touches_the_frame_around_a_row_is_found():
+    """The row is not much higher than its digits: a stroke is no line across it."""
+    lefts = list(range(30, 630, 100))
+    picture = np.full((104, 640), 230, np.uint8)
+    for left, image in zip(lefts[1:], digits([2, 3, 4, 5, 6]), strict=True):
+        place = picture[18:74, left : left + 56]
+        place -= np.kron(image, np.ones((2, 2), np.uint8)) // 2
+    picture[8:66, 56:62] = 100  # a 1 from the frame down
+    for k in range(24):
+        picture[20 + k : 26 + k, 58 - k : 60 - k] = 100
+    x = np.arange(8, 620)
+    for thick in range(4):
+        for row in (8, 86):
+            picture[row + thick + x // 100, x] = 100
+        for column in range(8, 620, 100):
+            y = np.arange(8 + column // 100, 90 + column // 100)
+            picture[y, column + thick + (y - 8) // 20] = 100
+    found = [digit.box for line in segment(picture) for digit in line]
+    assert len(found) == 6
+    assert all(abs(box[0] - left) < 40 for box, left in zip(sorted(found), lefts, strict=True))
+
+
+def test_digits_on_the_lines_of_a_finely_divided_table_are_found():
+    """Its lines bend; they go in pieces of some digit heights."""
+    rng = np.random.default_rng(0)
+    rows, columns, cell = 7, 9, 100
+    picture = np.full((rows * cell + 60, columns * cell + 60), 235, np.uint8)
+    y, x = np.indices(picture.shape)
+    inside = (y >= 18) & (y < rows * cell + 45) & (x >= 18) & (x < columns * cell + 45)
+    bend = 12 * np.sin(x / 130), 12 * np.sin(y / 110)
+    for k in range(columns + 1):
+        picture[(abs(x - 31 - k * cell - bend[1]) <= 1.5) & inside] = 60
+        if k <= rows:
+            picture[(abs(y - 31 - k * cell - bend[0]) <= 1.5) & inside] = 60
+    for number, image in enumerate(digits(rng.integers(0, 10, rows * columns))):
+        top, left = (38 + cell * k + int(rng.integers(-14, 15)) for k in divmod(number, columns))
+        top, left = top + int(bend[0][0, left + 42]), left + int(bend[1][top + 42, 0])
+        place = picture[top : top + 84, left : left + 84]
+        place[:] = np.minimum(place, 235 - 0.8 * np.kron(image, np.ones((3, 3))))
+    assert sum(map(len, segment(picture))) == rows * columns
+
+
+def test_a_broken_digit_is_joined_where_the_network_is_sure():
+    """Both halves of a 0, side by side, are as high as digits."""
+    picture = sheet((0, 100, 60), (2, 350, 60))
+    [whole] = segment(picture)
+    left, _, width, _ = whole[0].box
+    middle = left + width // 2
+    picture[:, middle - 7 : middle + 7] = 255
+
+    def score(images):
+        return np.log([0.9 if likeness(image, whole[0].image) > 0.6 else 0.3 for image in images])
+
+    [line] = segment(picture)
+    assert len(line) == 3
+    [line] = segment(picture, lambda images: np.full(len(images), np.log(0.5)))
+    assert len(line) == 3
+    [line] = segment(picture, score)
+    assert [digit.box for digit in line] == [digit.box for digit in whole]
+
+
+def test_pieces_of_lines_and_small_marks_are_no_digits():
+    picture = sheet(*PLACES)
+    expected = [digit.box for [*line] in segment(picture) for digit in line]
+    for left, top in (20, 100), (60, 150):
+        picture[top : top + 70, left : left + 3] = 0
+    picture[230:286, 300:356] -= np.kron(digits([3])[0], np.ones((2, 2), np.uint8))
+    assert [digit.box for [*line] in segment(picture) for digit in line] == expected
+
+
+def test_lines_of_text_are_left_out():
+    """A line with some signs stays, and so does text where there is nothing else."""
+
+    def line(*probabilities):
+        return [Digit((0, 0, 9, 9), np.full((28, 28), 100 * p, np.uint8)) for p in probabilities]
+
+    def score(images):
+        return np.log(images[:, 0, 0] / 100)
+
+    text, number, mixed = line(0.2, 0.8, 0.3), line(0.9, 0.8), line(0.9, 0.2, 0.6)
+    assert without_text([text, number, mixed], score) == [number, mixed]
+    assert without_text([text], score) == [text]
+    assert without_text([], score) == []

@@ -49,7 +49,7 @@ from nnmnist.files import write_atomic
 from nnmnist.images import reading
 from nnmnist.images.normalize import normalize
 from nnmnist.images.preparation import Preparation
-from nnmnist.images.segment import Digit
+from nnmnist.images.segment import Digit, without_text
 from nnmnist.images.touching import Score
 from nnmnist.runs.data import load_splits
 from nnmnist.types import Array
@@ -353,6 +353,8 @@ def predict_pages(path: Path, images: Sequence[str], reader: Reader, output: Out
                 f"{printable(name, 1000)}: turned to the left by {90 * quarters} degrees, where "
                 "the network is surest"
             )
+        if reader.score:
+            lines = without_text(lines, reader.score)
         _print_page(reader, output, name, picture, lines)
     return ok
 
