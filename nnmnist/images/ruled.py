@@ -10,7 +10,8 @@ from nnmnist.images.regions import boxes, components, runs
 from nnmnist.types import Array
 
 STEEPEST = 0.25  # the largest slope of a line, in pixels per pixel: 14 degrees
-THICKEST = 1 / 30  # of the longer side of the picture
+# Of the length of a line: a digit that is as high as a strip of paper has thicker strokes.
+THICKEST = 1 / 30
 # A line closer to the border than this fraction of the picture may be the bar of a 7.
 BORDER = 0.03
 UNBROKEN = 0.9  # a line is visible on at least this fraction of its length
@@ -109,7 +110,7 @@ def _without_straight(mask: Array) -> Array:
 def _without_vertical(mask: Array) -> Array:
     """The mask without vertical lines. The level of a line is where it would meet the top."""
     row, first, length = runs(mask)
-    thin = length <= max(2.0, THICKEST * max(mask.shape))
+    thin = length <= max(2.0, THICKEST * len(mask))
     if np.count_nonzero(thin) < len(mask) / 2:
         return mask
     middle = first + (length - 1) / 2

@@ -37,6 +37,14 @@ def test_a_thick_bar_is_no_line():
     assert without_lines(mask).tolist() == mask.tolist()
 
 
+def test_the_stem_of_a_digit_that_is_as_high_as_its_strip_stays():
+    y, x = np.indices((62, 145))
+    bowls = np.hypot(x - 20, y - 22) <= 10
+    stem = (x >= 27 - y // 20) & (x <= 30 - y // 20)
+    strip = bowls | np.roll(bowls, 70, axis=1) | stem
+    assert without_lines(strip).tolist() == strip.tolist()
+
+
 def test_where_nothing_else_is_a_line_is_the_digit():
     one = np.zeros((200, 40), bool)
     one[:, 18:22] = True
