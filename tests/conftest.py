@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from threadpoolctl import threadpool_limits
 
 from nnmnist.data.readers import idx
 
@@ -25,6 +26,25 @@ def pytest_configure():
 def pytest_xdist_auto_num_workers():
     """One worker more than there are cores: some tests wait for a timeout of the program."""
     return len(os.sched_getaffinity(0)) + 1 if hasattr(os, "sched_getaffinity") else None
+
+
+@pytest.fixture(scope="session", autouse=True)
+def one_blas_thread():
+    """Use one BLAS thread, here and in the programs that tests start.
+
+    On cores that others use, threads wait for each other, and a product takes up to 15 times as
+    much CPU time. The last bits of results depend on the number, too.
+    """
+    with pytest.MonkeyPatch.context() as patch, threadpool_limits(1, "blas"):
+        patch.setenv("OPENBLAS_NUM_THREADS", "1")
+        yield
+
+
+@pytest.fixture
+def two_blas_threads():
+    """Use two BLAS threads, as on a user's machine."""
+    with threadpool_limits(2, "blas"):
+        yield
 
 
 @pytest.fixture(autouse=True)

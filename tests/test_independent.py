@@ -14,7 +14,6 @@ from sklearn.calibration import calibration_curve
 from sklearn.linear_model import LinearRegression, LogisticRegression
 from sklearn.neural_network import MLPClassifier
 from sklearn.neural_network._stochastic_optimizers import AdamOptimizer, SGDOptimizer
-from threadpoolctl import threadpool_limits
 
 from nnmnist.config.schema import TrainingConfig
 from nnmnist.data import mnist, synthetic
@@ -43,13 +42,6 @@ def trained(network, examples, **settings):
     for _ in fit(network, examples, nothing, TrainingConfig(**settings)):
         pass
     return network
-
-
-@pytest.fixture(scope="module", autouse=True)
-def one_thread():
-    """Use one BLAS thread: several hold each other up where other programs run."""
-    with threadpool_limits(1, "blas"):
-        yield
 
 
 # --- The optimum of softmax regression

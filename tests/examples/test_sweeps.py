@@ -53,7 +53,6 @@ def shell(tmp_path, tiny_config):
         **os.environ, "PATH": f"{programs}{os.pathsep}{os.environ['PATH']}",
         "MACHINE": str(machine),
         "PARALLEL_HOME": str(tmp_path / "parallel"), "PYTHONPATH": os.pathsep.join(sys.path),
-        "OPENBLAS_NUM_THREADS": "1",
     }  # fmt: skip
 
     def start(script, *arguments, rates="0.001 0.05", widths="4 8", **variables):

@@ -4,6 +4,7 @@ import json
 import os
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import numpy as np
@@ -29,7 +30,7 @@ def nnmnist(*arguments, **settings):
 
 
 def environment():
-    return {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path), "OPENBLAS_NUM_THREADS": "1"}
+    return {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
 
 
 def spawn(*arguments, program=("-m", "nnmnist"), **settings):
@@ -50,6 +51,13 @@ def finished(process, seconds=60):
             return process.communicate(timeout=seconds)
         finally:
             process.kill()  # does nothing to a process that has ended
+
+
+def wait_until(condition, process):
+    """Wait until something holds that a process brings about."""
+    while not condition():
+        assert process.poll() is None
+        time.sleep(0.005)  # without it, the process would have half of a core
 
 
 def raised(kind, call, *arguments):

@@ -18,7 +18,7 @@ from nnmnist.sweep import connection, plan
 from nnmnist.sweep.database import Database, LockLost
 
 from .postgres import Proxy, Server, programs
-from .support import assert_same, finished, linux, nnmnist, spawn
+from .support import assert_same, finished, linux, nnmnist, spawn, wait_until
 
 pytestmark = linux
 
@@ -88,8 +88,7 @@ def test_a_machine_that_is_killed_has_its_trial_taken_up(machine, server, shared
     runs = ["-o", Path("shared").resolve()] if shared else []
     victim = start(one, url, *runs)
     folder = Path("shared") if shared else one / "runs/tune"
-    while not (folder / "trial-0000/last.npz").exists():
-        assert victim.poll() is None
+    wait_until((folder / "trial-0000/last.npz").exists, victim)
     workers = Path(f"/proc/{victim.pid}/task/{victim.pid}/children").read_text().split()
     for each in (victim.pid, *map(int, workers)):
         os.kill(each, signal.SIGKILL)
@@ -157,8 +156,7 @@ def test_a_worker_that_is_suspended_in_a_claim_delays_no_other_machine(machine, 
         "sweep", "tune.yaml", "--storage", url, "--jobs", 1, "--json", cwd=one,
         program=("-c", SUSPENDED),
     )  # fmt: skip
-    while not (one / "claims").exists() or not (one / "claims").read_text():
-        assert halted.poll() is None
+    wait_until(lambda: (one / "claims").exists() and (one / "claims").read_text(), halted)
     trials = ended(start(two, url))
     os.kill(int((one / "claims").read_text()), signal.SIGCONT)
     assert ended(halted) == trials

@@ -8,13 +8,14 @@ import random
 import shutil
 import signal
 import subprocess
+import time
 from contextlib import suppress
 from pathlib import Path
 
 import pytest
 from filelock import FileLock
 
-from .support import assert_same, counts, finished, linux, nnmnist, posix, spawn
+from .support import assert_same, counts, finished, linux, nnmnist, posix, spawn, wait_until
 
 POINTS = 4
 GRID = (
@@ -50,13 +51,13 @@ def workers_of(process):
         children = Path(f"/proc/{process.pid}/task/{process.pid}/children")
         if children.exists() and (found := children.read_text().split()):
             return [int(each) for each in found]
+        time.sleep(0.005)
     return []
 
 
 def in_the_middle(process):
     """Wait until a run has an epoch behind it."""
-    while not list(Path("runs").glob("tune/*/last.npz")):
-        assert process.poll() is None
+    wait_until(lambda: list(Path("runs").glob("tune/*/last.npz")), process)
 
 
 @posix
@@ -66,8 +67,7 @@ def in_the_middle(process):
 def test_a_stopped_sweep_keeps_everything_and_goes_on(sweep_file, number, code):
     file = sweep_file(GRID % 60)
     process = spawn("sweep", file, "--jobs", 2)
-    while not summaries():
-        assert process.poll() is None
+    wait_until(summaries, process)
     process.send_signal(number)
     _, stderr = finished(process)
     assert process.returncode == code, stderr

@@ -229,10 +229,9 @@ def test_a_machine_that_hides_its_load_is_not_busy(monkeypatch, tmp_path):
     assert not is_busy(os.cpu_count())
 
 
-def test_the_number_of_blas_threads_is_restored():
-    before = blas_threads()
+def test_the_number_of_blas_threads_is_restored(two_blas_threads):
     trained(2, (30, 8, 4), training())
-    assert blas_threads() == before
+    assert blas_threads() == 2
 
 
 def descent():
@@ -376,8 +375,7 @@ def test_while_all_processes_are_suspended_no_time_passes(monkeypatch):
         os.close(end)
 
 
-def test_a_start_that_fails_leaves_nothing_behind(monkeypatch):
-    before = blas_threads()
+def test_a_start_that_fails_leaves_nothing_behind(two_blas_threads, monkeypatch):
     restore = signal.pthread_sigmask
 
     def fail_after_the_fork(how, mask):
@@ -391,7 +389,7 @@ def test_a_start_that_fails_leaves_nothing_behind(monkeypatch):
         pass
     monkeypatch.undo()
     restore(signal.SIG_UNBLOCK, STOP_SIGNALS)
-    assert blas_threads() == before
+    assert blas_threads() == 2
     assert_ended(workers._pids)
 
 
@@ -501,15 +499,15 @@ def test_more_processes_than_units_are_refused(sizes, processes):
         list(fit(network, data, data, training(), processes=processes))
 
 
-def test_trainings_in_other_threads_have_the_same_bits(monkeypatch):
+def test_trainings_in_other_threads_have_the_same_bits(two_blas_threads, monkeypatch):
     """Two at once; they do not fork, because other threads may hold locks."""
-    expected, before = theta(epochs=10), blas_threads()
+    expected = theta(epochs=10)
     forked = forks(monkeypatch)
     with ThreadPoolExecutor(2) as threads:
         both = [threads.submit(theta, epochs=10) for _ in range(2)]
         assert [each.result() for each in both] == [expected, expected]
     assert forked == []
-    assert blas_threads() == before
+    assert blas_threads() == 2
 
 
 def test_beside_a_training_that_computes_no_process_is_forked(monkeypatch):
