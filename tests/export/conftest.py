@@ -4,6 +4,7 @@ kind.
 
 import json
 import os
+from collections import defaultdict
 
 import numpy as np
 import pytest
@@ -82,19 +83,35 @@ def html(reader, tmp_path_factory):
     return path
 
 
+@pytest.fixture(scope="session")
+def free_tabs():
+    """Tabs that no test uses any more, by device: to open a new one costs three times as much."""
+    return defaultdict(list)
+
+
 @pytest.fixture
-def opened(browser, html):
+def opened(browser, free_tabs, html):
     """A function that opens the page on some device; at the end nothing may have gone wrong on any
-    of them.
+    of them. What a test changes for the whole life of a tab needs a `new_tab`.
     """
     pages = []
 
-    def open_page(path=html, **device):
-        pages.append(Page(browser, path, **device))
-        return pages[-1]
+    def open_page(path=html, new_tab=False, **device):
+        free = [] if new_tab else free_tabs[str(device)]
+        if free:
+            page = free.pop()
+            page.open(path)
+        else:
+            page = Page(browser, path, **device)
+        pages.append((page, new_tab, free))
+        return page
 
     yield open_page
-    for page in pages:
-        page.page.close()
+    for page, new_tab, free in pages:
         assert page.logged == []
         assert set(page.requests) == {page.address}
+        if new_tab:
+            page.page.close()
+        else:
+            page.forget()
+            free.append(page)

@@ -1,6 +1,7 @@
 """The exported page in a browser, and what a person does on it."""
 
 import base64
+import math
 import zipfile
 
 import numpy as np
@@ -60,37 +61,51 @@ def resized(strokes, size):
     return [(0.5 + size * (np.array(stroke) - middle) / side).tolist() for stroke in strokes]
 
 
+# Waits for the frame in which all that happened is shown.
+SHOWN = "() => new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)))"
+
+
 class Page:
     """The page of a file, with all that it logs, breaks and asks for written down."""
 
     def __init__(self, browser, path, **device):
         self.page = browser.new_page(**device)
-        self.logged, self.requests = [], []
         self.page.on("console", lambda message: self.logged.append(message.text))
         self.page.on("pageerror", lambda error: self.logged.append(str(error)))
         self.page.on("request", lambda request: self.requests.append(request.url))
+        self.open(path)
+
+    def open(self, path):
+        self.logged, self.requests = [], []
         self.address = path.as_uri()
+        self.page.bring_to_front()
         self.page.goto(self.address)
+
+    def forget(self):
+        """Remove what was done here, for the next page in this tab."""
+        self.page.mouse.up()
+        self.page.mouse.move(0, 0)
+        self.run("() => localStorage.clear()")
 
     def run(self, script, argument=None):
         return self.page.evaluate(script, argument)
 
     def shown(self):
-        """Wait for the frame in which all that happened is shown."""
-        self.run(
-            "() => new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)))"
-        )
+        self.run(SHOWN)
 
     def draw(self, strokes):
-        """By mouse."""
+        """By mouse, with a move for each part of a line of 15 % of the paper's side."""
         self.page.locator("#paper").scroll_into_view_if_needed()
         box = self.page.locator("#paper").bounding_box()
         mouse = self.page.mouse
-        for (x, y), *others in strokes:
-            mouse.move(box["x"] + x * box["width"], box["y"] + y * box["height"])
-            mouse.down()
-            for x, y in others:
-                mouse.move(box["x"] + x * box["width"], box["y"] + y * box["height"], steps=4)
+        for stroke in strokes:
+            for n, (x, y) in enumerate(stroke):
+                # Each move is shown in a frame of its own, which takes 0.03 s of CPU time.
+                steps = math.ceil(math.dist(stroke[n - 1], (x, y)) / 0.15) if n else 1
+                place = box["x"] + x * box["width"], box["y"] + y * box["height"]
+                mouse.move(*place, steps=steps)
+                if n == 0:
+                    mouse.down()
             mouse.up()
         self.shown()
 

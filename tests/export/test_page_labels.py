@@ -216,7 +216,7 @@ def test_undo_takes_a_label_back(opened):
 
 
 def test_drawings_survive_a_reload(opened):
-    page = opened()
+    page = opened(new_tab=True)
     dialogs = []
     page.page.on("dialog", lambda dialog: (dialogs.append(dialog.type), dialog.accept()))
     for strokes, key in ((THREE, "3"), (ONE, "1"), (SEVEN, "7")):
@@ -251,9 +251,11 @@ def test_pages_of_other_networks_keep_other_drawings(page_of):
 def test_two_tabs_collect_together(browser, html):
     context = browser.new_context()
     one, other = Page(context, html), Page(context, html)
+    one.page.bring_to_front()  # others have one frame per second
     one.draw(THREE)
     one.page.keyboard.press("3")
     expect(other.page.locator("#count")).to_have_text("1 drawing")
+    other.page.bring_to_front()
     other.draw(ONE)
     other.page.keyboard.press("1")
     expect(one.page.locator("#count")).to_have_text("2 drawings")
@@ -262,7 +264,7 @@ def test_two_tabs_collect_together(browser, html):
 
 
 def test_without_storage_the_page_warns_before_drawings_are_lost(opened):
-    page = opened()
+    page = opened(new_tab=True)
     page.page.add_init_script(NO_STORAGE)
     page.page.reload()
     dialogs = []
