@@ -7,8 +7,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from click.testing import CliRunner
 from threadpoolctl import threadpool_limits
 
+from nnmnist.cli.app import cli
 from nnmnist.data.readers import idx
 
 REAL_DATA = os.environ.get("NNMNIST_DATA_DIR")
@@ -96,6 +98,35 @@ def tiny_config(tiny):
         "training: {epochs: 4, batch_size: 16, learning_rate: 0.05, schedule: cosine}\n"
     )
     return path
+
+
+@pytest.fixture(scope="session")
+def trained_runs():
+    """The files of each run that `tiny_run` has trained, by its name and arguments."""
+    return {}
+
+
+@pytest.fixture
+def tiny_run(tiny_config, trained_runs):
+    """A function that trains on the tiny data, with these arguments, and returns the run's folder.
+
+    A run that another test has trained is copied.
+    """
+
+    def train(name, *arguments, code=0):
+        folder, key = Path(name), (name, *arguments)
+        if key in trained_runs:
+            folder.mkdir(parents=True)
+            for file, content in trained_runs[key].items():
+                (folder / file).write_bytes(content)
+        else:
+            words = ["train", "-c", tiny_config, "-o", name, "-q", *arguments]
+            result = CliRunner().invoke(cli, [str(word) for word in words])
+            assert result.exit_code == code, result.output
+            trained_runs[key] = {file.name: file.read_bytes() for file in folder.iterdir()}
+        return folder
+
+    return train
 
 
 @pytest.fixture

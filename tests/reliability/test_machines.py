@@ -56,11 +56,12 @@ def machine(sweep_file, tiny_config):
     return make
 
 
-def start(machine, url, *arguments):
+def start(machine, url, *arguments, program=("-m", "nnmnist")):
     """The one command that is given on each machine, there."""
     return spawn(
-        "sweep", "tune.yaml", "--storage", url, "--jobs", 1, "--json", *arguments, cwd=machine
-    )
+        "sweep", "tune.yaml", "--storage", url, "--jobs", 1, "--json", *arguments, cwd=machine,
+        program=program,
+    )  # fmt: skip
 
 
 def ended(process):
@@ -81,6 +82,16 @@ def test_machines_that_start_at_once_make_each_trial_once(machine, server):
     assert places == {str(run) for each in machines for run in each.glob("runs/tune/trial-*")}
 
 
+# A machine that presumes others dead 2 s after their last heartbeat.
+IMPATIENT = """
+from nnmnist.cli.app import main
+from nnmnist.sweep import database
+
+database.HEARTBEAT, database.DEAD_AFTER = 0.2, 2.0
+main()
+"""
+
+
 @pytest.mark.parametrize("shared", [False, True], ids=["nothing shared", "shared folder"])
 def test_a_machine_that_is_killed_has_its_trial_taken_up(machine, server, shared):
     url = server.database("shared" if shared else "apart")
@@ -93,7 +104,7 @@ def test_a_machine_that_is_killed_has_its_trial_taken_up(machine, server, shared
     for each in (victim.pid, *map(int, workers)):
         os.kill(each, signal.SIGKILL)
     finished(victim)
-    trials = ended(start(two, url, *runs))
+    trials = ended(start(two, url, *runs, program=("-c", IMPATIENT)))
     assert {n: trial["state"] for n, trial in trials.items()} == dict.fromkeys(range(4), "done")
     where = trials[0]["run"].partition(":")[2]
     assert where == str(
@@ -152,10 +163,7 @@ main()
 def test_a_worker_that_is_suspended_in_a_claim_delays_no_other_machine(machine, server):
     url = server.database("suspended")
     one, two = machine("one", seeds="0, 1", epochs=4), machine("two", seeds="0, 1", epochs=4)
-    halted = spawn(
-        "sweep", "tune.yaml", "--storage", url, "--jobs", 1, "--json", cwd=one,
-        program=("-c", SUSPENDED),
-    )  # fmt: skip
+    halted = start(one, url, program=("-c", SUSPENDED))
     wait_until(lambda: (one / "claims").exists() and (one / "claims").read_text(), halted)
     trials = ended(start(two, url))
     os.kill(int((one / "claims").read_text()), signal.SIGCONT)

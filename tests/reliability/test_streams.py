@@ -7,13 +7,12 @@ from pathlib import Path
 
 import pytest
 
-from .support import assert_one_line, environment, finished, nnmnist, posix, spawn
+from .support import assert_one_line, environment, finished, posix, spawn
 
 
 @pytest.fixture
-def run(tiny_config):
-    assert nnmnist("train", "-c", tiny_config, "-o", "run", "-q").exit_code == 0
-    return "run"
+def run(tiny_run):
+    return str(tiny_run("run"))
 
 
 def shell(command, **variables):

@@ -34,9 +34,9 @@ def output(*arguments, code=0):
 
 
 @pytest.fixture
-def run(tiny_config):
+def run(tiny_run):
     """A run whose checkpoints have hostile text in their documents."""
-    assert nnmnist("train", "-c", tiny_config, "-o", "run", "-q").exit_code == 0
+    tiny_run("run")
 
     def change(facts, arrays):
         facts["config"]["data"]["path"] = facts["data"]["folder"] = f"nowhere/{HOSTILE}"

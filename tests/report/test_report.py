@@ -63,9 +63,8 @@ class Links(HTMLParser):
 
 
 @pytest.fixture
-def run(tiny_config):
-    train("-c", tiny_config, "-o", "run")
-    return Path("run")
+def run(tiny_run):
+    return tiny_run("run")
 
 
 @pytest.fixture

@@ -22,10 +22,9 @@ from nnmnist.training.start import copy_layers, interface_of, with_model_of
 
 
 @pytest.fixture
-def trained(tiny_config):
-    """A run on the tiny data, and its best checkpoint."""
-    run("train", "-c", tiny_config, "-o", "base", "-q")
-    return Path("base/best.npz")
+def trained(tiny_run):
+    """The best checkpoint of a run on the tiny data."""
+    return tiny_run("base") / "best.npz"
 
 
 def run(*arguments):

@@ -8,6 +8,8 @@ from click.testing import CliRunner
 
 from nnmnist import checkpoint
 from nnmnist.cli.app import cli
+from nnmnist.data import synthetic
+from nnmnist.data.sources import SOURCES
 from nnmnist.evaluation.comparison import mcnemar
 from nnmnist.model.network import Network
 
@@ -23,12 +25,10 @@ def train(config, name, *settings):
 
 
 @pytest.fixture
-def trained(tiny_config):
+def trained(tiny_run):
     """A trained network, and one that was hardly trained."""
-    return [
-        train(tiny_config, "good"),
-        train(tiny_config, "bad", "--epochs", "1", "--set", "training.learning_rate=1e-4"),
-    ]
+    hardly = ["--epochs", "1", "--set", "training.learning_rate=1e-4"]
+    return [str(run / "best.npz") for run in (tiny_run("good"), tiny_run("bad", *hardly))]
 
 
 def accuracy_of(path, split="test"):
@@ -158,7 +158,9 @@ def test_networks_that_cannot_be_compared(trained, other, message):
         ),
     ],
 )
-def test_bad_input(trained, arguments, code, message):
+def test_bad_input(trained, monkeypatch, arguments, code, message):
+    few = synthetic.load(0, n_train=20, n_test=10)
+    monkeypatch.setitem(SOURCES, "synthetic", lambda **_: few)
     result = nnmnist("compare", *arguments)
     assert result.exit_code == code
     assert message in result.stderr

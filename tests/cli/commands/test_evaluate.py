@@ -8,7 +8,9 @@ from click.testing import CliRunner
 from nnmnist import checkpoint
 from nnmnist.cli.app import cli
 from nnmnist.cli.commands.evaluate import classes_as_text, confusion_as_text
+from nnmnist.data import synthetic
 from nnmnist.data.readers import idx
+from nnmnist.data.sources import SOURCES
 from nnmnist.evaluation.predictor import NormalizedNetwork
 from nnmnist.model.network import Network
 from nnmnist.training.setup import load_data
@@ -19,13 +21,8 @@ def nnmnist(*arguments):
 
 
 @pytest.fixture
-def trained(tiny_config):
-    return [
-        json.loads(
-            nnmnist("train", "-c", tiny_config, "-o", f"run{seed}", "--seed", seed, "--json").stdout
-        )["checkpoint"]
-        for seed in (0, 1)
-    ]
+def trained(tiny_run):
+    return [str(tiny_run(f"run{seed}", "--seed", seed) / "best.npz") for seed in (0, 1)]
 
 
 def test_json(trained):
@@ -171,7 +168,9 @@ def test_pictures_of_another_shape_are_resized(trained, tmp_path):
     assert "turned, test split, 9 examples" in result.stdout
 
 
-def test_data_with_other_inputs_is_refused(trained):
+def test_data_with_other_inputs_is_refused(trained, monkeypatch):
+    few = synthetic.load(0, n_train=20, n_test=10)
+    monkeypatch.setitem(SOURCES, "synthetic", lambda **_: few)
     result = nnmnist("evaluate", trained[0], "--data", "synthetic")
     assert result.exit_code == 1
     assert "takes 30 inputs, but synthetic has 784" in result.stderr

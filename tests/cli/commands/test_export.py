@@ -12,10 +12,9 @@ def export(*arguments):
 
 
 @pytest.fixture
-def trained(tiny_config):
+def trained(tiny_run):
     """A network for images of 6 rows and 5 columns."""
-    assert CliRunner().invoke(cli, ["train", "-c", str(tiny_config), "-o", "run"]).exit_code == 0
-    return Path("run/best.npz")
+    return tiny_run("run") / "best.npz"
 
 
 @pytest.mark.parametrize(

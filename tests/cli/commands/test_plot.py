@@ -19,9 +19,8 @@ def plot(*arguments):
 
 
 @pytest.fixture
-def run(tiny_config):
-    nnmnist("train", "-c", tiny_config, "-o", "run")
-    return Path("run")
+def run(tiny_run):
+    return tiny_run("run")
 
 
 def toy(name, output, *settings):
@@ -189,14 +188,12 @@ def test_missing_data_is_reported_after_the_figures_that_need_none(run):
 
 
 @pytest.fixture
-def swept(tiny_config):
+def swept(tiny_run):
     """A folder of runs of two rates and two seeds, of two widths, and of one that failed."""
     for rate, seed in ((0.001, 0), (0.001, 1), (0.05, 0), (0.05, 1), (1e30, 0)):
-        name = f"swept/rate-{rate}-{seed}"
         rates = ["--set", f"training.learning_rate={rate}"]
-        nnmnist(
-            "train", "-c", tiny_config, "-o", name, "--epochs", "1", "-q", "--seed", seed, *rates
-        )
+        words = ["--epochs", "1", "--seed", str(seed), *rates]
+        tiny_run(f"swept/rate-{rate}-{seed}", *words, code=int(rate == 1e30))
     return Path("swept")
 
 

@@ -24,10 +24,8 @@ def nnmnist(*arguments, **settings):
 
 
 @pytest.fixture
-def trained(tiny_config):
-    return json.loads(nnmnist("train", "-c", tiny_config, "-o", "run", "--json").stdout)[
-        "checkpoint"
-    ]
+def trained(tiny_run):
+    return str(tiny_run("run") / "best.npz")
 
 
 @pytest.fixture

@@ -19,9 +19,8 @@ def train(*arguments):
 
 
 @pytest.fixture
-def run(tiny_config):
-    train("-c", tiny_config, "-o", "run")
-    return Path("run")
+def run(tiny_run):
+    return tiny_run("run")
 
 
 def test_an_empty_split(tiny_config):
