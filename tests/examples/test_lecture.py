@@ -3,6 +3,7 @@
 import importlib
 import json
 import sys
+from functools import cache
 from pathlib import Path
 
 import numpy as np
@@ -33,6 +34,16 @@ def script(monkeypatch):
     for name in set(sys.modules) - before:
         if str(SCRIPTS) in (getattr(sys.modules[name], "__file__", None) or ""):
             del sys.modules[name]
+
+
+@pytest.fixture(scope="module")
+def training_of_the_gate():
+    """A function that returns the gate that the lecture trains, each time the same network."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.syspath_prepend(str(SCRIPTS))
+        found = importlib.import_module("gate").trained_gate
+        del sys.modules["gate"]
+    return cache(found)
 
 
 @pytest.mark.parametrize("path", RECIPES, ids=lambda path: path.stem)
@@ -184,8 +195,10 @@ def test_paths_of_gradient_descent_are_drawn_to_scale_and_inside_their_frame(scr
             assert low < w.min() <= w.max() < high
 
 
-def test_the_learnt_product_is_drawn_as_a_surface(script):
-    figure = script("draw").gate_surface()
+def test_the_learnt_product_is_drawn_as_a_surface(script, training_of_the_gate, monkeypatch):
+    draw = script("draw")
+    monkeypatch.setattr(draw.gate, "trained_gate", training_of_the_gate)
+    figure = draw.gate_surface()
     assert [axes.name for axes in figure.axes[:3]] == ["3d", "3d", "rectilinear"]
     error = figure.axes[2].collections[0].get_array()
     assert 0 < np.abs(error).max() < 0.02
@@ -215,9 +228,9 @@ def test_the_second_derivatives(script, activation):
         assert (second == 0) == (a == 0 and activation != "softplus")
 
 
-def test_training_finds_the_gate(script):
+def test_training_finds_the_gate(script, training_of_the_gate):
     gate = script("gate")
-    network = gate.trained_gate()
+    network = training_of_the_gate()
     assert gate.largest_error(network) < 0.02
     signs = {
         tuple(np.sign(W)): np.sign(out)
@@ -266,8 +279,10 @@ def test_gates_in_several_layers(script):
         ("why_deep", "10^432.3954"),
     ],
 )
-def test_a_script_prints_its_table(script, monkeypatch, capsys, name, text):
+def test_a_script_prints_its_table(script, training_of_the_gate, monkeypatch, capsys, name, text):
     module = script(name)
+    if name == "gate":
+        monkeypatch.setattr(module, "trained_gate", training_of_the_gate)
     if name == "parameter_efficiency":
         monkeypatch.setattr(module, "TRAINING", replace(module.TRAINING, epochs=1))
     monkeypatch.setattr(sys, "argv", [f"{name}.py"])
