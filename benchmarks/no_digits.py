@@ -19,7 +19,7 @@ from matplotlib import font_manager
 from PIL import Image, ImageDraw, ImageFont
 
 from nnmnist import checkpoint
-from nnmnist.cli.commands.predict import LEAST_PROBABILITY, LEAST_RATIO
+from nnmnist.cli.commands.predict import LEAST_RATIO
 from nnmnist.data import mnist, synthetic
 from nnmnist.data.examples import scale
 from nnmnist.images.prepare import prepare
@@ -109,7 +109,7 @@ def main() -> None:
     for path in sys.argv[1:]:
         network = checkpoint.load(Path(path)).network
         found = [certainty(network, x) for x in (digits, generated, others)]
-        default = LEAST_RATIO if network.output.has_none else LEAST_PROBABILITY
+        default = LEAST_RATIO if network.output.has_none else 0.5
         for least in (default, *np.quantile(found[0], SHARES)):
             rates = " | ".join(f"{np.mean(each < least):.1%}" for each in found)
             print(f"| {path} | {least:.3f} | {rates} |")

@@ -60,10 +60,9 @@ if TYPE_CHECKING:
 
 # A page is turned if it has so many digits, and their mean probability gains at least so much.
 TURN_DIGITS, TURN_GAIN = 5, 0.1
-# When a picture may show no digit: the best class is not so many times as probable as none of the
-# classes; or, if the network has no such output, less probable than all others together.
-# benchmarks/no_digits.py measures what becomes ? of digits and of everything else.
-LEAST_RATIO, LEAST_PROBABILITY = 3, 0.5
+# A picture may show no digit where the best class is not so many times as probable as none of the
+# classes. benchmarks/no_digits.py measures what becomes ? of digits and of everything else.
+LEAST_RATIO = 3
 
 
 @click.command(
@@ -203,7 +202,7 @@ class Reader:
     model: Checkpoint
     preparation: Preparation
     top: int
-    min_probability: float | None  # None accepts every prediction
+    min_probability: float | None  # None leaves the judgement to `reject`
 
     def predict(self, pixels: Array) -> dict[str, Any]:
         """The record of an image (n_inputs,) uint8."""
@@ -211,18 +210,25 @@ class Reader:
             self.model.network, pixels, self.model.classes, self.top, self.min_probability
         )
 
-    def predict_digit(self, pixels: Array) -> dict[str, Any]:
-        """The record of an image; the prediction is None where it may show no digit.
+    def reject(self, records: Sequence[dict[str, Any]]) -> None:
+        """Set the predictions of a line's records to None where they may be no digits.
 
-        A limit that the user gives replaces this judgement.
+        The others in the line count: if k of n others are digits, the odds of one more are
+        (k + 1) / (n - k + 1), by Laplace's rule of succession. So a 7 among digits needs less
+        certainty than one among letters. A limit that the user gives replaces this judgement.
         """
-        record = self.predict(pixels)
-        is_digit = self.preparation.mode == "digit" and self.model.network.output.is_probability
-        if is_digit and self.min_probability is None:
-            least = LEAST_RATIO * record["none"] if "none" in record else LEAST_PROBABILITY
-            if record["probability"] < least:
+        if self.min_probability is not None or not self._knows_digits:
+            return
+        is_digit = [_certainty(record) >= 1 for record in records]
+        for record, own in zip(records, is_digit, strict=True):
+            k, n = sum(is_digit) - own, len(records) - 1
+            if (k + 1) / (n - k + 1) * _certainty(record) < 1:
                 record["prediction"] = None
-        return record
+
+    @property
+    def _knows_digits(self) -> bool:
+        """Whether the network gives probabilities of digits in the format of MNIST."""
+        return self.preparation.mode == "digit" and self.model.network.output.is_probability
 
     @property
     def score(self) -> Score | None:
@@ -379,8 +385,9 @@ def _print_digit(
     """
     is_shown = not output.as_json and output.rows is None
     is_picture = truth is None and number is None
-    predict = reader.predict_digit if is_picture and is_shown else reader.predict
-    record = {"file": name, **({} if number is None else {"row": number}), **predict(pixels)}
+    record = {"file": name, **({} if number is None else {"row": number}), **reader.predict(pixels)}
+    if is_picture and is_shown:
+        reader.reject([record])
     if number is not None:
         name = f"{name}[{number}]"
     right = ""
@@ -396,14 +403,27 @@ def _print_digit(
     output.show_image(reader, pixels.reshape(reader.preparation.shape), name)
 
 
+def _certainty(record: dict[str, Any]) -> float:
+    """How certain it is that a picture shows a digit; below 1, it may show none.
+
+    Networks without an output for none of the classes are certain from 1 on if the best class is
+    more probable than all others together.
+    """
+    p = record["probability"]
+    other = LEAST_RATIO * record["none"] if "none" in record else 1 - p
+    return float(p / other) if other else math.inf
+
+
 def _print_page(
     reader: Reader, output: Output, name: str, picture: Image, lines: list[list[Digit]]
 ) -> None:
     """Print the digits that were found in a picture, line by line."""
     records = [
-        [{"box": digit.box, **reader.predict_digit(digit.image.reshape(-1))} for digit in line]
+        [{"box": digit.box, **reader.predict(digit.image.reshape(-1))} for digit in line]
         for line in lines
     ]
+    for line_records in records:
+        reader.reject(line_records)
     if output.annotated:
         boxes = [(record["box"], predicted(record)) for line in records for record in line]
         save_png(output.annotated, annotate(picture, boxes))
