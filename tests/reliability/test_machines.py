@@ -82,12 +82,12 @@ def test_machines_that_start_at_once_make_each_trial_once(machine, server):
     assert places == {str(run) for each in machines for run in each.glob("runs/tune/trial-*")}
 
 
-# A machine that presumes others dead 2 s after their last heartbeat.
+# A machine that presumes others dead 4 s after their last heartbeat.
 IMPATIENT = """
 from nnmnist.cli.app import main
 from nnmnist.sweep import database
 
-database.HEARTBEAT, database.DEAD_AFTER = 0.2, 2.0
+database.HEARTBEAT, database.DEAD_AFTER = 0.2, 4.0
 main()
 """
 
