@@ -93,7 +93,7 @@ def page(digit, scale=8):
 @pytest.mark.parametrize("slope", [0, 0.1, -0.2])
 @pytest.mark.parametrize("across", [False, True])
 def test_lines_of_ruled_paper_are_dropped(slope, across):
-    originals, _ = digits(10)
+    originals, _ = digits(10, seed=6)
     alike = []
     for digit in originals:
         picture = page(digit)

@@ -12,7 +12,7 @@ def likeness(a, b):
     return np.corrcoef(a.reshape(-1).astype(float), b.reshape(-1).astype(float))[0, 1]
 
 
-def digits(labels, seed=0):
+def digits(labels, seed=8):
     labels = np.asarray(labels, np.uint8)
     return synthetic.render(labels, np.random.default_rng(seed)).reshape(-1, 28, 28)
 

@@ -10,9 +10,11 @@ import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from threadpoolctl import threadpool_limits
 
 from nnmnist.config.schema import Config, DataConfig, ModelConfig, TrainingConfig, kinds
 from nnmnist.data.readers import idx
+from nnmnist.training import threads
 
 from .support import assert_one_line, counts, finished, linux, nnmnist, spawn
 
@@ -168,8 +170,16 @@ FLAGS = st.one_of(
 )
 
 
+@pytest.fixture
+def own_threads(monkeypatch):
+    """Forget what `--threads` sets."""
+    monkeypatch.setattr(threads, "_state", threads._State())
+    with threadpool_limits(1, "blas"):
+        yield
+
+
 @counts(quick=100, slow=1500)
-def test_any_combination_of_flags(tiny_config, count):
+def test_any_combination_of_flags(tiny_config, own_threads, count):
     @cases(count, st.lists(FLAGS, max_size=5))
     def check(flags):
         # A command line cannot contain null characters.
