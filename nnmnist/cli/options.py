@@ -17,6 +17,21 @@ Command = TypeVar("Command", bound=Callable[..., Any])
 MAX_DIGITS = 18  # of a whole number; Python refuses to convert thousands of them
 
 
+class PathType(click.Path):
+    """A path. An empty one, as of a variable of a shell that is not set, is an error.
+
+    Without this, it would be the current directory.
+    """
+
+    def __init__(self, **settings: bool) -> None:
+        super().__init__(path_type=Path, **settings)
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        if value == "":
+            self.fail("the path is empty; a dot is the current directory", param, ctx)
+        return super().convert(value, param, ctx)
+
+
 def _complete(name: str) -> Callable[..., Any]:
     """What the function `name` of the module `completion` suggests; it is imported when needed."""
 
@@ -57,7 +72,7 @@ def _path_argument(
     return click.argument(
         name,
         metavar=metavar,
-        type=click.Path(exists=exists, path_type=Path),
+        type=PathType(exists=exists),
         callback=changed,
         shell_complete=complete_runs,
         **attributes,
@@ -71,7 +86,7 @@ def config_option(command: Command) -> Command:
     def with_file(*, argument: str | None, file: str | None, **others: Any) -> Any:
         if argument is not None and file is not None:
             raise click.UsageError(f"{argument} and --config {file} name two configs; give one")
-        return command(file=file or argument, **others)
+        return command(file=argument if file is None else file, **others)
 
     option = click.option(
         "-c",
@@ -123,7 +138,7 @@ def _existing_folder(
 
 data_dir_option = click.option(
     "--data-dir",
-    type=click.Path(file_okay=False, path_type=Path),
+    type=PathType(file_okay=False),
     callback=_existing_folder,
     help="Read MNIST from this folder: DIR/mnist/train-images-idx3-ubyte, ...  "
     "[env var: NNMNIST_DATA_DIR]",

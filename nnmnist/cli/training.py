@@ -189,7 +189,7 @@ def train_seeds(
     # Here, because one run alone needs neither this module nor the table of runs that it imports.
     from nnmnist.runs.seeds import report_seeds, require_same_data
 
-    path = find_config(file or DEFAULT_RECIPE)
+    path = find_config(DEFAULT_RECIPE if file is None else file)
     configs = {
         seed: load_config(path, [*overrides, Override("seed", str(seed), f"--seeds {text}")])
         for seed in parse_seeds(text)

@@ -99,6 +99,8 @@ def dump_config(config: Config) -> str:
 
 def find_config(name: str) -> Path:
     """The file `name`, or the recipe of that name. Raises ConfigError, which lists the recipes."""
+    if not name:
+        raise ConfigError("the name of the config is empty; give a file or a recipe")
     if os.path.exists(name) and not os.path.isdir(name):
         return Path(name)
     return _recipe(name)

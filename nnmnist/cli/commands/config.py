@@ -7,7 +7,7 @@ from pathlib import Path
 
 import click
 
-from nnmnist.cli.options import complete_recipes, force_option, with_examples
+from nnmnist.cli.options import PathType, complete_recipes, force_option, with_examples
 
 SCHEMA_LINE = "# yaml-language-server: $schema="
 
@@ -52,7 +52,7 @@ def show(name: str) -> None:
 @config.command(
     epilog=with_examples("nnmnist config new my.yaml", "nnmnist config new my.yaml --from softmax")
 )
-@click.argument("file", type=click.Path(dir_okay=False, path_type=Path), metavar="FILE")
+@click.argument("file", type=PathType(dir_okay=False), metavar="FILE")
 @click.option(
     "--from",
     "name",

@@ -12,6 +12,7 @@ import numpy as np
 
 from nnmnist.cli.loading import data_named
 from nnmnist.cli.options import (
+    PathType,
     complete_data,
     data_dir_option,
     json_option,
@@ -122,7 +123,7 @@ def info(named: str | None, option: str | None, data_dir: Path | None, as_json: 
 @click.option(
     "-o",
     "--output",
-    type=click.Path(dir_okay=False, path_type=Path),
+    type=PathType(dir_okay=False),
     default="digits.png",
     show_default=True,
     metavar="FILE",
@@ -155,11 +156,11 @@ def show(
         "nnmnist data convert my.csv -o my_idx --set data.prepare=resize",
     )
 )
-@click.argument("path", type=click.Path(path_type=Path, exists=True), metavar="PATH")
+@click.argument("path", type=PathType(exists=True), metavar="PATH")
 @click.option(
     "-o",
     "--output",
-    type=click.Path(file_okay=False, path_type=Path),
+    type=PathType(file_okay=False),
     required=True,
     metavar="FOLDER",
     help="Where to write the files; a new or empty folder.",

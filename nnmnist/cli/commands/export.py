@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 
 from nnmnist import checkpoint
-from nnmnist.cli.options import checkpoint_argument, require_output, with_examples
+from nnmnist.cli.options import PathType, checkpoint_argument, require_output, with_examples
 from nnmnist.cli.terminal import echo_path
 from nnmnist.cli.waiting import waiting_for
 from nnmnist.errors import ExportError
@@ -25,7 +25,7 @@ from nnmnist.files import write_atomic
 @click.option(
     "-o",
     "--output",
-    type=click.Path(dir_okay=False, path_type=Path),
+    type=PathType(dir_okay=False),
     required=True,
     metavar="FILE",
     help="File to write: .html (a page to draw digits on), .onnx or .safetensors.",

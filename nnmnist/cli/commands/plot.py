@@ -6,7 +6,13 @@ from pathlib import Path
 
 import click
 
-from nnmnist.cli.options import data_dir_option, require_output, run_argument, with_examples
+from nnmnist.cli.options import (
+    PathType,
+    data_dir_option,
+    require_output,
+    run_argument,
+    with_examples,
+)
 from nnmnist.cli.terminal import echo_path, notice
 from nnmnist.cli.waiting import waiting_for
 from nnmnist.plots.kinds import KINDS, draw, make_subjects
@@ -35,7 +41,7 @@ from nnmnist.plots.style import FORMATS, save
 @click.option(
     "-o",
     "--output",
-    type=click.Path(dir_okay=False, path_type=Path),
+    type=PathType(dir_okay=False),
     metavar="FILE",
     help="Where to write one figure, as .png, .svg or .pdf.  [default: RUN/KIND.png]",
 )

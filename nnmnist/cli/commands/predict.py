@@ -20,6 +20,7 @@ from nnmnist import checkpoint
 from nnmnist.checkpoint import Checkpoint
 from nnmnist.cli.loading import read_images, read_single_images
 from nnmnist.cli.options import (
+    PathType,
     checkpoint_argument,
     complete_files,
     data_dir_option,
@@ -86,7 +87,7 @@ LEAST_RATIO = 3
 @click.option(
     "--annotate",
     "annotated",
-    type=click.Path(dir_okay=False, path_type=Path),
+    type=PathType(dir_okay=False),
     metavar="FILE",
     help="With --many: write the image as a PNG with a box and a prediction at each digit.",
 )
@@ -110,7 +111,7 @@ LEAST_RATIO = 3
     "-o",
     "--output",
     "table",
-    type=click.Path(dir_okay=False, path_type=Path),
+    type=PathType(dir_okay=False),
     metavar="FILE",
     help="Write the predictions as a .csv file with the columns ImageId and Label, as Kaggle takes "
     "it, instead of printing them.",
@@ -119,7 +120,7 @@ LEAST_RATIO = 3
 @click.option(
     "--save-prepared",
     "folder",
-    type=click.Path(file_okay=False, path_type=Path),
+    type=PathType(file_okay=False),
     metavar="DIR",
     help="Save each image as the network takes it, before any normalization, as a PNG file.",
 )

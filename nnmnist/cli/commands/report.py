@@ -9,6 +9,7 @@ import click
 from nnmnist import checkpoint
 from nnmnist.cli.loading import load_examples
 from nnmnist.cli.options import (
+    PathType,
     data_dir_option,
     require_output,
     run_argument,
@@ -35,7 +36,7 @@ from nnmnist.runs.resume import read_progress
 @click.option(
     "-o",
     "--output",
-    type=click.Path(dir_okay=False, path_type=Path),
+    type=PathType(dir_okay=False),
     metavar="FILE",
     help="Where to write the page.  [default: RUN/report.html]",
 )

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from nnmnist.cli.layout import columns, fit
-from nnmnist.cli.options import data_dir_option, json_option, quiet_option, with_examples
+from nnmnist.cli.options import PathType, data_dir_option, json_option, quiet_option, with_examples
 from nnmnist.cli.terminal import LiveText, align, echo, echo_json, notice
 from nnmnist.cli.waiting import waiting_for
 from nnmnist.data import toy
@@ -36,7 +36,7 @@ TOP = 10  # finished trials in the live table
         environment=True,
     )
 )
-@click.argument("file", type=click.Path(path_type=Path), metavar="SWEEP.yaml")
+@click.argument("file", type=PathType(), metavar="SWEEP.yaml")
 @click.option(
     "-j",
     "--jobs",
@@ -47,7 +47,7 @@ TOP = 10  # finished trials in the live table
 @click.option(
     "-o",
     "--output",
-    type=click.Path(file_okay=False, path_type=Path),
+    type=PathType(file_okay=False),
     help="Where to write the runs.  [default: runs/<sweep>]",
 )
 @click.option(

@@ -11,6 +11,7 @@ from typing import Any
 import click
 
 from nnmnist.cli.options import (
+    PathType,
     chart_option,
     complete_runs,
     config_option,
@@ -43,7 +44,7 @@ from nnmnist.runs.run import stored_config
 from nnmnist.training.setup import class_weights, layer_sizes, load_data
 from nnmnist.training.threads import limit_blas_threads
 
-FOLDER = click.Path(file_okay=False, path_type=Path)
+FOLDER = PathType(file_okay=False)
 IN_OUTPUT = Path("<output>")  # the value of --resume without a directory
 SCORE_NAMES = {"accuracy": "accuracy", "r2": "R^2", "cost": "cost"}
 
@@ -73,7 +74,7 @@ SCORE_NAMES = {"accuracy": "accuracy", "r2": "R^2", "cost": "cost"}
 @click.option(
     "--from",
     "start",
-    type=click.Path(path_type=Path),
+    type=PathType(),
     callback=lambda context, option, path: path and best_of(path),
     metavar="CHECKPOINT",
     shell_complete=complete_runs,
