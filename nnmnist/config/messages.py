@@ -145,5 +145,6 @@ def _keys(schema: Schema) -> Schema:
 def _nearest(word: str, names: Iterable[str]) -> str | None:
     names = list(names)
     initials = {"".join(part[0] for part in name.split("_")): name for name in names if "_" in name}
-    near = get_close_matches(word.lower(), names, n=1)
-    return near[0] if near else initials.get(word.lower())
+    word = word[:100].lower()  # a file may have a million letters, and comparing them takes seconds
+    near = get_close_matches(word, names, n=1)
+    return near[0] if near else initials.get(word)

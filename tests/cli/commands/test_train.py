@@ -124,7 +124,6 @@ def test_a_data_dir_that_does_not_exist_is_reported_also_where_it_is_not_needed(
         (["-o", ""], "'--output': the path is empty; a dot is the current directory"),
         (["--resume", ""], "'--resume': the path is empty; a dot is the current directory"),
         (["-c", ""], "the name of the config is empty; give a file or a recipe"),
-        ([""], "the name of the config is empty; give a file or a recipe"),
         (["-c", "sofmax"], "sofmax: this file does not exist; did you mean softmax?"),
         (["-c", "gates"], "gates: this file does not exist; did you mean lecture/gate?"),
         (["-c", "tiny.yml"], "tiny.yml: this file does not exist; did you mean tiny.yaml?"),
