@@ -19,9 +19,9 @@ from matplotlib import font_manager
 from PIL import Image, ImageDraw, ImageFont
 
 from nnmnist import checkpoint
-from nnmnist.cli.commands.predict import LEAST_RATIO
 from nnmnist.data import mnist, synthetic
 from nnmnist.data.examples import scale
+from nnmnist.evaluation.records import LEAST_RATIO
 from nnmnist.images.prepare import prepare
 from nnmnist.model.network import Network
 

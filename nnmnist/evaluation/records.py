@@ -15,6 +15,9 @@ from nnmnist.model.network import Network
 from nnmnist.types import Array
 
 MAX_DIGITS = 18  # of a class that is called by a number
+# A picture may show no digit where the best class is not so many times as probable as none of the
+# classes. benchmarks/no_digits.py measures what becomes ? of digits and of everything else.
+LEAST_RATIO = 3
 
 
 def class_label(name: str) -> int | str:
@@ -103,3 +106,31 @@ def prediction_record(
         **({"none": float(none)} if network.output.has_none else {}),
         "top": ranked,
     }
+
+
+def reject_unlikely(records: Sequence[dict[str, Any]]) -> None:
+    """Set the predictions of pictures in one line to None where they may be no digits.
+
+    If k of n other pictures in the line are digits, the odds that one more is a digit are
+    (k + 1) / (n - k + 1), by Laplace's rule of succession. So a 7 among digits needs less certainty
+    than one among letters.
+
+    Args:
+        records: of `prediction_record`, for networks whose outputs are probabilities.
+    """
+    is_digit = [_certainty(record) >= 1 for record in records]
+    for record, own in zip(records, is_digit, strict=True):
+        k, n = sum(is_digit) - own, len(records) - 1
+        if (k + 1) / (n - k + 1) * _certainty(record) < 1:
+            record["prediction"] = None
+
+
+def _certainty(record: dict[str, Any]) -> float:
+    """How certain it is that a picture shows a digit; below 1, it may show none.
+
+    Networks without an output for none of the classes are certain from 1 on if the best class is
+    more probable than all others together.
+    """
+    p = record["probability"]
+    other = LEAST_RATIO * record["none"] if "none" in record else 1 - p
+    return float(p / other) if other else math.inf

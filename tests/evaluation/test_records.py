@@ -10,6 +10,7 @@ from nnmnist.evaluation.records import (
     evaluation_record,
     mistake_records,
     prediction_record,
+    reject_unlikely,
 )
 from nnmnist.model.network import Network
 
@@ -83,3 +84,19 @@ def test_a_cost_that_is_not_finite_is_none_in_json(network):
     assert not np.isfinite(result.cost)
     record = evaluation_record(result, ("0", "1", "2"))
     assert json.loads(json.dumps(record, allow_nan=False))["cost"] is None
+
+
+@pytest.mark.parametrize(
+    ("others", "least"),
+    [([], 3), ([9, 9, 9], 3 / 4), ([9] * 8, 3 / 9), ([9, 1], 3), ([1, 1, 1], 12)],
+    ids=["alone", "among digits", "in a long line", "between a digit and a letter", "in a word"],
+)
+def test_the_other_pictures_of_a_line_count(others, least):
+    """By Laplace's rule of succession; each number is a multiple of the probability of none."""
+    for times, is_digit in ((0.99 * least, False), (1.01 * least, True)):
+        line = [
+            {"prediction": 7, "probability": ratio / 20, "none": 1 / 20}
+            for ratio in (times, *others)
+        ]
+        reject_unlikely(line)
+        assert (line[0]["prediction"] == 7) == is_digit

@@ -45,7 +45,7 @@ from nnmnist.data.examples import scale
 from nnmnist.errors import CheckpointError, DataError, printable
 from nnmnist.evaluation.prediction import preparation_of
 from nnmnist.evaluation.predictor import NormalizedNetwork
-from nnmnist.evaluation.records import class_label, prediction_record
+from nnmnist.evaluation.records import class_label, prediction_record, reject_unlikely
 from nnmnist.files import write_atomic
 from nnmnist.images import reading
 from nnmnist.images.normalize import normalize
@@ -61,9 +61,6 @@ if TYPE_CHECKING:
 
 # A page is turned if it has so many digits, and their mean probability gains at least so much.
 TURN_DIGITS, TURN_GAIN = 5, 0.1
-# A picture may show no digit where the best class is not so many times as probable as none of the
-# classes. benchmarks/no_digits.py measures what becomes ? of digits and of everything else.
-LEAST_RATIO = 3
 
 
 @click.command(
@@ -214,17 +211,10 @@ class Reader:
     def reject(self, records: Sequence[dict[str, Any]]) -> None:
         """Set the predictions of a line's records to None where they may be no digits.
 
-        The others in the line count: if k of n others are digits, the odds of one more are
-        (k + 1) / (n - k + 1), by Laplace's rule of succession. So a 7 among digits needs less
-        certainty than one among letters. A limit that the user gives replaces this judgement.
+        A limit that the user gives replaces this judgement.
         """
-        if self.min_probability is not None or not self._knows_digits:
-            return
-        is_digit = [_certainty(record) >= 1 for record in records]
-        for record, own in zip(records, is_digit, strict=True):
-            k, n = sum(is_digit) - own, len(records) - 1
-            if (k + 1) / (n - k + 1) * _certainty(record) < 1:
-                record["prediction"] = None
+        if self.min_probability is None and self._knows_digits:
+            reject_unlikely(records)
 
     @property
     def _knows_digits(self) -> bool:
@@ -402,17 +392,6 @@ def _print_digit(
     elif is_shown:
         echo(f"{printable(name, 1000)}: {reader.as_text(record)}{right}")
     output.show_image(reader, pixels.reshape(reader.preparation.shape), name)
-
-
-def _certainty(record: dict[str, Any]) -> float:
-    """How certain it is that a picture shows a digit; below 1, it may show none.
-
-    Networks without an output for none of the classes are certain from 1 on if the best class is
-    more probable than all others together.
-    """
-    p = record["probability"]
-    other = LEAST_RATIO * record["none"] if "none" in record else 1 - p
-    return float(p / other) if other else math.inf
 
 
 def _print_page(

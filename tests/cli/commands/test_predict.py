@@ -9,14 +9,12 @@ from PIL import Image
 
 from nnmnist import checkpoint
 from nnmnist.cli.app import cli
-from nnmnist.cli.commands import predict
 from nnmnist.cli.terminal import render
 from nnmnist.data import synthetic
 from nnmnist.data.readers import idx
 from nnmnist.evaluation.predictor import NormalizedNetwork
 from nnmnist.images import prepare
 from nnmnist.images.normalize import normalize
-from nnmnist.images.preparation import DIGIT
 from nnmnist.images.segment import segment
 from nnmnist.model.network import Network
 
@@ -322,23 +320,6 @@ def test_a_probability_below_a_half_is_a_question_mark(reader):
     assert f"line 1: {guess}" in nnmnist(*accepted, "--many").stdout
     nnmnist("predict", "unsure.npz", "three.png", "-o", "labels.csv")
     assert Path("labels.csv").read_text() == f"ImageId,Label\nthree.png,{guess}\n"
-
-
-@pytest.mark.parametrize(
-    ("others", "least"),
-    [([], 3), ([9, 9, 9], 3 / 4), ([9] * 8, 3 / 9), ([9, 1], 3), ([1, 1, 1], 12)],
-    ids=["alone", "among digits", "in a long line", "between a digit and a letter", "in a word"],
-)
-def test_the_other_pictures_of_a_line_count(reader, others, least):
-    """By Laplace's rule of succession; each number is a multiple of the probability of none."""
-    knows_digits = predict.Reader(checkpoint.load(Path(reader)), DIGIT, 3, None)
-    for times, is_digit in ((0.99 * least, False), (1.01 * least, True)):
-        line = [
-            {"prediction": 7, "probability": ratio / 20, "none": 1 / 20}
-            for ratio in (times, *others)
-        ]
-        knows_digits.reject(line)
-        assert (line[0]["prediction"] == 7) == is_digit
 
 
 @pytest.mark.parametrize("times", [0.5, 2.9, 3.1])
