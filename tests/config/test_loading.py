@@ -429,7 +429,7 @@ def test_find_config_prefers_a_file_to_a_recipe(recipes: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "name", ["nothing like it", "", "CONFIGS/none.yaml", "a\nb", "\0", "x" * 5000, ".."]
+    "name", ["nothing like it", "CONFIGS/none.yaml", "a\nb", "\0", "x" * 5000, ".."]
 )
 def test_find_config_lists_the_recipes(recipes: Path, name: str) -> None:
     with pytest.raises(
@@ -437,6 +437,11 @@ def test_find_config_lists_the_recipes(recipes: Path, name: str) -> None:
     ) as caught:
         find_config(name)
     assert str(caught.value).isprintable()
+
+
+def test_an_empty_name_is_no_config() -> None:
+    with pytest.raises(ConfigError, match="the name of the config is empty"):
+        find_config("")
 
 
 def test_the_shipped_recipes_are_valid() -> None:
