@@ -108,21 +108,27 @@ def prediction_record(
     }
 
 
-def reject_unlikely(records: Sequence[dict[str, Any]]) -> None:
-    """Set the predictions of pictures in one line to None where they may be no digits.
+def reject_unlikely(lines: Sequence[Sequence[dict[str, Any]]]) -> None:
+    """Set the predictions of pictures to None where they may be no digits.
 
-    If k of n other pictures in the line are digits, the odds that one more is a digit are
-    (k + 1) / (n - k + 1), by Laplace's rule of succession. So a 7 among digits needs less certainty
-    than one among letters.
+    A 7 among digits needs less certainty than one among letters. If k of n other pictures are
+    digits, one more is a digit with the probability (k + 1) / (n + 2), by Laplace's rule of
+    succession. That of the whole page counts as one more picture in the line, in place of the 1.
 
     Args:
-        records: of `prediction_record`, for networks whose outputs are probabilities.
+        lines: the records of `prediction_record` for each line of a page, for networks whose
+            outputs are probabilities.
     """
-    is_digit = [_certainty(record) >= 1 for record in records]
-    for record, own in zip(records, is_digit, strict=True):
-        k, n = sum(is_digit) - own, len(records) - 1
-        if (k + 1) / (n - k + 1) * _certainty(record) < 1:
-            record["prediction"] = None
+    certainties = [[_certainty(record) for record in line] for line in lines]
+    n_page = sum(map(len, lines)) - 1  # others on the page
+    k_page = sum(certainty >= 1 for line in certainties for certainty in line)
+    for line, certainty in zip(lines, certainties, strict=True):
+        k_line = sum(each >= 1 for each in certainty)
+        for record, own in zip(line, certainty, strict=True):
+            page = (k_page - (own >= 1) + 1) / (n_page + 2)
+            digits = k_line - (own >= 1) + page
+            if digits / (len(line) - digits) * own < 1:
+                record["prediction"] = None
 
 
 def _certainty(record: dict[str, Any]) -> float:

@@ -87,16 +87,26 @@ def test_a_cost_that_is_not_finite_is_none_in_json(network):
 
 
 @pytest.mark.parametrize(
-    ("others", "least"),
-    [([], 3), ([9, 9, 9], 3 / 4), ([9] * 8, 3 / 9), ([9, 1], 3), ([1, 1, 1], 12)],
-    ids=["alone", "among digits", "in a long line", "between a digit and a letter", "in a word"],
-)
-def test_the_other_pictures_of_a_line_count(others, least):
+    ("others", "lines", "least"),
+    [
+        ([], [], 3),
+        ([9, 9, 9], [], 3 / 19),
+        ([9] * 8, [], 3 / 89),
+        ([9, 1], [], 3),
+        ([1, 1, 1], [], 57),
+        ([], [[9, 9], [9]], 3 / 4),
+        ([1], [[9, 9], [9]], 6),
+        ([9, 9, 1], [[1] * 9], 3 * 25 / 31),
+    ],
+    ids=["alone", "among digits", "in a long line", "between a digit and a letter", "in a word",
+         "alone in a line", "in a word among digits", "among digits, on a page of text"],
+)  # fmt: skip
+def test_the_other_pictures_of_a_page_count(others, lines, least):
     """By Laplace's rule of succession; each number is a multiple of the probability of none."""
     for times, is_digit in ((0.99 * least, False), (1.01 * least, True)):
-        line = [
-            {"prediction": 7, "probability": ratio / 20, "none": 1 / 20}
-            for ratio in (times, *others)
+        page = [
+            [{"prediction": 7, "probability": p / 100, "none": 1 / 100} for p in line]
+            for line in ((times, *others), *lines)
         ]
-        reject_unlikely(line)
-        assert (line[0]["prediction"] == 7) == is_digit
+        reject_unlikely(page)
+        assert (page[0][0]["prediction"] == 7) == is_digit

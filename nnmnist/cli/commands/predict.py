@@ -208,13 +208,13 @@ class Reader:
             self.model.network, pixels, self.model.classes, self.top, self.min_probability
         )
 
-    def reject(self, records: Sequence[dict[str, Any]]) -> None:
-        """Set the predictions of a line's records to None where they may be no digits.
+    def reject(self, lines: Sequence[Sequence[dict[str, Any]]]) -> None:
+        """Set the predictions of records, line by line, to None where they may be no digits.
 
         A limit that the user gives replaces this judgement.
         """
         if self.min_probability is None and self._knows_digits:
-            reject_unlikely(records)
+            reject_unlikely(lines)
 
     @property
     def _knows_digits(self) -> bool:
@@ -378,7 +378,7 @@ def _print_digit(
     is_picture = truth is None and number is None
     record = {"file": name, **({} if number is None else {"row": number}), **reader.predict(pixels)}
     if is_picture and is_shown:
-        reader.reject([record])
+        reader.reject([[record]])
     if number is not None:
         name = f"{name}[{number}]"
     right = ""
@@ -402,8 +402,7 @@ def _print_page(
         [{"box": digit.box, **reader.predict(digit.image.reshape(-1))} for digit in line]
         for line in lines
     ]
-    for line_records in records:
-        reader.reject(line_records)
+    reader.reject(records)
     if output.annotated:
         boxes = [(record["box"], predicted(record)) for line in records for record in line]
         save_png(output.annotated, annotate(picture, boxes))
