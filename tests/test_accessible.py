@@ -10,8 +10,8 @@ from nnmnist.export.html import encode
 from .export.conftest import network_of
 from .export.page import SEVEN, SHOWN, THREE, Page
 
-# The target size of WCAG 2.2 is checked, too, which axe-core leaves out by default. It need not tell
-# where an element is, which takes a third of its time.
+# The target size of WCAG 2.2 is checked, too, which axe-core leaves out by default. It need not
+# tell where an element is, which takes a third of its time.
 CHECK = """async (rules) => {
   const options = { rules: { "target-size": { enabled: true } }, selectors: false, ...rules };
   const { violations } = await axe.run(options);
