@@ -389,8 +389,9 @@ def test_names_of_classes_become_names_of_folders(page_of):
     assert [urllib.parse.unquote(folder) for folder in folders[:-1]] == names[:-1]
 
 
-@pytest.mark.parametrize("device", [DESKTOP, PHONE], ids=["desktop", "phone"])
-@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize(
+    ("device", "scheme"), [(DESKTOP, "light"), (PHONE, "dark")], ids=["desktop", "phone"]
+)
 def test_long_names_and_many_classes_fit(page_of, device, scheme):
     for classes in ([LONG, "<i>x</i>", "y"], [str(k) for k in range(62)], FASHION):
         page = page_of(classes, {**device, "color_scheme": scheme})
