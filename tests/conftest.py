@@ -3,6 +3,8 @@
 import os
 import shutil
 import signal
+import sys
+import tempfile
 from pathlib import Path
 
 import numpy as np
@@ -16,11 +18,21 @@ from nnmnist.data.readers import idx
 REAL_DATA = os.environ.get("NNMNIST_DATA_DIR")
 
 
-def pytest_configure():
-    """Let the programs that the tests start receive Ctrl-C.
+MEMORY = Path("/dev/shm")  # Linux: a folder in memory
+ENOUGH = 2 * 2**30  # bytes; the files of all tests need 0.3 GB
 
+
+def pytest_configure():
+    """Keep the files of the tests in memory, and let the programs that they start receive Ctrl-C.
+
+    A run waits for the disk after each epoch: longer than it computes, where it is as tiny as here.
     A background job of a script ignores Ctrl-C, and its child processes inherit this.
     """
+    if MEMORY.is_dir() and shutil.disk_usage(MEMORY).free > ENOUGH:
+        os.environ["TMPDIR"] = tempfile.tempdir = str(MEMORY)
+    # Otherwise each of these programs compiles nnmnist again.
+    os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+    sys.dont_write_bytecode = False
     if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
         signal.signal(signal.SIGINT, signal.default_int_handler)
 

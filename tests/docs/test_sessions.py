@@ -1,7 +1,8 @@
 """The commands of the README, the tutorial and the guides work as printed, one after another.
 
 They are typed into interactive shells, whose rules differ from those of scripts: zsh takes no
-comments there, for example.
+comments there, for example. Shells differ only in what they make of a line. So the commands run in
+bash, and zsh has to call the programs with the same words.
 """
 
 import os
@@ -25,6 +26,7 @@ SHELLS = {
     "bash": ("bash", "--norc", "--noprofile", "--noediting", "-i"),
     "zsh": ("zsh", "-f", "-i", "-o", "no_prompt_sp", "-o", "no_prompt_cr"),
 }
+real_shell = pytest.mark.parametrize("shell", ["bash", pytest.param("zsh", marks=pytest.mark.slow)])
 # What the commands find outside of .venv: as on a fresh Debian, neither python nor pip.
 PROGRAMS = ("make", "python3", "sh", "uname")
 
@@ -104,7 +106,7 @@ def words_of(line):
 
 
 @pytest.mark.parametrize("page", PAGES)
-@pytest.mark.parametrize("shell", SHELLS)
+@real_shell
 def test_every_command_works_after_the_one_before(shell, page, installed, programs):
     session = sessions(page)
     found = typed(shell, [command for command, _ in session], installed, programs)
@@ -119,7 +121,6 @@ def test_every_command_works_after_the_one_before(shell, page, installed, progra
 # What a reader has before the commands of the how-to guides, besides the data below.
 BEFORE = [
     ". .venv/bin/activate",
-    "nnmnist config new my.yaml --from plain",
     "nnmnist train my.yaml -q --epochs 1 -o runs/mine",
     "nnmnist train my.yaml -q --epochs 1 -o runs/a",
     "nnmnist train my.yaml -q --epochs 1 --seed 1 -o runs/b",
@@ -144,7 +145,7 @@ def how_to_commands():
 
 
 def write_data(folder):
-    """The pictures, files and sweep that the how-to guides speak of."""
+    """The pictures, files, config and sweep that the how-to guides speak of."""
     digits = np.arange(40, dtype=np.uint8) % 10
     pixels = synthetic.render(digits, np.random.default_rng(0))
     images = [Image.fromarray(255 - row.reshape(28, 28)) for row in pixels]
@@ -165,12 +166,17 @@ def write_data(folder):
     labelled = [f"{digit},{row}" for digit, row in zip(digits, rows, strict=True)]
     (kaggle / "train.csv").write_text("\n".join([f"label,{names}", *labelled]))
     (kaggle / "test.csv").write_text("\n".join([names, *rows]))
+    # A small network and few examples: the guides train this config about twenty times.
+    (folder / "my.yaml").write_text(
+        "data: {validation: 55000, fallback: synthetic}\nmodel: {hidden: [32]}\n"
+        "training: {epochs: 2}\n"
+    )
     (folder / "search.yaml").write_text(
         "config: my.yaml\nset: {training.epochs: 1}\nspace: {training.momentum: [0.5, 0.9]}\n"
     )
 
 
-@pytest.mark.parametrize("shell", SHELLS)
+@real_shell
 def test_every_command_of_the_guides_works(shell, installed, programs):
     write_data(installed)
     commands = [*BEFORE, *how_to_commands()]
@@ -178,6 +184,36 @@ def test_every_command_of_the_guides_works(shell, installed, programs):
     assert len(found) == len(commands) > 25
     failed = {command: out for command, (code, out) in zip(commands, found, strict=True) if code}
     assert failed == {}
+
+
+# Writes down the words of a call, one a line, and answers "nnmnist runs best".
+STAND_IN = """#!/bin/sh
+printf '%s\\n' "${0##*/}" "$@" '' >> "$HOME/calls"
+case "$*" in "runs best") echo runs/the-best.npz ;; esac
+"""
+
+
+def calls(shell, commands, folder, programs):
+    """The words with which a shell calls nnmnist and make, which do nothing here."""
+    for program in (folder / ".venv" / "bin" / "nnmnist", programs / "make"):
+        program.unlink()
+        program.write_text(STAND_IN)
+        program.chmod(0o755)
+    assert typed(shell, commands, folder, programs) == [(0, "")] * len(commands)
+    words = (folder / "calls").read_text(encoding="utf-8")
+    (folder / "calls").unlink()
+    return words.split("\n\n")
+
+
+@pytest.mark.parametrize("page", [*PAGES, "the guides"])
+def test_the_programs_get_the_same_words_from_both_shells(page, installed, programs):
+    if page in PAGES:
+        commands = [command for command, _ in sessions(page)]
+    else:
+        commands = [*BEFORE, *how_to_commands()]
+    bash, zsh = (calls(shell, commands, installed, programs) for shell in SHELLS)
+    assert zsh == bash
+    assert len(bash) >= len(commands)  # activate calls nothing, and some commands call twice
 
 
 @pytest.mark.parametrize("shell", SHELLS)

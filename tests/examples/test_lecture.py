@@ -13,7 +13,7 @@ from msgspec.structs import replace
 
 from nnmnist.cli.app import cli
 from nnmnist.config.loading import load_config
-from nnmnist.training.setup import check_gradient
+from nnmnist.training import setup
 
 ROOT = Path(__file__).parents[2]
 FOLDER = ROOT / "configs" / "lecture"
@@ -102,8 +102,9 @@ def test_every_recipe_is_tested_here():
 
 
 @pytest.mark.parametrize("path", sorted(FOLDER.parent.rglob("*.yaml")), ids=lambda path: path.stem)
-def test_the_gradient_of_every_recipe(path):
-    assert max(check.error for check in check_gradient(load_config(path))) < 5e-7
+def test_the_gradient_of_every_recipe(path, monkeypatch):
+    monkeypatch.setattr(setup, "CHECK_PRODUCTS", 4_000_000)  # a tenth of what `check` does
+    assert max(check.error for check in setup.check_gradient(load_config(path))) < 5e-7
 
 
 @pytest.mark.parametrize("problem", ["line", "planes"])

@@ -88,15 +88,27 @@ def test_the_pages_name_exactly_the_recipes_and_scripts_that_exist():
     assert {name for name in unnamed if name.removesuffix("_exact") not in sources} == set()
 
 
+PYTHON = """#!/bin/sh
+exec "{python}" "$@"
+"""
+# Trainings end after two epochs here: test_lecture.py has the recipes trained in full, and
+# `make docs` and `make test-slow` the commands of the pages.
+NNMNIST = """#!/bin/sh
+[ "$1" = train ] && set -- "$@" {more}
+exec "{python}" -m nnmnist "$@"
+"""
+
+
 @posix
+@pytest.mark.parametrize("more", ["--epochs 2", pytest.param("", marks=pytest.mark.slow)])
 @pytest.mark.parametrize("name", FAST)
-def test_the_commands_of_a_fast_page_work_as_printed(tmp_path, name):
+def test_the_commands_of_a_fast_page_work_as_printed(tmp_path, name, more):
     """In order, in a shell, and twice: the second time the runs exist."""
     (tmp_path / "examples").symlink_to(ROOT / "examples")
     programs = tmp_path / "bin"
     programs.mkdir()
-    for program, call in (("python", '"$@"'), ("nnmnist", '-m nnmnist "$@"')):
-        (programs / program).write_text(f'#!/bin/sh\nexec "{sys.executable}" {call}\n')
+    for program, text in (("python", PYTHON), ("nnmnist", NNMNIST)):
+        (programs / program).write_text(text.format(python=sys.executable, more=more))
         (programs / program).chmod(0o755)
     environment = {
         **os.environ,
@@ -113,7 +125,7 @@ def test_the_commands_of_a_fast_page_work_as_printed(tmp_path, name):
 
 
 def test_drawings(monkeypatch, tiny_config):
-    """Each picture is drawn; the slow one with fewer epochs, and the hand-in of other runs."""
+    """Each picture is drawn; trainings have fewer epochs, and the hand-in has other runs."""
     for k in (1, 2, 3):
         words = ["train", "-c", str(tiny_config), "-o", f"runs/lecture/hand_in_{k}", "-q"]
         assert CliRunner().invoke(cli, words).exit_code == 0
@@ -121,6 +133,7 @@ def test_drawings(monkeypatch, tiny_config):
     draw = load("draw")
     short = replace(draw.efficiency.TRAINING, epochs=2)
     monkeypatch.setattr(draw.efficiency, "TRAINING", short)
+    monkeypatch.setattr(draw.gate, "trained_gate", lambda: draw.gate.gate(1.0))
     monkeypatch.setattr(sys, "argv", ["draw.py", *draw.DRAWINGS])
     draw.main()
     for name in draw.DRAWINGS:

@@ -12,11 +12,11 @@ from nnmnist import checkpoint
 from .support import assert_complete, assert_same, counts, finished, nnmnist, posix, spawn, weights
 
 CONFIGS = {
-    "momentum": "{epochs: 150, batch_size: 32, learning_rate: 0.05}\nmodel: {hidden: [8]}",
-    "adam with dropout": "{epochs: 150, batch_size: 32, optimizer: adam, learning_rate: 0.01, "
+    "momentum": "{epochs: 80, batch_size: 32, learning_rate: 0.05}\nmodel: {hidden: [8]}",
+    "adam with dropout": "{epochs: 80, batch_size: 32, optimizer: adam, learning_rate: 0.01, "
     "schedule: one_cycle}\n"
     "model: {hidden: [8, 6], dropout: 0.3}",
-    "random order": "{epochs: 150, batch_size: 7, momentum: 0, schedule: cosine, weight_decay: "
+    "random order": "{epochs: 80, batch_size: 20, momentum: 0, schedule: cosine, weight_decay: "
     "1e-3, curve_every: 20}\n"
     "model: {hidden: [5], activation: tanh}\nseed: 9",
 }

@@ -65,7 +65,7 @@ def in_the_middle(process):
     ("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)], ids=["INT", "TERM"]
 )
 def test_a_stopped_sweep_keeps_everything_and_goes_on(sweep_file, number, code):
-    file = sweep_file(GRID % 60)
+    file = sweep_file(GRID % 30)
     process = spawn("sweep", file, "--jobs", 2)
     wait_until(summaries, process)
     process.send_signal(number)

@@ -171,7 +171,7 @@ def test_real_mnist(real_mnist):
     settings = ("--epochs", "1", "--json")
     pair = [
         json.loads(nnmnist("train", "-c", name, "-o", name, *settings).stdout)["checkpoint"]
-        for name in ("mnist", "softmax")
+        for name in ("plain", "softmax")
     ]
     record = json.loads(nnmnist("compare", *pair, "--json").stdout)
     assert record["better"] == "A"

@@ -244,7 +244,7 @@ def test_missing_data_is_exit_1(tiny_config):
 
 def test_the_fallback_is_reported_and_recorded():
     small = ["--epochs", "1", "--set", "model.hidden=[]", "--json"]
-    result = train("-c", "mnist", *small)
+    result = train("-c", "plain", *small)
     assert result.exit_code == 0
     notice = [line for line in result.stderr.splitlines() if "NOT REAL MNIST" in line]
     assert len(notice) == 1
