@@ -86,73 +86,62 @@ def load(seed: int, n_train: int = 60_000, n_test: int = 10_000) -> Source:
     return Source("synthetic", parts[0], parts[1], classes, DIGIT.shape, identity, DIGIT)
 
 
-def add_generated(splits: Splits, share: float, seed: int = 0, threads: int = 1) -> Splits:
-    """The splits with generated digits added to the training part, each digit equally often.
+def add_generated(
+    splits: Splits, share: float, no_digits: float = 0, seed: int = 0, threads: int = 1
+) -> Splits:
+    """The splits with generated digits, and pictures of no digit, added to the training part.
 
-    A half of the ones, for example, is written in a style of `RARE_STYLES`. Data that is not made
-    of digits in the format of MNIST stays as it is.
+    Each digit is added equally often; a half of the ones, for example, in a style of `RARE_STYLES`.
+    Of the pictures of no digit, three quarters are letters and signs, in the styles of `NO_DIGITS`,
+    and the others are scribbles. Data that is not made of digits in the format of MNIST stays as it
+    is; so does data with more classes, which may be letters, as to `no_digits`.
 
     Args:
         splits: the data.
-        share: the fraction of the training part that the generated digits make up.
+        share: the fraction of the main data and the generated digits that the latter make up.
+        no_digits: the fraction of the whole training part that the pictures of no digit make up.
         seed: seed of the random numbers.
         threads: how many threads share the work.
     """
-    if not _has_digits(splits):
+    if splits.preparation != DIGIT or not {str(digit) for digit in STYLES} <= set(splits.classes):
         return splits
-    main, rng = splits.train, generator(seed, "generated")
+    main, added = splits.train, {}
     n = round(share / (1 - share) * len(main))
+    if share:
+        digits, images = _digits(n, generator(seed, "generated"), threads)
+        labels = np.array([splits.classes.index(str(digit)) for digit in STYLES], np.uint8)
+        added["generated"] = labels[digits], images
+    if no_digits and len(splits.classes) == len(STYLES):
+        n_others = round(no_digits / (1 - no_digits) * (len(main) + n))
+        images = _no_digits(n_others, generator(seed, "no digits"), threads)
+        added["no_digits"] = np.full(n_others, len(splits.classes), np.uint8), images
+    if not added:
+        return splits
+    labels, images = map(np.concatenate, zip(*added.values(), strict=True))
+    digests = {key: hashlib.sha256(drawn.data).hexdigest() for key, (_, drawn) in added.items()}
+    return replace(
+        splits,
+        train=main.with_more(images, labels, len(main.inputs) + np.arange(len(images))),
+        identity={**splits.identity, **digests},
+        n_generated=splits.n_generated + len(images),
+    )
+
+
+def _digits(n: int, rng: np.random.Generator, threads: int) -> tuple[Array, Array]:
+    """The digits (n,) uint8 of `add_generated`, and their images (n, 784) uint8."""
     digits = rng.permutation(np.arange(n) % len(STYLES)).astype(np.uint8)
     is_rare = np.isin(digits, list(RARE_STYLES)) & (rng.random(n) < RARE)
-    images = np.empty((n, SIDE * SIDE), np.uint8)
-    images[~is_rare] = render(digits[~is_rare], rng, STYLES, threads)
-    images[is_rare] = render(digits[is_rare], rng, RARE_STYLES, threads)
-    labels = np.array([splits.classes.index(str(digit)) for digit in STYLES], np.uint8)[digits]
-    return _with_more(splits, images, labels, "generated")
+    rare = {len(STYLES) + digit: styles for digit, styles in RARE_STYLES.items()}
+    return digits, render(digits + len(STYLES) * is_rare, rng, STYLES | rare, threads)
 
 
-def add_no_digits(splits: Splits, share: float, seed: int = 0, threads: int = 1) -> Splits:
-    """The splits with pictures of no digit added to the training part.
-
-    Three quarters are letters and signs, in the styles of `NO_DIGITS`; the others are scribbles.
-    Data with other classes than the ten digits, or in another format than that of MNIST, stays as
-    it is.
-
-    Args:
-        splits: the data.
-        share: the fraction of the training part that these pictures make up.
-        seed: seed of the random numbers.
-        threads: how many threads share the work.
-    """
-    if not _has_digits(splits) or len(splits.classes) > len(STYLES):  # letters may be classes
-        return splits
-    rng = generator(seed, "no digits")
-    n = round(share / (1 - share) * len(splits.train))
+def _no_digits(n: int, rng: np.random.Generator, threads: int) -> Array:
+    """The pictures of no digit (n, 784) uint8 of `add_generated`."""
     scribbles = [_scribble(rng) for _ in range(1 + n // PER_SCRIBBLE)]
     styles = {k: {"": style} for k, style in enumerate([*scribbles, *NO_DIGITS.values()])}
     chosen = np.arange(n // 4) % len(scribbles)
     others = len(scribbles) + np.arange(n - n // 4) % len(NO_DIGITS)
-    images = render(rng.permutation(np.concatenate([chosen, others])), rng, styles, threads)
-    labels = np.full(n, len(splits.classes), np.uint8)
-    return _with_more(splits, images, labels, "no_digits")
-
-
-def _has_digits(splits: Splits) -> bool:
-    """Whether the data is made of the digits 0 to 9, and maybe more, in the format of MNIST."""
-    return splits.preparation == DIGIT and {str(digit) for digit in STYLES} <= set(splits.classes)
-
-
-def _with_more(splits: Splits, images: Array, labels: Array, key: str) -> Splits:
-    """The splits with more training images; `key` is for their SHA-256 in the identity."""
-    main = splits.train
-    train = main.with_more(images, labels, len(main.inputs) + np.arange(len(images)))
-    digest = hashlib.sha256(images.data).hexdigest()
-    return replace(
-        splits,
-        train=train,
-        identity={**splits.identity, key: digest},
-        n_generated=splits.n_generated + len(images),
-    )
+    return render(rng.permutation(np.concatenate([chosen, others])), rng, styles, threads)
 
 
 def _scribble(rng: np.random.Generator) -> str:
@@ -237,18 +226,16 @@ def _skeleton(style: str) -> _Skeleton:
     for selection in selections:
         for end, before in ((selection[0], selection[1]), (selection[-1], selection[-2])):
             legs += np.outer(end - before, end)
-    samples = [_sample_stroke(stroke) for stroke in strokes]
-    lengths = np.array([along[-1] for _, along in samples])
+    alongs = [_lengths(_samples(len(stroke))[1] @ stroke) for stroke in strokes]
+    lengths = np.array([along[-1] for along in alongs])
     # Between two strokes the pen travels along one segment.
     stops = np.rint(np.cumsum(lengths) / lengths.sum() * (SEGMENTS + 1)).astype(int)
     # the number of nodes of each stroke
     counts = np.diff(stops, prepend=0)
     curve = np.concatenate(
         [
-            _even_nodes(len(stroke), count, *sample) @ selection
-            for stroke, count, sample, selection in zip(
-                strokes, counts, samples, selections, strict=True
-            )
+            _even_nodes(along, count, len(selection)) @ selection
+            for along, count, selection in zip(alongs, counts, selections, strict=True)
         ]
     )
     owner = np.repeat(np.eye(len(strokes)), counts, axis=1)
@@ -265,15 +252,21 @@ def _parse_stroke(text: str) -> Array:
 def _spline(t: Array, n: int) -> Array:
     """The uniform quadratic B-spline of n points at t in [0, n], as weights (len(t), n).
 
-    Both end points are doubled. On piece i, with u = t - i in [0, 1], it is
-    (1-u)^2/2 a + (1/2 + u - u^2) b + u^2/2 c of three neighbouring points.
+    Point k is the middle of piece [k, k + 1]. At the distance d from there it has the weight
+    3/4 - d^2 up to d = 1/2, and (3/2 - d)^2 / 2 up to d = 3/2. Both end points are doubled.
     """
-    piece = np.minimum(t.astype(int), n - 1)
-    u = t - piece
-    weights, rows = np.zeros((len(t), n)), np.arange(len(t))
-    for step, weight in ((-1, (1 - u) ** 2 / 2), (0, 0.5 + u - u**2), (1, u**2 / 2)):
-        weights[rows, np.clip(piece + step, 0, n - 1)] += weight
-    return weights
+    distance = np.abs(t[:, None] - np.arange(-0.5, n + 1))  # from the points -1 to n
+    weights = np.maximum(1.5 - distance, 0) ** 2 / 2 - 1.5 * np.maximum(0.5 - distance, 0) ** 2
+    weights[:, 1] += weights[:, 0]
+    weights[:, -2] += weights[:, -1]
+    return weights[:, 1:-1]
+
+
+@cache
+def _samples(n: int) -> tuple[Array, Array]:
+    """Many parameters t (400,) along the spline of n points, and its weights (400, n) there."""
+    t = np.linspace(0, n, 400)
+    return t, _spline(t, n)
 
 
 def _lengths(line: Array) -> Array:
@@ -281,17 +274,12 @@ def _lengths(line: Array) -> Array:
     return np.append(0, np.cumsum(np.hypot(*np.diff(line, axis=0).T)))
 
 
-def _sample_stroke(stroke: Array) -> tuple[Array, Array]:
-    """Many parameters t (400,) along the spline of a stroke (n, 2), and its length up to each."""
-    t = np.linspace(0, len(stroke), 400)
-    return t, _lengths(_spline(t, len(stroke)) @ stroke)
-
-
-def _even_nodes(n: int, count: int, t: Array, along: Array) -> Array:
+def _even_nodes(along: Array, count: int, n: int) -> Array:
     """Spline weights (count, n) for nodes at equal distances along a stroke of n points.
 
-    t and `along` are those of `_sample_stroke`.
+    `along` (400,) is the length of the stroke up to each parameter of `_samples`.
     """
+    t, _ = _samples(n)
     return _spline(np.interp(np.linspace(0, along[-1], count), along, t), n)
 
 

@@ -97,10 +97,10 @@ def split_configured(
     Those of `data.generated`, `data.no_digits` and `data.extra` are added.
     """
     splits = split(source, settings.validation, seed, settings.distortion, notify)
-    if settings.generated:
-        splits = synthetic.add_generated(splits, settings.generated, seed, training_cores())
-    if settings.no_digits:
-        splits = synthetic.add_no_digits(splits, settings.no_digits, seed, training_cores())
+    if settings.generated or settings.no_digits:
+        splits = synthetic.add_generated(
+            splits, settings.generated, settings.no_digits, seed, training_cores()
+        )
     if not settings.extra:
         return splits
     from nnmnist.data.own import add_extra

@@ -199,7 +199,7 @@ def test_generated_digits_make_up_their_share_of_the_training_part(share) -> Non
 
 def test_generated_digits_depend_on_the_seed_and_are_part_of_the_identity() -> None:
     splits = splits_of()
-    first, again, other = (synthetic.add_generated(splits, 0.5, seed) for seed in (1, 1, 2))
+    first, again, other = (synthetic.add_generated(splits, 0.5, seed=seed) for seed in (1, 1, 2))
     assert np.array_equal(first.train.x, again.train.x)
     assert first.identity == again.identity
     assert not np.array_equal(first.train.x, other.train.x)
@@ -210,7 +210,7 @@ def test_generated_digits_depend_on_the_seed_and_are_part_of_the_identity() -> N
 def test_sizes_say_how_many_examples_are_generated() -> None:
     splits = splits_of()
     assert data_sizes(splits) == "200 training, 0 validation, 20 test examples"
-    more = synthetic.add_no_digits(synthetic.add_generated(splits, 0.5), 0.2)
+    more = synthetic.add_generated(splits, 0.5, no_digits=0.2)
     assert data_sizes(more) == "500 training (300 generated), 0 validation, 20 test examples"
 
 
@@ -223,17 +223,18 @@ def test_generated_digits_have_the_labels_of_classes_in_another_order() -> None:
 
 
 def test_half_of_the_generated_ones_have_a_rare_style(monkeypatch) -> None:
-    counts = {}
+    counts = []
     render = synthetic.render
 
     def counting(labels, rng, styles, threads):
-        counts[len(styles)] = np.bincount(labels, minlength=10)
+        assert {k % 10: each for k, each in styles.items() if k >= 10} == RARE_STYLES
+        counts.append(np.bincount(labels, minlength=20).reshape(2, 10))
         return render(labels, rng, styles, threads)
 
     splits = splits_of()
     monkeypatch.setattr(synthetic, "render", counting)
     synthetic.add_generated(splits, 0.9)
-    usual, rare = counts[len(STYLES)], counts[len(RARE_STYLES)]
+    ((usual, rare),) = counts
     assert (usual + rare == 180).all()
     assert ((rare > 0) == np.isin(np.arange(10), list(RARE_STYLES))).all()
     assert rare.sum() == pytest.approx(180 * len(RARE_STYLES) / 2, rel=0.1)
@@ -244,14 +245,13 @@ def test_half_of_the_generated_ones_have_a_rare_style(monkeypatch) -> None:
 )
 def test_other_data_gets_no_generated_digits(change) -> None:
     splits = splits_of(**change)
-    assert synthetic.add_generated(splits, 0.5) is splits
-    assert synthetic.add_no_digits(splits, 0.5) is splits
+    assert synthetic.add_generated(splits, 0.5, no_digits=0.5) is splits
 
 
 @pytest.mark.parametrize("share", [0.05, 0.6])
 def test_pictures_of_no_digit_have_a_label_of_their_own(share) -> None:
     splits = splits_of()
-    first, again, other = (synthetic.add_no_digits(splits, share, seed) for seed in (1, 1, 2))
+    first, again, other = (synthetic.add_generated(splits, 0, share, seed) for seed in (1, 1, 2))
     labels = first.train.y
     assert np.mean(labels == 10) == pytest.approx(share, abs=0.01)
     assert np.array_equal(first.train.without_others().x, splits.train.x)
@@ -265,13 +265,13 @@ def test_pictures_of_no_digit_have_a_label_of_their_own(share) -> None:
 
 def test_letters_are_no_pictures_of_no_digit_where_they_are_classes() -> None:
     splits = splits_of(classes=(*"0123456789", "A"))
-    assert synthetic.add_no_digits(splits, 0.5) is splits
-    assert len(synthetic.add_generated(splits, 0.5).train) == 400
+    assert synthetic.add_generated(splits, 0, no_digits=0.5) is splits
+    assert len(synthetic.add_generated(splits, 0.5, no_digits=0.5).train) == 400
 
 
 def test_generated_digits_and_pictures_of_no_digit_are_added_together() -> None:
-    more = synthetic.add_generated(synthetic.add_no_digits(splits_of(), 0.5), 0.5)
+    more = synthetic.add_generated(splits_of(), 0.5, no_digits=0.5)
     assert more.train.has_others
     assert len(more.train) == 800
-    assert np.bincount(more.train.y)[10] == 200
+    assert np.bincount(more.train.y)[10] == 400
     assert set(more.identity) == {*splits_of().identity, "generated", "no_digits"}
