@@ -94,7 +94,7 @@ def add_generated(
     Each digit is added equally often; a half of the ones, for example, in a style of `RARE_STYLES`.
     Of the pictures of no digit, three quarters are letters and signs, in the styles of `NO_DIGITS`,
     and the others are scribbles. Data that is not made of digits in the format of MNIST stays as it
-    is; so does data with more classes, which may be letters, as to `no_digits`.
+    is. Data with more classes than the digits gets no letters: they may be its classes.
 
     Args:
         splits: the data.
