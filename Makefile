@@ -10,8 +10,8 @@ train: .venv/installed
 test: lint
 	$(BIN)/pytest --numprocesses auto --dist worksteal --cov --cov-report=term-missing:skip-covered --cov-fail-under=90
 
-# The long versions of some tests, and a comparison with PyTorch: 45 tests, half an hour on two
-# cores that other programs used as well.
+# The long versions of some tests, and a comparison with PyTorch: 44 tests, of which 36 took 28
+# minutes on two cores that other programs used as well.
 test-slow: .venv/installed-dev .venv/installed-bench
 	$(BIN)/pytest -m slow --numprocesses auto --dist worksteal
 
