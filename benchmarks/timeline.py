@@ -27,7 +27,8 @@ STAGES = {
     "making the run directory": ["nnmnist.cli.training:create_run"],
     "initial weights": ["nnmnist.runs.run:build_network"],
     "normalizing": ["nnmnist.training.fit:skip_normalization"],
-    "mean image and buffers": ["nnmnist.training.fit:_trainer"],
+    "mean and principal components": ["nnmnist.training.fit:make_projection"],
+    "projecting, and buffers": ["nnmnist.training.fit:_trainer"],
     "starting the worker processes": ["nnmnist.training.parallel.workers:Workers.__enter__"],
     "training": [
         "nnmnist.training.parallel.workers:Workers.epoch",

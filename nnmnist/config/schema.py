@@ -334,6 +334,11 @@ class TrainingConfig(Section, frozen=True, kw_only=True):
         "Subtract the mean of the training inputs in training steps. The weights fit inputs "
         "without this.",
     ] = False
+    principal_components: Annotated[
+        Positive | None,
+        "Train on so many principal components of the inputs, which are centred; null trains on "
+        "the inputs themselves. The weights fit inputs without this.",
+    ] = None
     weight_decay: Annotated[NonNegative, "L2 penalty on the weights; biases have none."] = 0.0
     label_smoothing: Annotated[
         Fraction,
@@ -439,12 +444,16 @@ def _training_conflicts(config: Config) -> Iterator[tuple[str, str]]:
             ("data.distort", data.distort),
             ("model.input_dropout", model.input_dropout),
             ("training.weight_decay", training.weight_decay),
+            ("training.principal_components", training.principal_components),
             ("training.class_weights", training.class_weights is not None),
             ("training.adversarial", training.adversarial),
             ("training.curve_every", training.curve_every),
         ):
             if used:
                 yield key, "is not used by training.optimizer: least_squares; remove it"
+    if training.principal_components and model.input_dropout:
+        problem = "drops inputs, but training.principal_components has others in their place"
+        yield "model.input_dropout", f"{problem}; remove one of the two"
     if training.patience is not None and data.validation == 0:
         hint = "raise it, or remove training.patience"
         yield "training.patience", f"needs validation examples, but data.validation is 0; {hint}"

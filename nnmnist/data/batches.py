@@ -10,6 +10,7 @@ import numpy as np
 
 from nnmnist.data.distort import Distortion
 from nnmnist.data.examples import PIXEL, Examples
+from nnmnist.data.projection import Projection
 from nnmnist.types import Array
 
 T = TypeVar("T")
@@ -31,7 +32,8 @@ class Batches:
         examples: at least one.
         size: number of examples in a batch; None takes all at once.
         one_hot: (M, n_classes), column k is the target of class k; None where targets are values.
-        mean: (n_inputs,) float32, subtracted from all inputs; None subtracts nothing.
+        projection: what all inputs become; None if they stay as they are.
+        threads: how many threads share the work that is done once.
     """
 
     def __init__(
@@ -39,18 +41,26 @@ class Batches:
         examples: Examples,
         size: int | None,
         one_hot: Array | None,
-        mean: Array | None = None,
+        projection: Projection | None = None,
+        threads: int = 1,
     ) -> None:
-        self.examples, self.one_hot, self.mean = examples, one_hot, mean
-        self.size = min(size or len(examples), len(examples))
         self.distortion: Distortion | None = None
         if examples.distort and examples.image_shape:
             self.distortion = Distortion(examples.image_shape, **examples.distort)
+        elif projection and projection.P is not None:
+            examples, projection = projection.of(examples, threads), None  # once, not in each epoch
+        self.examples, self.one_hot, self.projection = examples, one_hot, projection
+        self.size = min(size or len(examples), len(examples))
         n_inputs = examples.inputs.shape[1]
         self._pixels = np.empty((self.size, n_inputs), np.uint8)
         n_outputs = 0 if one_hot is None else len(one_hot)
         self._buffers = cycle(
-            (x, np.empty((n_outputs, self.size), np.float32)) for x in self.input_buffers()
+            (
+                inputs,
+                np.empty((self.size, len(projection.m)), np.float32) if projection else inputs,
+                np.empty((n_outputs, self.size), np.float32),
+            )
+            for inputs in self.input_buffers()
         )
 
     def __len__(self) -> int:
@@ -89,25 +99,19 @@ class Batches:
         assert self.distortion is not None
         maps = self.distortion.sample(self.examples.targets[rows], rng)
         self.distortion.warp(self._gather_pixels(rows), maps, x)
-        self.centre(x)
-
-    def centre(self, x: Array) -> None:
-        """Subtract the mean from inputs (batch, n_inputs)."""
-        if self.mean is not None:
-            x -= self.mean
 
     def _batch(self, rows: Array, rng: np.random.Generator | None) -> Batch:
-        x, y = next(self._buffers)
-        x = x[: len(rows)]
+        inputs, x, y = next(self._buffers)
+        inputs, x = inputs[: len(rows)], x[: len(rows)]
         if self.examples.inputs.dtype != np.uint8:
             # mode="clip" lets `take` write straight into `out`, three times faster than without
-            np.take(self.examples.inputs, rows, axis=0, out=x, mode="clip")
-            self.centre(x)
+            np.take(self.examples.inputs, rows, axis=0, out=inputs, mode="clip")
         elif rng:
-            self.distort(rows, rng, x)
+            self.distort(rows, rng, inputs)
         else:
-            np.multiply(self._gather_pixels(rows), PIXEL, out=x)
-            self.centre(x)
+            np.multiply(self._gather_pixels(rows), PIXEL, out=inputs)
+        if self.projection:
+            self.projection.apply(inputs, x)
         targets = self.examples.targets[rows]
         if self.one_hot is None:
             return Batch(x, targets.T, None, rows)

@@ -28,8 +28,9 @@ MOST_EVALUATED = 10_000
 
 
 class CurveExamples(NamedTuple):
-    """What a point of the curve is evaluated on, besides training examples."""
+    """What a point of the curve is evaluated on."""
 
+    train: Examples
     validation: Examples | None = None
     test: Examples | None = None
 
@@ -66,7 +67,7 @@ class EpochResult(NamedTuple):
 class Descent:
     """Minibatch gradient descent on one network."""
 
-    network: Network
+    network: Network  # takes the inputs of the batches
     optimizer: Optimizer
     batches: Batches
     settings: TrainingConfig
@@ -74,24 +75,11 @@ class Descent:
     on_progress: OnProgress | None = None
     class_weights: Array | None = None  # (n_classes + 1,) w of an example of each class
     evaluated: CurveExamples | None = None
+    # The network that the points of the curve evaluate, with the parameters of the trained one.
+    whole: Callable[[Network], Network] = lambda network: network
 
     def epoch(self, number: int) -> EpochResult:
-        """All steps of epoch `number` = 1, 2, ..., as long as the cost is finite.
-
-        Centred inputs x - mean make the steps larger in the directions in which the inputs differ
-        (LeCun, Bottou, Orr, Müller 1998, "Efficient BackProp", section 4.3). Between the epochs, b1
-        is that of the inputs as they are: W1 (x - mean) + b1 = W1 x + (b1 - W1 mean).
-        """
-        if self.batches.mean is None:
-            return self._steps(number)
-        b = self.network.dense[0].b
-        b += self._shift()
-        try:
-            return self._steps(number)
-        finally:
-            b -= self._shift()
-
-    def _steps(self, number: int) -> EpochResult:
+        """All steps of epoch `number` = 1, 2, ..., as long as the cost is finite."""
         network, settings, steps = self.network, self.settings, len(self.batches)
         dropout = generator(self.seed, "dropout", number)
         order = generator(self.seed, "order", number)
@@ -123,34 +111,24 @@ class Descent:
         return EpochResult(total / seen, accuracy, rate, curve=tuple(curve))
 
     def _evaluate(self, iteration: int) -> CurvePoint:
-        """A point of the curve. The parameters keep their bits."""
-        network = self.network
-        train = self.batches.examples.without_others()
+        """A point of the curve."""
+        assert self.evaluated
+        network, train = self.whole(self.network), self.evaluated.train.without_others()
         n = min(len(train), MOST_EVALUATED)
         # evenly spaced, because the examples may be sorted by class
         some = replace(train, rows=train.rows[np.arange(n) * len(train) // n])
-        b = network.dense[0].b
-        b_of_step = b.copy()
-        if self.batches.mean is not None:
-            b -= self._shift()
-        point = CurvePoint(
+        return CurvePoint(
             iteration,
             iteration / len(self.batches),
             evaluate(network, some),
-            *(evaluate(network, each) if each else None for each in self.evaluated or (None, None)),
+            *(evaluate(network, each) if each else None for each in self.evaluated[1:]),
         )
-        b[:] = b_of_step
-        return point
 
     def _learning_rate(self, steps_done: int) -> float:
         all_steps = self.settings.epochs * len(self.batches)
         schedule = SCHEDULES[self.settings.schedule]
         progress = (steps_done + 0.5) / all_steps
         return self.settings.learning_rate * schedule(progress, self.settings.warmup)
-
-    def _shift(self) -> Array:
-        """W1 mean (n,): by how much b1 of centred inputs exceeds b1 of the inputs as they are."""
-        return np.add.reduce(self.network.dense[0].W * self.batches.mean, axis=1)
 
 
 @dataclass

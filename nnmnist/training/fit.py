@@ -7,10 +7,9 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Generator, Mapping
-from contextlib import AbstractContextManager, nullcontext
+from collections.abc import Generator, Iterator, Mapping
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
-from typing import Protocol
 
 import numpy as np
 
@@ -34,6 +33,7 @@ from nnmnist.training.descent import (
     OnProgress,
 )
 from nnmnist.training.progress import progress_bar
+from nnmnist.training.projected import ProjectedNetwork, ProjectedTraining, Trainer, make_projection
 from nnmnist.training.setup import class_weights, make_optimizer, training_targets
 from nnmnist.training.threads import blas_threads_of, training
 from nnmnist.types import Array, require_attribute, require_count, require_type
@@ -55,12 +55,6 @@ class Epoch:
     seconds: float  # of training and validation
     examples_per_second: float  # of training alone
     curve: tuple[CurvePoint, ...] = ()  # points within the epoch, see `training.curve_every`
-
-
-class Trainer(Protocol):
-    """What trains a network for one epoch."""
-
-    def epoch(self, number: int) -> EpochResult: ...
 
 
 def fit(
@@ -100,7 +94,9 @@ def fit(
     Until the last epoch, BLAS has one thread, or all where they pay (`parallel.thread_count`).
 
     Raises:
-        ConfigError: the class weights do not fit the classes of the examples.
+        ConfigError: the class weights do not fit the classes of the examples, or there are fewer
+            inputs than principal components.
+        DataError: the inputs are not finite, or too large for principal components.
         TrainingError: the cost is no longer finite; the message names epoch, step and learning
             rate. Or a worker process has ended, or does not answer.
         TypeError, ValueError: an argument is of another kind, or the examples do not fit the
@@ -118,7 +114,7 @@ def fit(
         network, train, *others, threads=cores
     )
     extra = others.pop(0) if extra else None
-    evaluated = CurveExamples(validation, others[0] if test else None)
+    evaluated = CurveExamples(train, validation, others[0] if test else None)
     if optimizer is None:
         optimizer = make_optimizer(network, settings)
     last = settings.epochs if optimizer else 1
@@ -130,13 +126,13 @@ def fit(
         bar = progress_bar(last - epochs_done, on_progress)
     with (
         bar as shown,
-        _trainer(network, train, evaluated, settings, seed, optimizer, shown, processes) as trains,
         training(),
+        _trainer(network, evaluated, settings, seed, optimizer, shown, cores, processes) as trainer,
     ):
         for number in range(epochs_done + 1, last + 1):
             started = time.perf_counter()
             with blas_threads_of(threads):
-                result = trains.epoch(number)
+                result = trainer.epoch(number)
                 trained = time.perf_counter()
                 lower = _lower(result.learning_rate, settings)
                 _require_finite(network, optimizer, train, number, result, lower)
@@ -174,28 +170,45 @@ def _require_arguments(
             require_examples(name, examples, network, least=0)
 
 
+@contextmanager
 def _trainer(
     network: Network,
-    train: Examples,
     evaluated: CurveExamples,
     settings: TrainingConfig,
     seed: int,
     optimizer: Optimizer | None,
     on_progress: OnProgress | None,
+    cores: int,
     processes: int,
-) -> AbstractContextManager[Trainer]:
+) -> Iterator[Trainer]:
     """A context with what trains one epoch after the other."""
+    train = evaluated.train
     y = training_targets(network.output, train, settings)
     if optimizer is None:
         solver = SOLVERS[settings.optimizer]
-        return nullcontext(ClosedForm(network, solver, Batches(train, len(train), y)))
+        yield ClosedForm(network, solver, Batches(train, len(train), y))
+        return
     size = len(train) if settings.batch_size == "full" else settings.batch_size
-    batches = Batches(train, size, y, train.mean if settings.centre_inputs else None)
     weights = class_weights(settings, train)
     if weights is not None:
         weights = np.append(weights, 1).astype(network.dtype)  # the last is that of no class
-    descent = Descent(network, optimizer, batches, settings, seed, on_progress, weights, evaluated)
-    return parallel.on_cores(descent, processes)
+    with blas_threads_of(1):  # any other number would give other last bits
+        projection = make_projection(train, settings)
+        batches = Batches(train, size, y, projection, cores)
+    projected = ProjectedNetwork(network, projection)
+    descent = Descent(
+        projected.trained,
+        optimizer,
+        batches,
+        settings,
+        seed,
+        on_progress,
+        weights,
+        evaluated,
+        projected.store,
+    )
+    with parallel.on_cores(descent, processes) as trainer:
+        yield ProjectedTraining(projected, trainer)
 
 
 def _validate(network: Network, validation: Examples, number: int, lower: str) -> Evaluation | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
 from os import PathLike
 from pathlib import Path
 from types import NoneType
@@ -12,6 +13,7 @@ from numpy.typing import DTypeLike
 from nnmnist.config.schema import Config, DataConfig, TrainingConfig
 from nnmnist.data import synthetic
 from nnmnist.data.examples import Examples, Interface, Source, Splits
+from nnmnist.data.projection import projected_sizes
 from nnmnist.data.sources import Notify, load_source, silent, split
 from nnmnist.errors import ConfigError
 from nnmnist.evaluation.evaluate import targets
@@ -142,10 +144,15 @@ def build_network(settings: Config, splits: Splits, dtype: DTypeLike = np.float3
 
 
 def make_optimizer(network: Network, settings: TrainingConfig) -> Optimizer | None:
-    """The optimizer of a config for the parameters of a network; None where a solver is used."""
+    """The optimizer of a config for the parameters that are trained; None where a solver is used.
+
+    Raises ConfigError if the network has fewer inputs than the training has components.
+    """
     if settings.optimizer in SOLVERS:
         return None
-    return OPTIMIZERS[settings.optimizer](network.theta.size, settings.momentum, network.dtype)
+    sizes = projected_sizes(network.sizes, settings.principal_components)
+    n_parameters = sum((n_in + 1) * n_out for n_in, n_out in pairwise(sizes))
+    return OPTIMIZERS[settings.optimizer](n_parameters, settings.momentum, network.dtype)
 
 
 def training_targets(output: Output, train: Examples, settings: TrainingConfig) -> Array | None:

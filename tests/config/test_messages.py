@@ -22,8 +22,8 @@ SWITCH = "true or false or a mapping of keys to values or null"
 DIGITS = "; write decimal digits, such as"
 TRAINING_KEYS = (
     "epochs, batch_size, optimizer, learning_rate, momentum, schedule, warmup, centre_inputs, "
-    "weight_decay, label_smoothing, class_weights, adversarial, start_from, patience, tolerance, "
-    "curve_every"
+    "principal_components, weight_decay, label_smoothing, class_weights, adversarial, start_from, "
+    "patience, tolerance, curve_every"
 )
 
 
@@ -285,6 +285,17 @@ def test_keys_and_sections(text: str, expected: str) -> None:
             "model: {hidden: [], output: linear}\n"
             "training: {optimizer: least_squares, weight_decay: 1e-3}",
             "2: training.weight_decay: is not used by training.optimizer: least_squares; remove it",
+        ),
+        (
+            "model: {hidden: [], output: linear}\n"
+            "training: {optimizer: least_squares, principal_components: 5}",
+            "2: training.principal_components: is not used by training.optimizer: least_squares; "
+            "remove it",
+        ),
+        (
+            "training: {principal_components: 9}\nmodel: {input_dropout: 0.1}",
+            "2: model.input_dropout: drops inputs, but training.principal_components has others in "
+            "their place; remove one of the two",
         ),
         (
             "model: {hidden: [], output: linear}\n"

@@ -16,10 +16,13 @@ from __future__ import annotations
 
 import platform
 import sys
+from collections.abc import Sequence
 from contextlib import AbstractContextManager, nullcontext
+from operator import mul
 
 from nnmnist.config.schema import TrainingConfig
 from nnmnist.data.examples import Examples
+from nnmnist.data.projection import projected_sizes
 from nnmnist.errors import TrainingError
 from nnmnist.model.network import Network
 from nnmnist.model.solvers import SOLVERS
@@ -72,7 +75,8 @@ def process_count(network: Network, train: Examples, settings: TrainingConfig, c
     """
     if settings.optimizer in SOLVERS:
         return 1
-    return worker_count(network, _batch_size(train, settings), len(train), cores)
+    sizes = projected_sizes(network.sizes, settings.principal_components)
+    return worker_count(sizes, _batch_size(train, settings), len(train), cores)
 
 
 def thread_count(network: Network, train: Examples, settings: TrainingConfig) -> int:
@@ -89,7 +93,8 @@ def thread_count(network: Network, train: Examples, settings: TrainingConfig) ->
     threads = blas_threads()
     if settings.optimizer in SOLVERS or has_thread_limit():
         return threads
-    largest = max(W.size for W in network.W) * _batch_size(train, settings)
+    sizes = projected_sizes(network.sizes, settings.principal_components)
+    largest = max(map(mul, sizes, sizes[1:])) * _batch_size(train, settings)
     return threads if largest >= PRODUCT else 1
 
 
@@ -98,10 +103,10 @@ def _batch_size(train: Examples, settings: TrainingConfig) -> int:
     return n if settings.batch_size == "full" else min(settings.batch_size, n)
 
 
-def worker_count(network: Network, batch_size: int, n_examples: int, cores: int) -> int:
-    """The number of processes that train the network fastest on so many cores."""
-    weights = network.n_weights
+def worker_count(sizes: Sequence[int], batch_size: int, n_examples: int, cores: int) -> int:
+    """The number of processes that train a network of these sizes fastest on so many cores."""
+    weights = sum(map(mul, sizes, sizes[1:]))
     small = weights * batch_size < STEP or weights * n_examples < EPOCH
-    if not AVAILABLE or len(network.W) == 1 or small:
+    if not AVAILABLE or len(sizes) == 2 or small:
         return 1
-    return max(1, min(cores, network.sizes[1] // UNITS))
+    return max(1, min(cores, sizes[1] // UNITS))

@@ -21,7 +21,7 @@ class ParallelBatches(Batches):
 
     def __init__(self, batches: Batches, group: ProcessGroup) -> None:
         self.group = group
-        super().__init__(batches.examples, batches.size, batches.one_hot, batches.mean)
+        super().__init__(batches.examples, batches.size, batches.one_hot, batches.projection)
 
     def input_buffers(self) -> list[Array]:
         if not self.distortion:
@@ -41,5 +41,4 @@ class ParallelBatches(Batches):
         maps = self.distortion.sample(self.examples.targets[rows], rng)
         own = self.group.shard(len(rows))
         self.distortion.warp(self._gather_pixels(rows[own]), maps[:, own], x[own])
-        self.centre(x[own])
         self.group.barrier()

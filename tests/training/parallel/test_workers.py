@@ -606,7 +606,7 @@ def test_no_process_is_left_when_training_stops_early(monkeypatch):
 )
 def test_there_are_as_many_workers_as_pay(monkeypatch, sizes, batch, examples, cores, workers):
     monkeypatch.undo()
-    assert parallel.worker_count(Network(sizes), batch, examples, cores) == workers
+    assert parallel.worker_count(sizes, batch, examples, cores) == workers
 
 
 @pytest.mark.parametrize(("batch_size", "count"), [(64, 2), ("full", 2), (1, 1)])

@@ -1,0 +1,102 @@
+"""What training steps take in place of the inputs: without their mean, and fewer of them.
+
+Without their mean, steps can be larger in the directions in which the inputs differ. Pixels depend
+on their neighbours: 100 directions hold nine tenths of the variance of MNIST's 784 pixels, and a
+step with 100 inputs takes a fifth of the time. Both are advice of LeCun, Bottou, Orr, Müller 1998,
+"Efficient BackProp", section 4.3.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import NamedTuple
+
+import numpy as np
+
+from nnmnist.data.examples import Examples, scale
+from nnmnist.errors import ConfigError, DataError
+from nnmnist.types import Array
+
+MOST = 5000  # examples from which the components are computed
+ROUNDS = 3
+CHUNK = 1000  # examples that are projected at once
+
+
+class Projection(NamedTuple):
+    """The map x -> P^T x - m of inputs x (n_inputs,), where m = P^T mean."""
+
+    m: Array  # (k,) float32
+    P: Array | None = None  # (n_inputs, k) float32 with orthonormal columns; None is the identity
+
+    def apply(self, x: Array, out: Array) -> None:
+        """Fill `out` (n, k) with what inputs x (n, n_inputs) become."""
+        if self.P is None:
+            np.subtract(x, self.m, out=out)
+        else:
+            np.matmul(x, self.P, out=out)
+            out -= self.m
+
+    def of(self, examples: Examples, threads: int = 1) -> Examples:
+        """The same examples with what their inputs become, float32 (N, k)."""
+        from concurrent.futures import ThreadPoolExecutor  # here, because the import takes 15 ms
+
+        inputs = np.empty((len(examples.inputs), len(self.m)), np.float32)
+
+        def project(start: int) -> None:
+            chunk = slice(start, start + CHUNK)
+            self.apply(scale(examples.inputs[chunk]), inputs[chunk])
+
+        with ThreadPoolExecutor(threads) as executor:
+            list(executor.map(project, range(0, len(inputs), CHUNK)))
+        return replace(examples, inputs=inputs, image_shape=None)
+
+
+def projected_sizes(sizes: Sequence[int], k: int | None) -> tuple[int, ...]:
+    """Units of each layer of a network that takes k components in place of its inputs.
+
+    Args:
+        sizes: the same of the network that takes the inputs as they are.
+        k: `training.principal_components`; None keeps the inputs.
+
+    Raises:
+        ConfigError: there are fewer inputs than components.
+    """
+    if k and k > sizes[0]:
+        raise ConfigError(
+            f"training.principal_components: {k}, but the data has {sizes[0]} inputs; give at most "
+            "so many"
+        )
+    return (k or sizes[0], *sizes[1:])
+
+
+def principal_components(examples: Examples, k: int) -> Projection:
+    """The projection to k directions in which the inputs vary most.
+
+    Each round multiplies the directions by the covariance of the inputs and makes them orthonormal
+    again, which turns them towards the eigenvectors with the largest eigenvalues (subspace
+    iteration; Halko, Martinsson, Tropp 2011, "Finding structure with randomness"). On MNIST, these
+    rounds and these examples find 91.0 % of the variance with k = 100; at most 91.5 % are possible.
+
+    Args:
+        examples: at least one.
+        k: at most n_inputs.
+
+    Raises:
+        DataError: the inputs are not finite, or their squares are too large for float32.
+    """
+    n = min(len(examples), MOST)
+    # evenly spaced, because the examples may be sorted by class
+    x = replace(examples, rows=examples.rows[np.arange(n) * len(examples) // n]).x
+    with np.errstate(over="ignore", invalid="ignore"):
+        mean = x.mean(axis=0)
+        x -= mean
+        P = np.random.default_rng(0).standard_normal((x.shape[1], k), np.float32)
+        for _ in range(ROUNDS):
+            P, _ = np.linalg.qr(x.T @ (x @ P))
+    if not np.isfinite(P).all():
+        raise DataError(
+            "training.principal_components: some inputs of the examples are not finite, or too "
+            "large to square: correct the data"
+        )
+    return Projection(mean @ P, P)
