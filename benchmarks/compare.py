@@ -93,7 +93,8 @@ def recipe_options() -> dict[str, Any]:
         "momentum": training.momentum,
         "warmup": training.warmup,
         "smoothing": training.label_smoothing,
-        "centre": int(training.centre_inputs),
+        "centre": int(training.centre_inputs or bool(training.principal_components)),
+        "components": training.principal_components or 0,
     }
 
 
@@ -178,7 +179,7 @@ def alone(env: dict[str, str], cwd: str, pairs: int) -> list[dict[str, Any]]:
     rows = []
     for hidden, batch, rate, epochs in NETWORKS:
         options = {**recipe_options(), "hidden": hidden, "batch": batch, "rate": rate}
-        options |= {"epochs": epochs, "warm": 1}
+        options |= {"epochs": epochs, "warm": 1, "centre": 1, "components": 0}
         seconds: dict[str, list[float]] = {"ours": [], "pytorch": [], "jax_scan": []}
         accuracy: dict[str, list[float]] = {name: [] for name in seconds}
         for seed in range(pairs):

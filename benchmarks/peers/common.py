@@ -29,6 +29,7 @@ def arguments() -> SimpleNamespace:
     )
     parser.add_argument("--smoothing", type=float, default=0.0, help="of the labels")
     parser.add_argument("--centre", type=int, default=0, help="1: subtract the mean image")
+    parser.add_argument("--components", type=int, default=0, help="principal components, or 0")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--warm", type=int, default=0, help="1: compile before the first epoch")
     options = vars(parser.parse_args())
@@ -36,10 +37,13 @@ def arguments() -> SimpleNamespace:
     return SimpleNamespace(**{**options, "hidden": hidden})
 
 
-def mnist(centre: int = 0) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+def mnist(
+    centre: int = 0, components: int = 0
+) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
     """Read 55,000 training and 10,000 test images (n, 784), with their labels (n,), from raw files.
 
-    Pixels are float32 in [0, 1]; with `centre` minus the mean image of the training part.
+    Pixels are float32 in [0, 1]; with `centre` minus the mean image of the training part. With
+    `components`, the images become so many principal components, by the same method as in nnmnist.
     """
     folder = Path(os.environ["NNMNIST_RAW_DIR"])
 
@@ -53,7 +57,15 @@ def mnist(centre: int = 0) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarr
     train = images("train-images-idx3-ubyte"), labels("train-labels-idx1-ubyte")
     test = images("t10k-images-idx3-ubyte"), labels("t10k-labels-idx1-ubyte")
     x, y, x_test, y_test = train[0][:55_000], train[1][:55_000], test[0], test[1]
-    if centre:
+    if components:
+        some = x[np.arange(5000) * len(x) // 5000]
+        mean = some.mean(axis=0)
+        some -= mean
+        P = np.random.default_rng(0).standard_normal((784, components), np.float32)
+        for _ in range(3):
+            P, _ = np.linalg.qr(some.T @ (some @ P))
+        x, x_test = x @ P - mean @ P, x_test @ P - mean @ P
+    elif centre:
         mean = x.mean(axis=0)
         x -= mean
         x_test -= mean

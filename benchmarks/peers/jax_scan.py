@@ -8,13 +8,14 @@ import jax.numpy as jnp
 from common import arguments, mnist, one_cycle, report
 
 options = arguments()
-x, y, x_test, y_test = map(jnp.asarray, mnist(options.centre))
-sizes = (784, *options.hidden, 10)
+x, y, x_test, y_test = map(jnp.asarray, mnist(options.centre, options.components))
+sizes = (x.shape[1], *options.hidden, 10)
 key = jax.random.key(options.seed)
 keys = jax.random.split(key, len(sizes))
 theta = [
-    (jax.random.normal(k, (n_in, n_out)) * (2 / n_in) ** 0.5, jnp.zeros(n_out))
-    for k, n_in, n_out in zip(keys, sizes, sizes[1:], strict=False)
+    # The first layer starts as one of 784 inputs, in nnmnist too.
+    (jax.random.normal(k, (n_in, n_out)) * (2 / fan_in) ** 0.5, jnp.zeros(n_out))
+    for k, n_in, n_out, fan_in in zip(keys, sizes, sizes[1:], (784, *sizes[1:]), strict=False)
 ]
 velocity = jax.tree.map(jnp.zeros_like, theta)
 

@@ -24,6 +24,7 @@ settings = TrainingConfig(
     schedule="one_cycle",
     warmup=options.warmup,
     centre_inputs=bool(options.centre),
+    principal_components=options.components or None,
     label_smoothing=options.smoothing,
 )
 network = Network((784, *options.hidden, 10))

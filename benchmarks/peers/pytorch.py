@@ -7,13 +7,15 @@ from common import arguments, mnist, one_cycle, report
 
 options = arguments()
 torch.manual_seed(options.seed)
-x, y, x_test, y_test = map(torch.from_numpy, mnist(options.centre))
+x, y, x_test, y_test = map(torch.from_numpy, mnist(options.centre, options.components))
 
 layers: list[torch.nn.Module] = []
-for n_in, n_out in zip((784, *options.hidden), options.hidden, strict=False):
+for n_in, n_out in zip((x.shape[1], *options.hidden), options.hidden, strict=False):
     layers += [torch.nn.Linear(n_in, n_out), torch.nn.ReLU()]
 for layer in layers[::2]:
     torch.nn.init.kaiming_normal_(layer.weight, nonlinearity="relu")
+with torch.no_grad():  # the first layer starts as one of 784 inputs, in nnmnist too
+    layers[0].weight *= (x.shape[1] / 784) ** 0.5
 model = torch.nn.Sequential(*layers, torch.nn.Linear(options.hidden[-1], 10))
 optimizer = torch.optim.SGD(
     model.parameters(), lr=options.rate, momentum=options.momentum, fused=True

@@ -54,6 +54,12 @@ def glorot(n_in: int, n_out: int) -> float:
     return 2.0 / (n_in + n_out)
 
 
+def _relu(z: Array, zeros: Array) -> None:
+    """The larger of z and 0, which NumPy finds faster in an array of zeros than in a number."""
+    zeros.fill(0.0)
+    np.maximum(z, zeros, out=z)
+
+
 def _sigmoid(z: Array, scratch: Array) -> None:
     """h = 1 / (1 + e^-z) = (1 + tanh(z / 2)) / 2, which overflows for no z."""
     z *= 0.5
@@ -93,9 +99,7 @@ def _softplus_slope(h: Array, out: Array) -> None:
 
 ACTIVATIONS = {
     "identity": Activation(lambda z, _: z, lambda h, out: out.fill(1.0), glorot),
-    "relu": Activation(
-        lambda z, _: np.maximum(z, 0.0, out=z), lambda h, out: np.greater(h, 0.0, out=out), he
-    ),
+    "relu": Activation(_relu, lambda h, out: np.greater(h, 0.0, out=out), he),
     "sigmoid": Activation(_sigmoid, _sigmoid_slope, glorot),
     "softplus": Activation(_softplus, _softplus_slope, he),
     "tanh": Activation(lambda z, _: np.tanh(z, out=z), _tanh_slope, glorot),

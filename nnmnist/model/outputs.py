@@ -113,15 +113,11 @@ class Logistic(Output):
 
     def cost(self, z: Array, y: Array) -> tuple[Array, Array, Array]:
         # L = ln(1 + e^z) - y z = ln(1 + e^-|z|) + max(z, 0) - y z: no exponent is positive
-        term = np.abs(z)
-        np.negative(term, out=term)
-        np.exp(term, out=term)
-        np.log1p(term, out=term)
-        costs = np.add.reduce(term, axis=0)
-        costs += np.add.reduce(np.maximum(z, 0.0, out=term), axis=0)
-        costs -= np.add.reduce(np.multiply(z, y, out=term), axis=0)
+        costs = np.add.reduce(np.log1p(np.exp(-np.abs(z))), axis=0)
+        costs += np.add.reduce(np.maximum(z, 0.0), axis=0)
+        costs -= np.add.reduce(y * z, axis=0)
         p = self.predict(z)
-        return costs, p, np.subtract(p, y, out=term)  # the last is delta
+        return costs, p, p - y
 
     def n_units(self, n_classes: int) -> int:
         return 1 if n_classes == 2 else n_classes
