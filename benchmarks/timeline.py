@@ -28,7 +28,7 @@ STAGES = {
     "initial weights": ["nnmnist.runs.run:build_network"],
     "normalizing": ["nnmnist.training.fit:skip_normalization"],
     "mean and principal components": ["nnmnist.training.fit:make_projection"],
-    "projecting, and buffers": ["nnmnist.training.fit:_trainer"],
+    "projecting, and buffers": ["nnmnist.training.fit:Batches"],
     "starting the worker processes": ["nnmnist.training.parallel.workers:Workers.__enter__"],
     "training": [
         "nnmnist.training.parallel.workers:Workers.epoch",

@@ -58,11 +58,11 @@ def mnist(
     test = images("t10k-images-idx3-ubyte"), labels("t10k-labels-idx1-ubyte")
     x, y, x_test, y_test = train[0][:55_000], train[1][:55_000], test[0], test[1]
     if components:
-        some = x[np.arange(5000) * len(x) // 5000]
+        some = x[np.arange(3000) * len(x) // 3000]
         mean = some.mean(axis=0)
         some -= mean
         P = np.random.default_rng(0).standard_normal((784, components), np.float32)
-        for _ in range(3):
+        for _ in range(2):
             P, _ = np.linalg.qr(some.T @ (some @ P))
         x, x_test = x @ P - mean @ P, x_test @ P - mean @ P
     elif centre:
