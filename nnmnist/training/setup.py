@@ -208,6 +208,15 @@ def class_weights(settings: TrainingConfig, train: Examples) -> Array | None:
     return np.asarray(len(train) * v / (v @ counts), np.float32)
 
 
+def require_fitting(settings: TrainingConfig, train: Examples) -> None:
+    """Raise ConfigError if the section `training` of a config does not fit the training examples.
+
+    Either there are not as many class weights as classes, or fewer inputs than components.
+    """
+    class_weights(settings, train)
+    projected_sizes(train.inputs.shape[1:], settings.principal_components)
+
+
 def check_gradient(settings: Config) -> list[gradcheck.Check]:
     """Check the gradient of a config's network in float64, at a random point, on a few examples.
 
