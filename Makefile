@@ -8,7 +8,7 @@ train: .venv/installed
 	$(BIN)/nnmnist train --config configs/mnist.yaml
 
 test: lint
-	$(BIN)/pytest --numprocesses auto --dist worksteal --cov --cov-report=term-missing:skip-covered --cov-fail-under=90
+	$(BIN)/pytest --numprocesses auto --dist worksteal $(PYTEST_OPTIONS)
 
 # The long versions of some tests, and a comparison with PyTorch: 44 tests, of which 36 took 28
 # minutes on two cores that other programs used as well.
