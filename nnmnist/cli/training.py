@@ -22,7 +22,7 @@ from nnmnist.evaluation.text import counted
 from nnmnist.runs.directory import is_unstarted, new_directory
 from nnmnist.runs.facts import data_sizes
 from nnmnist.runs.run import Run, create_run, finished_summary, reopen_run
-from nnmnist.training.setup import load_data, require_fitting
+from nnmnist.training.setup import class_weights, load_data
 from nnmnist.training.start import interface_of, with_model_of
 
 MAX_SEEDS = 1000  # in one range
@@ -54,7 +54,7 @@ def train_and_report(
     """
     wanted, interface = _start(wanted, directory)
     splits = _load(wanted, options, interface)
-    require_fitting(wanted.training, splits.train)  # before there is a run directory
+    class_weights(wanted.training, splits.train)  # a ConfigError comes before a run directory
     existing = directory or output
     if existing and not options.force and (summary := finished_summary(existing, wanted, splits)):
         if not options.quiet:

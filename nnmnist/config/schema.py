@@ -337,7 +337,8 @@ class TrainingConfig(Section, frozen=True, kw_only=True):
     principal_components: Annotated[
         Positive | None,
         "Train on so many principal components of the inputs, which are centred; null trains on "
-        "the inputs themselves. The weights fit inputs without this.",
+        "the inputs themselves, and so do as many as there are inputs. The weights fit inputs "
+        "without this.",
     ] = None
     weight_decay: Annotated[NonNegative, "L2 penalty on the weights; biases have none."] = 0.0
     label_smoothing: Annotated[

@@ -15,12 +15,12 @@ from typing import NamedTuple
 import numpy as np
 
 from nnmnist.data.examples import Examples, scale
-from nnmnist.errors import ConfigError, DataError
+from nnmnist.errors import DataError
 from nnmnist.types import Array
 
-MOST = 3000  # examples from which the components are computed
+MOST, VALUES = 3000, 20_000_000  # examples, and their inputs, from which components are computed
 ROUNDS = 2
-CHUNK = 1000  # examples that are projected at once
+CHUNK = 1_000_000  # inputs that are projected at once
 
 
 class Projection(NamedTuple):
@@ -42,13 +42,14 @@ class Projection(NamedTuple):
         from concurrent.futures import ThreadPoolExecutor  # here, because the import takes 15 ms
 
         inputs = np.empty((len(examples.inputs), len(self.m)), np.float32)
+        size = max(1, CHUNK // examples.inputs.shape[1])
 
         def project(start: int) -> None:
-            chunk = slice(start, start + CHUNK)
+            chunk = slice(start, start + size)
             self.apply(scale(examples.inputs[chunk]), inputs[chunk])
 
         with ThreadPoolExecutor(threads) as executor:
-            list(executor.map(project, range(0, len(inputs), CHUNK)))
+            list(executor.map(project, range(0, len(inputs), size)))
         return replace(examples, inputs=inputs, image_shape=None)
 
 
@@ -57,17 +58,9 @@ def projected_sizes(sizes: Sequence[int], k: int | None) -> tuple[int, ...]:
 
     Args:
         sizes: the same of the network that takes the inputs as they are.
-        k: `training.principal_components`; None keeps the inputs.
-
-    Raises:
-        ConfigError: there are fewer inputs than components.
+        k: `training.principal_components`; None, or as many as there are inputs, keeps the inputs.
     """
-    if k and k > sizes[0]:
-        raise ConfigError(
-            f"training.principal_components: {k}, but the data has {sizes[0]} inputs; give at most "
-            "so many"
-        )
-    return (k or sizes[0], *sizes[1:])
+    return (min(k or sizes[0], sizes[0]), *sizes[1:])
 
 
 def principal_components(examples: Examples, k: int) -> Projection:
@@ -87,7 +80,7 @@ def principal_components(examples: Examples, k: int) -> Projection:
     Raises:
         DataError: the inputs are not finite, or their squares are too large for float32.
     """
-    n = min(len(examples), MOST)
+    n = max(1, min(len(examples), MOST, VALUES // examples.inputs.shape[1]))
     # evenly spaced, because the examples may be sorted by class
     x = replace(examples, rows=examples.rows[np.arange(n) * len(examples) // n]).x
     with np.errstate(over="ignore", invalid="ignore"):

@@ -94,8 +94,7 @@ def fit(
     Until the last epoch, BLAS has one thread, or all where they pay (`parallel.thread_count`).
 
     Raises:
-        ConfigError: the class weights do not fit the classes of the examples, or there are fewer
-            inputs than principal components.
+        ConfigError: the class weights do not fit the classes of the examples.
         DataError: the inputs are not finite, or too large for principal components.
         TrainingError: the cost is no longer finite; the message names epoch, step and learning
             rate. Or a worker process has ended, or does not answer.

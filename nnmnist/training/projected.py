@@ -26,9 +26,10 @@ from nnmnist.training.parallel.layers import arguments
 
 def make_projection(train: Examples, settings: TrainingConfig) -> Projection | None:
     """What training steps do to the inputs of the training examples; None for nothing."""
-    if settings.principal_components:
-        return principal_components(train, settings.principal_components)
-    return Projection(train.mean) if settings.centre_inputs else None
+    k = settings.principal_components
+    if k and k < train.inputs.shape[1]:
+        return principal_components(train, k)
+    return Projection(train.mean) if k or settings.centre_inputs else None
 
 
 class ProjectedNetwork:

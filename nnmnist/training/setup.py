@@ -144,10 +144,7 @@ def build_network(settings: Config, splits: Splits, dtype: DTypeLike = np.float3
 
 
 def make_optimizer(network: Network, settings: TrainingConfig) -> Optimizer | None:
-    """The optimizer of a config for the parameters that are trained; None where a solver is used.
-
-    Raises ConfigError if the network has fewer inputs than the training has components.
-    """
+    """The optimizer of a config for what a training changes; None where a solver is used."""
     if settings.optimizer in SOLVERS:
         return None
     sizes = projected_sizes(network.sizes, settings.principal_components)
@@ -206,15 +203,6 @@ def class_weights(settings: TrainingConfig, train: Examples) -> Array | None:
     # A class without training examples has no weight.
     v = 1 / np.maximum(counts, 1) if given == "balanced" else np.array(given)
     return np.asarray(len(train) * v / (v @ counts), np.float32)
-
-
-def require_fitting(settings: TrainingConfig, train: Examples) -> None:
-    """Raise ConfigError if the section `training` of a config does not fit the training examples.
-
-    Either there are not as many class weights as classes, or fewer inputs than components.
-    """
-    class_weights(settings, train)
-    projected_sizes(train.inputs.shape[1:], settings.principal_components)
 
 
 def check_gradient(settings: Config) -> list[gradcheck.Check]:

@@ -44,7 +44,7 @@ def test_projected_examples_keep_their_rows_and_targets():
 
 
 def test_pixels_are_projected_in_chunks_as_numbers_from_0_to_1(monkeypatch):
-    monkeypatch.setattr(projection, "CHUNK", 7)
+    monkeypatch.setattr(projection, "CHUNK", 7 * 9)
     pixels = np.random.default_rng(0).integers(0, 256, (40, 9)).astype(np.uint8)
     data = Examples(pixels, np.zeros(40, np.uint8), np.arange(40), 1, (3, 3))
     before = pixels.copy()
@@ -74,6 +74,14 @@ def test_examples_of_all_classes_determine_the_components(monkeypatch):
     data = Examples(x, np.zeros(1000, np.uint8), np.arange(1000), 1)
     P = principal_components(data, 1).P
     np.testing.assert_allclose(np.abs(P[:, 0]), [0.5**0.5, 0.5**0.5, 0], atol=1e-5)
+
+
+def test_few_large_examples_determine_the_components(monkeypatch):
+    """So that pictures of a million pixels need no gigabytes; P is orthonormal all the same."""
+    monkeypatch.setattr(projection, "VALUES", 25)
+    data = examples(n_inputs=12)
+    P = principal_components(data, 5).P  # from two examples
+    np.testing.assert_allclose(P.T @ P, np.eye(5), atol=1e-5)
 
 
 @pytest.mark.parametrize("value", [np.nan, np.inf, 1e30])

@@ -41,7 +41,7 @@ from nnmnist.runs.data import config_of
 from nnmnist.runs.directory import is_unstarted
 from nnmnist.runs.facts import data_sizes, data_title
 from nnmnist.runs.run import stored_config
-from nnmnist.training.setup import layer_sizes, load_data, require_fitting
+from nnmnist.training.setup import class_weights, layer_sizes, load_data
 from nnmnist.training.threads import limit_blas_threads
 
 FOLDER = PathType(file_okay=False)
@@ -218,7 +218,7 @@ def _dry_run(wanted: Config, data_dir: Path | None, as_json: bool) -> None:
         raise click.UsageError("--dry-run prints text for people; remove --json")
     with waiting_for("loading data"):
         splits = load_data(wanted.data, wanted.seed, data_dir, notice, show_progress=True)
-    require_fitting(wanted.training, splits.train)
+    class_weights(wanted.training, splits.train)  # raises ConfigError
     echo(describe(wanted, splits))
 
 
