@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from click.testing import CliRunner
+from filelock import FileLock
 from threadpoolctl import threadpool_limits
 
 from nnmnist.cli.app import cli
@@ -153,6 +154,30 @@ def sweep_file(tiny_config):
         return Path(name)
 
     return write
+
+
+@pytest.fixture(scope="session")
+def made_once(tmp_path_factory):
+    """A function that returns a folder of this name, which `fill(folder)` has filled.
+
+    All processes that run the tests share it: which tests a process gets is decided while they run,
+    and a fixture of the session is made in each process that gets one of its tests.
+    """
+    place = tmp_path_factory.getbasetemp()
+    if "PYTEST_XDIST_WORKER" in os.environ:
+        place = place.parent
+
+    def make(name, fill):
+        folder, complete = place / name, place / f"{name}.complete"
+        with FileLock(place / f"{name}.lock"):
+            if not complete.exists():
+                shutil.rmtree(folder, ignore_errors=True)
+                folder.mkdir()
+                fill(folder)
+                complete.touch()
+        return folder
+
+    return make
 
 
 BROWSER_ARGUMENTS = [

@@ -105,9 +105,12 @@ def have_layout_of_mnist(images: Array) -> Array:
 def background_of(grey: Array) -> int | None:
     """0 if the background of a picture is dark, 255 if it is light, None if that is not clear."""
     low, high = int(grey.min()), int(grey.max())
-    border = _border(grey).astype(np.float64)
-    median = np.median(border)
-    if high - low < CLOSE or np.mean(np.abs(border - median) <= CLOSE) < UNIFORM:
+    border = np.sort(_border(grey)).astype(np.float64)
+    n = len(border)
+    # Each picture of a folder is asked; np.median would take three times as long.
+    median = (border[(n - 1) // 2] + border[n // 2]) / 2
+    uniform = np.count_nonzero(np.abs(border - median) <= CLOSE) / n
+    if high - low < CLOSE or uniform < UNIFORM:
         return None
     return 255 if median > (low + high) / 2 else 0
 

@@ -5,19 +5,39 @@ import sys
 from pathlib import Path
 
 import pytest
+from click.testing import CliRunner
 
+from nnmnist.cli import (
+    app,
+    completion,  # noqa: F401 - registers what bash needs, as a program does that a shell asks
+)
 from nnmnist.config.loading import recipes
 
 
-def complete(words, shell="bash"):
-    """What a shell is told for the last of some words, as `type,value` or on lines of its own."""
-    env = {
-        **os.environ,
-        "PYTHONPATH": os.pathsep.join(sys.path),
+def asked(words, shell):
+    """The variables by which a shell asks for the last of some words."""
+    return {
         "_NNMNIST_COMPLETE": f"{shell}_complete",
         "COMP_WORDS": ("\n" if shell == "bash" else " ").join(["nnmnist", *words]),
         "COMP_CWORD": str(len(words)) if shell != "fish" else words[-1],
     }
+
+
+def complete(words):
+    """What bash is told for the last of some words, as `type,value`.
+
+    In this process, because the program takes some tenths of a second to start.
+    """
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(app, "COMPLETING", True)
+        result = CliRunner().invoke(app.cli, env=asked(words, "bash"), prog_name="nnmnist")
+    assert (result.exit_code, result.stderr) == (0, "")
+    return result.stdout
+
+
+def told(words, shell):
+    """What the program itself tells a shell, on lines of its own if it is not bash."""
+    env = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path), **asked(words, shell)}
     command = [sys.executable, "-m", "nnmnist"]
     result = subprocess.run(command, env=env, capture_output=True, text=True, check=True)
     assert result.stderr == ""
@@ -45,6 +65,7 @@ def test_recipes_and_config_files():
     assert values(["train", "m"]) == ["mnist", "mine.yaml"]
     # bash forgets what comes before the files
     assert complete(["train", "sof"]).splitlines() == ["file,sof", "plain,softmax"]
+    assert told(["train", "sof"], "bash") == complete(["train", "sof"])
 
 
 def test_keys_and_their_values():
@@ -58,10 +79,10 @@ def test_keys_and_their_values():
     assert values(["train", "--set", "model.normalize", "=", ""]) == ["true", "false"]
     assert values(["train", "--set", "training.batch_size", "=", "f"]) == ["full"]
     assert values(["train", "--set", "seed", "=", "3", "--epo"]) == ["--epochs"]
-    assert complete(["train", "--set", "training.optimizer=a"], "zsh").splitlines()[:2] == [
+    assert told(["train", "--set", "training.optimizer=a"], "zsh").splitlines()[:2] == [
         "plain", "training.optimizer=adam",
     ]  # fmt: skip
-    assert complete(["train", "--set", "model.n"], "fish") == "plain,model.normalize=\n"
+    assert told(["train", "--set", "model.n"], "fish") == "plain,model.normalize=\n"
 
 
 @pytest.mark.usefixtures("some_files")

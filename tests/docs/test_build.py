@@ -27,17 +27,19 @@ DOCS = Path(__file__).parents[2] / "docs"
 
 
 @pytest.fixture(scope="session")
-def built(tmp_path_factory):
+def built(made_once):
     """The folder of the pages. Their code cells are not run: `make docs` does this."""
-    folder = tmp_path_factory.mktemp("docs")
-    options = ["--quiet", "--nitpicky", "--fail-on-warning", "--keep-going"]
-    options += ["-D", "nb_execution_mode=off"]
-    result = subprocess.run(
-        [sys.executable, "-m", "sphinx", *options, str(DOCS), str(folder)],
-        capture_output=True, text=True, check=False,
-    )  # fmt: skip
-    assert (result.returncode, result.stderr) == (0, "")
-    return folder
+
+    def build(folder):
+        options = ["--quiet", "--nitpicky", "--fail-on-warning", "--keep-going"]
+        options += ["-D", "nb_execution_mode=off"]
+        result = subprocess.run(
+            [sys.executable, "-m", "sphinx", *options, str(DOCS), str(folder)],
+            capture_output=True, text=True, check=False,
+        )  # fmt: skip
+        assert (result.returncode, result.stderr) == (0, "")
+
+    return made_once("docs", build)
 
 
 def page(built, name):

@@ -29,19 +29,22 @@ REAL_DATA = os.environ.get("NNMNIST_DATA_DIR")
 
 
 @pytest.fixture(scope="session")
-def trained(tmp_path_factory):
+def trained(made_once):
     """The path of a checkpoint of the default network, after one epoch on MNIST, or on drawn digits
     without it.
     """
-    folder = tmp_path_factory.mktemp("trained")
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("NNMNIST_OFFLINE", "1")
-        patch.setenv("XDG_CACHE_HOME", str(folder))
-        result = CliRunner().invoke(
-            cli, ["train", "--epochs", "1", "-o", str(folder / "run"), "--json"]
-        )
-    assert result.exit_code == 0, result.stderr
-    return json.loads(result.stdout)["checkpoint"]
+
+    def train(folder):
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setenv("NNMNIST_OFFLINE", "1")
+            patch.setenv("XDG_CACHE_HOME", str(folder))
+            result = CliRunner().invoke(
+                cli, ["train", "--epochs", "1", "-o", str(folder / "run"), "--json"]
+            )
+        assert result.exit_code == 0, result.stderr
+        assert json.loads(result.stdout)["checkpoint"] == str(folder / "run" / "best.npz")
+
+    return str(made_once("trained", train) / "run" / "best.npz")
 
 
 @pytest.fixture(scope="session")

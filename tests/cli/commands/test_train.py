@@ -242,7 +242,11 @@ def test_missing_data_is_exit_1(tiny_config):
     assert not Path("runs").exists()
 
 
-def test_the_fallback_is_reported_and_recorded():
+def test_the_fallback_is_reported_and_recorded(monkeypatch):
+    def fewer(seed, **_):
+        return synthetic.load(seed, n_train=6000, n_test=1000)
+
+    monkeypatch.setitem(SOURCES, "synthetic", fewer)  # else 70,000 are drawn, twice
     small = ["--epochs", "1", "--set", "model.hidden=[]", "--json"]
     result = train("-c", "plain", *small)
     assert result.exit_code == 0
