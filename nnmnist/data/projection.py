@@ -20,7 +20,7 @@ from nnmnist.types import Array
 
 MOST, VALUES = 3000, 20_000_000  # examples, and their inputs, from which components are computed
 ROUNDS = 2
-CHUNK = 1_000_000  # inputs that are projected at once
+CHUNK = 784_000  # inputs that are projected at once: 1,000 images of MNIST
 
 
 class Projection(NamedTuple):
