@@ -75,7 +75,7 @@ class Descent:
     on_progress: OnProgress | None = None
     class_weights: Array | None = None  # (n_classes + 1,) w of an example of each class
     evaluated: CurveExamples | None = None
-    # The network that the points of the curve evaluate, with the parameters of the trained one.
+    # Returns the network that a point of the curve evaluates, from the trained one.
     whole: Callable[[Network], Network] = lambda network: network
 
     def epoch(self, number: int) -> EpochResult:

@@ -1,12 +1,13 @@
 """The network that training steps change: its first layer takes projected inputs.
 
 With orthonormal columns in P, a network whose first layer has the parameters W' and b' and takes
-P^T x - m is the same function of x as one with
+P^T (x - mean) is the same function of x as one with
 
-    W1 = W' P^T    and    b1 = b' - W' m,
+    W1 = W' P^T    and    b1 = b' - W1 mean.
 
-and a step on W' moves W1 as a step on W1 itself would, within the span of P. So the parameters of
-the inputs as they are can be had at any time. They are what is evaluated and saved.
+A step of gradient descent on W' moves W1 as it would on inputs minus their mean, but only within
+the span of P. So the parameters for the inputs as they are can be computed at any time. They are
+what is evaluated and saved.
 """
 
 from __future__ import annotations
@@ -49,20 +50,23 @@ class ProjectedNetwork:
         """Take the parameters of the whole network; of W1, the part in the span of P remains."""
         if not self.projection:
             return
-        W, b = self.trained.W[0], self.trained.b[0]
-        _copy_other_layers(self.whole, self.trained)
-        W[:] = self.whole.W[0] if self.projection.P is None else self.whole.W[0] @ self.projection.P
-        np.add(self.whole.b[0], W @ self.projection.m, out=b)
+        mean, P = self.projection
+        with np.errstate(over="ignore", invalid="ignore"):  # `fit` reports what is not finite
+            W1, b1 = self.whole.W[0], self.whole.b[0]
+            _copy_all_but_W1(self.whole, self.trained)
+            self.trained.W[0][:] = W1 if P is None else W1 @ P
+            np.add(b1, W1 @ mean, out=self.trained.b[0])
 
-    def store(self, trained: Network | None = None) -> Network:
-        """Give the whole network the parameters of the trained one, and return it."""
-        trained = trained or self.trained
+    def store(self, trained: Network) -> Network:
+        """Give the whole network the parameters of one that takes projected inputs; return it."""
         if not self.projection:
             return trained
-        W, b = trained.W[0], trained.b[0]
-        _copy_other_layers(trained, self.whole)
-        self.whole.W[0][:] = W if self.projection.P is None else W @ self.projection.P.T
-        np.subtract(b, W @ self.projection.m, out=self.whole.b[0])
+        mean, P = self.projection
+        with np.errstate(over="ignore", invalid="ignore"):
+            W1, b1 = self.whole.W[0], self.whole.b[0]
+            _copy_all_but_W1(trained, self.whole)
+            W1[:] = trained.W[0] if P is None else trained.W[0] @ P.T
+            np.subtract(trained.b[0], W1 @ mean, out=b1)
         return self.whole
 
 
@@ -81,10 +85,12 @@ class ProjectedTraining:
 
     def epoch(self, number: int) -> EpochResult:
         self.projected.load()
-        result = self.trainer.epoch(number)
-        self.projected.store()
-        return result
+        try:
+            return self.trainer.epoch(number)
+        finally:  # also after Ctrl-C
+            self.projected.store(self.projected.trained)
 
 
-def _copy_other_layers(source: Network, target: Network) -> None:
+def _copy_all_but_W1(source: Network, target: Network) -> None:
+    # theta: W1, the other weights, the biases
     target.theta[target.W[0].size :] = source.theta[source.W[0].size :]

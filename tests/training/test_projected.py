@@ -9,6 +9,7 @@ from nnmnist.config.schema import DistortConfig, TrainingConfig
 from nnmnist.data import synthetic
 from nnmnist.data.projection import principal_components
 from nnmnist.data.sources import split
+from nnmnist.errors import TrainingError
 from nnmnist.evaluation.evaluate import evaluate
 from nnmnist.model.network import Network
 from nnmnist.training import parallel
@@ -45,10 +46,9 @@ def test_the_network_is_the_one_that_was_trained_on_projected_examples(digits, o
     small = Network((40, *hidden, 10))
     start = Network((784, *hidden, 10))
     start.initialize(np.random.default_rng(0))
-    ProjectedNetwork(start, None)
     for W, b, first_W, first_b in zip(small.W, small.b, start.W, start.b, strict=True):
         W[:], b[:] = first_W @ found.P if W is small.W[0] else first_W, first_b
-    small.b[0] += small.W[0] @ found.m
+    small.b[0] += start.W[0] @ found.mean
     plain = settings(
         optimizer=optimizer,
         learning_rate=0.01,
@@ -68,7 +68,7 @@ def test_the_network_is_the_one_that_was_trained_on_projected_examples(digits, o
 
 
 def test_almost_all_components_train_as_centred_inputs(digits):
-    """Gradient descent does not depend on the directions of the axes."""
+    """Gradient descent with momentum does not depend on the directions of the axes."""
     centred, _ = trained(digits, settings(principal_components=None, centre_inputs=True))
     rotated, _ = trained(digits, settings(principal_components=783))
     np.testing.assert_allclose(
@@ -123,6 +123,38 @@ def test_the_curve_does_not_change_the_training(digits):
     assert [point.iteration for point in points] == [6, 12, 18, 24]
     assert [p.validation.cost for p in points[1::2]] == [e.validation.cost for e in epochs]
     assert points[-1].train.cost == evaluate(network, digits.train).cost
+
+
+@pytest.mark.parametrize("key", [{"centre_inputs": True}, {"principal_components": 40}])
+def test_an_interrupted_epoch_keeps_what_it_learned(digits, key):
+    def interrupt(step, *_):
+        if step == 8:
+            raise KeyboardInterrupt
+
+    chosen = settings(**{"principal_components": None, **key})
+    network = Network((784, 16, 10))
+    network.initialize(np.random.default_rng(0))
+    before = network.logits(digits.test.x)
+    with pytest.raises(KeyboardInterrupt):
+        list(fit(network, digits.train, digits.validation, chosen, 5, on_progress=interrupt))
+    assert np.abs(network.logits(digits.test.x) - before).max() > 0.1
+
+
+def test_starting_from_a_network_keeps_what_it_does_with_the_mean(digits):
+    """The components of other data may leave out a part of W1."""
+    whole = Network((784, 16, 10))
+    whole.initialize(np.random.default_rng(0))
+    mean = digits.train.mean[None]
+    expected = whole.logits(mean)
+    projected = ProjectedNetwork(whole, principal_components(digits.train, 5))
+    projected.load()
+    projected.store(projected.trained)
+    np.testing.assert_allclose(whole.logits(mean), expected, atol=1e-4)
+
+
+def test_a_divergence_is_one_clear_error(digits):
+    with pytest.raises(TrainingError, match=r"^the cost is no longer finite in epoch 1, step"):
+        trained(digits, settings(learning_rate=1e39))
 
 
 @pytest.mark.parametrize("k", [784, 1000])

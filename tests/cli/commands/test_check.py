@@ -25,7 +25,7 @@ def test_one_row_per_array(tiny_config, normalize):
 def test_without_a_config_it_is_the_default_recipe_and_mnist_is_not_needed():
     result = check()
     assert result.exit_code == 0
-    assert "W1         256 x 784" in result.stdout
+    assert "W1         320 x 784" in result.stdout
 
 
 @pytest.mark.parametrize("error", [1.001, np.nan])
