@@ -336,8 +336,8 @@ class TrainingConfig(Section, frozen=True, kw_only=True):
     ] = False
     principal_components: Annotated[
         Positive | None,
-        "Train on so many principal components of the inputs, which are centred; null trains on "
-        "the inputs themselves, and so do as many as there are inputs. The weights fit inputs "
+        "Number of principal components of the inputs to train on, instead of the inputs; null, or "
+        "as many as there are inputs, keeps the inputs. They are centred. The weights fit inputs "
         "without this.",
     ] = None
     weight_decay: Annotated[NonNegative, "L2 penalty on the weights; biases have none."] = 0.0
@@ -453,7 +453,7 @@ def _training_conflicts(config: Config) -> Iterator[tuple[str, str]]:
             if used:
                 yield key, "is not used by training.optimizer: least_squares; remove it"
     if training.principal_components and model.input_dropout:
-        problem = "drops inputs, but training.principal_components has others in their place"
+        problem = "drops inputs, but with training.principal_components the network takes none"
         yield "model.input_dropout", f"{problem}; remove one of the two"
     if training.patience is not None and data.validation == 0:
         hint = "raise it, or remove training.patience"

@@ -19,7 +19,7 @@ T = TypeVar("T")
 class Batch(NamedTuple):
     """Some examples in the form that a network takes; valid until the next batch."""
 
-    x: Array  # (batch, n_inputs) float32
+    x: Array  # (batch, n_inputs) float32; (batch, k) with principal components
     y: Array  # (M, batch) float32 targets; for classes, columns of `one_hot`
     labels: Array | None  # (batch,) class labels; None for regression
     rows: Array  # (batch,) the rows of these examples
@@ -33,7 +33,7 @@ class Batches:
         size: number of examples in a batch; None takes all at once.
         one_hot: (M, n_classes), column k is the target of class k; None where targets are values.
         projection: what all inputs become; None if they stay as they are.
-        threads: how many threads share the work that is done once.
+        threads: number of threads that project the inputs, if this is done once.
     """
 
     def __init__(
@@ -86,7 +86,7 @@ class Batches:
         return self.prepare_distorted(batch, numbers) if generators else map(batch, numbers)
 
     def input_buffers(self) -> list[Array]:
-        """Memory for the inputs (size, n_inputs) of one batch, or of two that are used in turns."""
+        """Memory for inputs (size, n_inputs), before projection, of one batch or two in turns."""
         shape = self.size, self.examples.inputs.shape[1]
         return [np.empty(shape, np.float32) for _ in range(2 if self.distortion else 1)]
 

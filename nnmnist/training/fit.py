@@ -80,7 +80,8 @@ def fit(
         validation: the examples to evaluate after each epoch; may be empty.
         settings: the section `training` of a config.
         seed: seeds the order of the examples and the dropped units, for each epoch anew.
-        optimizer: with the state after `epochs_done` epochs; None starts a new one.
+        optimizer: from `make_optimizer`, with the state after `epochs_done` epochs; None starts a
+            new one.
         epochs_done: number of epochs that were trained before.
         on_progress: is called after each step.
         cores: number of cores to use. With more than one, large trainings use several processes,
@@ -95,7 +96,7 @@ def fit(
 
     Raises:
         ConfigError: the class weights do not fit the classes of the examples.
-        DataError: the inputs are not finite, or too large for principal components.
+        DataError: the inputs are not finite, or too large for `principal_components`.
         TrainingError: the cost is no longer finite; the message names epoch, step and learning
             rate. Or a worker process has ended, or does not answer.
         TypeError, ValueError: an argument is of another kind, or the examples do not fit the
@@ -167,6 +168,10 @@ def _require_arguments(
     for name, examples in others.items():
         if examples is not None:
             require_examples(name, examples, network, least=0)
+    if network.input_dropout and settings.principal_components:
+        raise ValueError(
+            "network has input_dropout, but with principal_components it takes no inputs"
+        )
 
 
 @contextmanager

@@ -144,7 +144,10 @@ def build_network(settings: Config, splits: Splits, dtype: DTypeLike = np.float3
 
 
 def make_optimizer(network: Network, settings: TrainingConfig) -> Optimizer | None:
-    """The optimizer of a config for what a training changes; None where a solver is used."""
+    """The optimizer of a config for the parameters that steps change; None for a solver.
+
+    They are those of the network, or with `principal_components` those of one with so many inputs.
+    """
     if settings.optimizer in SOLVERS:
         return None
     sizes = projected_sizes(network.sizes, settings.principal_components)

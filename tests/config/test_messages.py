@@ -294,8 +294,8 @@ def test_keys_and_sections(text: str, expected: str) -> None:
         ),
         (
             "training: {principal_components: 9}\nmodel: {input_dropout: 0.1}",
-            "2: model.input_dropout: drops inputs, but training.principal_components has others in "
-            "their place; remove one of the two",
+            "2: model.input_dropout: drops inputs, but with training.principal_components the "
+            "network takes none; remove one of the two",
         ),
         (
             "model: {hidden: [], output: linear}\n"

@@ -208,7 +208,7 @@ def test_a_forgery_is_refused_quickly(results, name):
     assert message is not None
     assert message.isprintable()
     assert len(message) < 500
-    assert seconds < 1
+    assert seconds < 5  # a second on a slow, busy machine; a trap would take minutes
     assert kilobytes < 50_000
 
 

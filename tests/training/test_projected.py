@@ -157,6 +157,12 @@ def test_a_divergence_is_one_clear_error(digits):
         trained(digits, settings(learning_rate=1e39))
 
 
+def test_a_network_that_drops_inputs_has_none_to_drop(digits):
+    network = Network((784, 16, 10), input_dropout=0.2)
+    with pytest.raises(ValueError, match=r"^network has input_dropout"):
+        next(fit(network, digits.train, digits.validation, settings()))
+
+
 @pytest.mark.parametrize("k", [784, 1000])
 def test_with_fewer_inputs_than_components_the_inputs_are_centred(digits, k):
     """So that a recipe also trains on small pictures and short rows."""

@@ -104,7 +104,10 @@ def _batch_size(train: Examples, settings: TrainingConfig) -> int:
 
 
 def worker_count(sizes: Sequence[int], batch_size: int, n_examples: int, cores: int) -> int:
-    """The number of processes that train a network of these sizes fastest on so many cores."""
+    """The number of processes that train a network of these sizes fastest on so many cores.
+
+    `sizes` are units of each layer, inputs first, as training steps see them.
+    """
     weights = sum(map(mul, sizes, sizes[1:]))
     small = weights * batch_size < STEP or weights * n_examples < EPOCH
     if not AVAILABLE or len(sizes) == 2 or small:
