@@ -8,6 +8,7 @@ from typing import Any
 from msgspec.structs import replace
 
 from nnmnist.checkpoint import Checkpoint
+from nnmnist.config.messages import Conflict
 from nnmnist.config.schema import Config
 from nnmnist.data.examples import Interface
 from nnmnist.errors import CheckpointError, ConfigError
@@ -22,7 +23,8 @@ def with_model_of(settings: Config, start: Checkpoint) -> Config:
     Dropout may be chosen anew, because it has no parameters.
 
     Raises:
-        ConfigError: a key of `model` is given that is another one in the checkpoint.
+        ConfigError: a key of `model` is given that is another one in the checkpoint, or the
+            checkpoint's model does not fit the other keys.
     """
     network = start.network
     model: dict[str, Any] = {
@@ -41,7 +43,14 @@ def with_model_of(settings: Config, start: Checkpoint) -> Config:
             )
     dropout = {"dropout": network.dropout, "input_dropout": network.input_dropout}
     model |= {key: value for key, value in dropout.items() if key not in given}
-    return replace(settings, model=replace(settings.model, **model))
+    try:
+        return replace(settings, model=replace(settings.model, **model))
+    except Conflict as conflict:
+        key, problem = conflict.faults[0]
+        raise ConfigError(
+            f"{key}: {problem} (with the network of training.start_from: "
+            f"{settings.training.start_from})"
+        ) from None
 
 
 def _plain(value: Any) -> Any:

@@ -91,6 +91,31 @@ def test_a_model_key_that_conflicts_names_both(trained, tiny_config):
     assert text.endswith("has [8]; remove model.hidden")
 
 
+@pytest.mark.parametrize(
+    ("model", "setting", "problem"),
+    [
+        ({"input_dropout": 0.2}, "principal_components=5", "model.input_dropout: drops inputs"),
+        (
+            {"output": "linear"},
+            "label_smoothing=0.1",
+            "training.label_smoothing: needs model.output",
+        ),
+    ],
+)
+def test_a_network_that_does_not_fit_the_config_is_one_clear_error(
+    trained, tiny_config, model, setting, problem
+):
+    network = Network((30, 8, 3), **model)
+    network.initialize(np.random.default_rng(0))
+    checkpoint.save(Path("start.npz"), network, checkpoint.load(trained).classes)
+    line = refused(
+        "train", "-c", tiny_config, "--from", "start.npz", "--set", f"training.{setting}"
+    )
+    assert line.startswith(f"Error: {problem}")
+    assert "(with the network of training.start_from: " in line
+    assert line.endswith("start.npz)")
+
+
 def test_the_model_comes_from_the_checkpoint_but_dropout_may_change(trained):
     start = checkpoint.load(trained)
     config = load_config("softmax", [f"training.start_from={trained}"])
