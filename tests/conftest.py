@@ -21,6 +21,7 @@ REAL_DATA = os.environ.get("NNMNIST_DATA_DIR")
 
 MEMORY = Path("/dev/shm")  # Linux: a folder in memory
 ENOUGH = 2 * 2**30  # bytes; the files of all tests need 0.3 GB
+LONG = ("docs", "examples", "export", "reliability")  # folders of tests
 
 
 def pytest_configure():
@@ -39,8 +40,13 @@ def pytest_configure():
 
 
 def pytest_xdist_auto_num_workers():
-    """One worker more than there are cores: some tests wait for a timeout of the program."""
-    return len(os.sched_getaffinity(0)) + 1 if hasattr(os, "sched_getaffinity") else None
+    """Two workers more than there are cores: many tests wait for a timeout or a browser."""
+    return len(os.sched_getaffinity(0)) + 2 if hasattr(os, "sched_getaffinity") else None
+
+
+def pytest_collection_modifyitems(items):
+    """Start with the folders of the longest tests: at the end one worker would run them alone."""
+    items.sort(key=lambda item: item.path.parent.name not in LONG)
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -180,6 +186,7 @@ def made_once(tmp_path_factory):
     return make
 
 
+CHROMIUM = ("chromium-headless-shell", "chromium", "chromium-browser")
 BROWSER_ARGUMENTS = [
     "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run",
     "--disable-background-networking",
@@ -189,8 +196,11 @@ BROWSER_ARGUMENTS = [
 
 @pytest.fixture(scope="session")
 def browser():
-    """The installed Chromium without a window, controlled by Playwright."""
-    chromium = shutil.which("chromium") or shutil.which("chromium-browser")
+    """The installed Chromium without a window, controlled by Playwright.
+
+    The program that never has a window needs two thirds of the time.
+    """
+    chromium = next(filter(None, map(shutil.which, CHROMIUM)), None)
     if chromium is None:
         pytest.skip("pages are tested in chromium, which is not installed")
     from playwright.sync_api import sync_playwright

@@ -77,9 +77,9 @@ def folder(tiny, tmp_path_factory):
     return folder
 
 
-def assert_axe_finds_nothing(tab, moment=None):
+def assert_axe_finds_nothing(tab, moment=None, screens=SCREENS):
     """On a narrow and a wide screen, in light and dark; leaves `tab` as it was, 1280 wide."""
-    for (width, scheme), rules in SCREENS.items():
+    for (width, scheme), rules in screens.items():
         tab.set_viewport_size({"width": width, "height": 844})
         tab.emulate_media(color_scheme=scheme)
         tab.evaluate(SHOWN)

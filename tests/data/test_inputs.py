@@ -29,7 +29,7 @@ def test_pictures_are_prepared_with_one_thread_of_blas(two_blas_threads, monkeyp
 
 
 def test_a_program_without_a_main_block_reads_many_pictures(tmp_path):
-    source = synthetic.load(0, n_train=600, n_test=10)
+    source = synthetic.load(0, n_train=2 * inputs.CHUNK, n_test=10)
     images = np.pad(255 - source.train[0].reshape(-1, 28, 28), ((0, 0), (20, 20), (20, 20)))
     folder = write_files(tmp_path / "data", members(list("0123456789"), images, source.train[1]))
     Path("program.py").write_text(

@@ -52,7 +52,7 @@ def installed(tmp_path):
     environment = folder / ".venv"
     venv.create(environment, symlinks=True)
     packages = sysconfig.get_path("purelib", vars={"base": environment})
-    Path(packages, "all.pth").write_text(f"{ROOT}\n{sysconfig.get_path('purelib')}\n")
+    Path(packages, "all.pth").write_text(f"{folder}\n{sysconfig.get_path('purelib')}\n")
     program = environment / "bin" / "nnmnist"
     program.write_text(f"#!{environment}/bin/python\nfrom nnmnist.__main__ import main\n\nmain()\n")
     program.chmod(0o755)
@@ -166,7 +166,14 @@ def write_data(folder):
     labelled = [f"{digit},{row}" for digit, row in zip(digits, rows, strict=True)]
     (kaggle / "train.csv").write_text("\n".join([f"label,{names}", *labelled]))
     (kaggle / "test.csv").write_text("\n".join([names, *rows]))
-    # A small network and few examples: the guides train this config about twenty times.
+    # Small networks and few examples: the guides train this config about twenty times, and the
+    # default recipe five times.
+    (folder / "configs").unlink()
+    shutil.copytree(ROOT / "configs", folder / "configs")
+    (folder / "configs/mnist.yaml").write_text(
+        "data: {validation: 5000, generated: 0.01, no_digits: 0.01, fallback: synthetic}\n"
+        "model: {hidden: [32], output: softmax_or_none}\ntraining: {epochs: 1}\n"
+    )
     (folder / "my.yaml").write_text(
         "data: {validation: 55000, fallback: synthetic}\nmodel: {hidden: [32]}\n"
         "training: {epochs: 2}\n"
