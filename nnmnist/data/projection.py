@@ -16,6 +16,7 @@ import numpy as np
 
 from nnmnist.data.examples import Examples, scale
 from nnmnist.errors import DataError
+from nnmnist.training.threads import in_threads
 from nnmnist.types import Array
 
 MOST, VALUES = 3000, 20_000_000  # examples, and their inputs, from which components are computed
@@ -45,8 +46,6 @@ class Projection(NamedTuple):
 
     def of(self, examples: Examples, threads: int = 1) -> Examples:
         """The same examples with what all N inputs become, float32 (N, k)."""
-        from concurrent.futures import ThreadPoolExecutor  # here, because the import takes 15 ms
-
         inputs = np.empty((len(examples.inputs), len(self.m)), np.float32)
         size = max(1, CHUNK // examples.inputs.shape[1])
 
@@ -54,8 +53,7 @@ class Projection(NamedTuple):
             chunk = slice(start, start + size)
             self.apply(scale(examples.inputs[chunk]), inputs[chunk])
 
-        with ThreadPoolExecutor(threads) as executor:
-            list(executor.map(project, range(0, len(inputs), size)))
+        in_threads(project, range(0, len(inputs), size), threads)
         return replace(examples, inputs=inputs, image_shape=None)
 
 

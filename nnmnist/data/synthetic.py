@@ -29,6 +29,7 @@ from nnmnist.errors import DataError
 from nnmnist.images.preparation import DIGIT
 from nnmnist.images.prepare import BOX, SIDE
 from nnmnist.randomness import generator
+from nnmnist.training.threads import in_threads
 from nnmnist.types import Array
 
 SEGMENTS = 80  # straight pieces of a skeleton: with 64, wide digits of a thin pen have gaps
@@ -187,18 +188,13 @@ def render(
     images = np.empty((n, SIDE * SIDE), np.uint8)
     chunks = [slice(start, start + CHUNK) for start in range(0, n, CHUNK)]
 
-    def draw(chunk: slice, rng: np.random.Generator) -> None:
+    def draw(job: tuple[slice, np.random.Generator]) -> None:
+        chunk, rng = job
         written = _slope(_bend(lines[chunk], rng), rng)
         images[chunk] = _centre(_ink(written, down[chunk], rng))
 
     rngs = rng.spawn(len(chunks))  # one each, so that the order of the threads changes nothing
-    if threads == 1:
-        list(map(draw, chunks, rngs))
-        return images
-    from concurrent.futures import ThreadPoolExecutor  # here, because the import takes 15 ms
-
-    with ThreadPoolExecutor(threads) as executor:
-        list(executor.map(draw, chunks, rngs))
+    in_threads(draw, list(zip(chunks, rngs, strict=True)), threads)
     return images
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -12,6 +12,7 @@ from nnmnist.data.examples import Examples
 from nnmnist.evaluation.predictor import Ensemble, as_predictor
 from nnmnist.model.network import CHUNK, Network
 from nnmnist.model.outputs import Output, SquaredError
+from nnmnist.training.threads import blas_threads_of, in_threads, training_cores
 from nnmnist.types import Array, require_type
 
 
@@ -113,13 +114,17 @@ def require_examples(
         )
 
 
-def evaluate(network: Network | Sequence[Network], examples: Examples) -> Evaluation:
+def evaluate(
+    network: Network | Sequence[Network], examples: Examples, threads: int = 1
+) -> Evaluation:
     """The cost and the confusion matrix, or R^2, of a network on some examples.
 
     Args:
         network: one network, or several, whose predictions are then averaged. These have the same
             inputs, outputs and kind of output.
         examples: at least one example.
+        threads: number of threads that share the examples. The result has the same bits with any
+            number of them.
 
     Raises:
         TypeError, ValueError: an argument is of another kind, or the examples do not fit.
@@ -128,18 +133,31 @@ def evaluate(network: Network | Sequence[Network], examples: Examples) -> Evalua
     require_examples("examples", examples, predictor)
     n_classes = examples.n_classes
     output = predictor.output
-    total = 0.0
-    confusion = np.zeros((n_classes, n_classes), np.int64) if n_classes else None
-    # The cost of a network that has diverged is not finite: that says enough.
-    with np.errstate(over="ignore", invalid="ignore"):
-        for x, y, labels, _ in Batches(examples, CHUNK, targets(output, examples)).epoch():
+    one_hot = targets(output, examples)
+
+    def chunk(start: int) -> tuple[float, Array]:
+        """The sum of some costs, and the counts of the confusion matrix in one row."""
+        some = replace(examples, rows=examples.rows[start : start + CHUNK])
+        [(x, y, labels, _)] = Batches(some, CHUNK, one_hot).epoch()
+        # The cost of a network that has diverged is not finite: that says enough.
+        with np.errstate(over="ignore", invalid="ignore"):
             costs, p, _ = output.cost(predictor.logits(x), y)
-            total += float(costs.sum(dtype=np.float64))
-            if confusion is not None and labels is not None:
-                pairs = labels.astype(np.intp) * n_classes + output.label(p)
-                confusion += np.bincount(pairs, minlength=n_classes**2).reshape(confusion.shape)
-    cost = total / len(examples)
+        total = float(costs.sum(dtype=np.float64))
+        if labels is None:
+            return total, np.empty(0)
+        pairs = labels.astype(np.intp) * n_classes + output.label(p)
+        return total, np.bincount(pairs, minlength=n_classes**2)
+
+    totals, counts = zip(*in_threads(chunk, range(0, len(examples), CHUNK), threads), strict=True)
+    cost = sum(totals) / len(examples)
+    confusion = np.sum(counts, axis=0).reshape(n_classes, n_classes) if n_classes else None
     return Evaluation(len(examples), cost, confusion, r_squared(cost, output, examples))
+
+
+def evaluate_on_cores(network: Network | Sequence[Network], examples: Examples) -> Evaluation:
+    """The same as `evaluate`, with one thread per core: outside of trainings."""
+    with blas_threads_of(1):
+        return evaluate(network, examples, training_cores())
 
 
 def probabilities(network: Network | Sequence[Network], examples: Examples) -> Array:

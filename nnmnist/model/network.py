@@ -15,7 +15,7 @@ from nnmnist.model.layers import Dense, Dropout, Layer
 from nnmnist.model.outputs import OUTPUTS
 from nnmnist.types import Array
 
-CHUNK = 2000  # examples that a prediction takes at once
+CHUNK = 500  # examples that a prediction takes at once: more would not stay in the cache
 
 
 class Network:

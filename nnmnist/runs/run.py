@@ -33,7 +33,7 @@ from nnmnist.config.loading import dump_config, load_config
 from nnmnist.config.schema import Config
 from nnmnist.data.examples import Splits
 from nnmnist.errors import CheckpointError, ConfigError, DataError
-from nnmnist.evaluation.evaluate import Evaluation, evaluate, is_chance
+from nnmnist.evaluation.evaluate import Evaluation, evaluate_on_cores, is_chance
 from nnmnist.files import read_regular, write_atomic
 from nnmnist.model.network import Network
 from nnmnist.model.optimizers import Optimizer
@@ -287,7 +287,7 @@ class Run(RunDirectory):
             CheckpointError: best.npz is damaged, or another process has replaced it.
         """
         with self.session():
-            best = checkpoint.load(self.path("best.npz"))
+            best, extra = checkpoint.load(self.path("best.npz")), splits.extra
             if self.best and self.best.sha256 not in (None, best.sha256):
                 raise CheckpointError(
                     f"{self.path('best.npz')}: was replaced during the training; train again"
@@ -303,8 +303,8 @@ class Run(RunDirectory):
                 "stopped_by": self.stop_reason(),
                 "seconds": round(self.seconds, 3),
                 "validation": best.document["metrics"]["validation"],
-                "test": scores(evaluate(best.network, splits.test)),
-                "extra": scores(evaluate(best.network, splits.extra)) if splits.extra else None,
+                "test": scores(evaluate_on_cores(best.network, splits.test)),
+                "extra": scores(evaluate_on_cores(best.network, extra)) if extra else None,
                 "chance": self._is_chance(best.network, splits),
             }
             write_atomic(self.path(summary.FILE), (json.dumps(result, indent=2) + "\n").encode())
@@ -318,7 +318,7 @@ class Run(RunDirectory):
         regression, the answer is None.
         """
         examples = splits.validation if len(splits.validation) else splits.train.without_others()
-        confusion = (self.best_validation or evaluate(network, examples)).confusion
+        confusion = (self.best_validation or evaluate_on_cores(network, examples)).confusion
         if confusion is None:
             return None
         weights = class_weights(self.config.training, splits.train)

@@ -9,7 +9,7 @@ from typing import Any
 from nnmnist import checkpoint
 from nnmnist.data.examples import Splits
 from nnmnist.errors import DataError
-from nnmnist.evaluation.evaluate import evaluate
+from nnmnist.evaluation.evaluate import evaluate_on_cores
 from nnmnist.runs.summary import Scores
 from nnmnist.runs.table import mean_and_deviation
 
@@ -40,7 +40,7 @@ def report_seeds(summaries: Sequence[dict[str, Any]], splits: Splits) -> dict[st
         splits: the data of the runs.
     """
     networks = [checkpoint.load(Path(summary["checkpoint"])).network for summary in summaries]
-    result = evaluate(networks, splits.test)
+    result = evaluate_on_cores(networks, splits.test)
     ensemble = {name: getattr(result, name) for name in SCORES}
     return {
         "validation": summarize([summary["validation"] for summary in summaries]),

@@ -136,8 +136,9 @@ def fit(
                 trained = time.perf_counter()
                 lower = _lower(result.learning_rate, settings)
                 _require_finite(network, optimizer, train, number, result, lower)
-                evaluation = _validate(network, validation, number, lower)
-                apart = evaluate(network, extra) if extra else None
+                sharing = cores if threads == 1 else 1
+                evaluation = _validate(network, validation, number, lower, sharing)
+                apart = evaluate(network, extra, sharing) if extra else None
             yield Epoch(
                 number=number,
                 cost=result.cost,
@@ -215,11 +216,13 @@ def _trainer(
         yield ProjectedTraining(projected, trainer)
 
 
-def _validate(network: Network, validation: Examples, number: int, lower: str) -> Evaluation | None:
+def _validate(
+    network: Network, validation: Examples, number: int, lower: str, threads: int
+) -> Evaluation | None:
     """The result on the validation examples, if there are any; `lower` is advice for an error."""
     if not len(validation):
         return None
-    result = evaluate(network, validation)
+    result = evaluate(network, validation, threads)
     if not math.isfinite(result.cost):
         raise TrainingError(
             f"the validation cost is no longer finite after epoch {number}; "

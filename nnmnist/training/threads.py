@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from functools import cache
 from pathlib import Path
-from threading import Condition, current_thread, main_thread
+from threading import Condition, Lock, Thread, current_thread, main_thread
+from typing import TypeVar
 
 from threadpoolctl import ThreadpoolController
+
+T = TypeVar("T")
+R = TypeVar("R")
 
 CPU_QUOTA = Path("/sys/fs/cgroup/cpu.max")  # of a container on Linux (cgroup v2)
 
@@ -153,3 +157,35 @@ def only_training() -> Iterator[bool]:
     """
     with _state.changed:
         yield current_thread() is main_thread() and _state.computing == 1
+
+
+def in_threads(function: Callable[[T], R], items: Sequence[T], threads: int) -> list[R]:
+    """[function(item) for item in items], in the same order, computed by so many threads.
+
+    NumPy's functions run at the same time in several threads. An error of one of the calls is
+    raised after the calls that had started. `concurrent.futures` takes 11 ms to import.
+    """
+    numbers, lock = iter(range(len(items))), Lock()
+    results: dict[int, R] = {}
+    errors: list[BaseException] = []
+
+    def work() -> None:
+        try:
+            while not errors:
+                with lock:
+                    number = next(numbers, None)
+                if number is None:
+                    return
+                results[number] = function(items[number])
+        except BaseException as error:
+            errors.append(error)
+
+    others = [Thread(target=work) for _ in range(min(threads, len(items)) - 1)]
+    for thread in others:
+        thread.start()
+    work()
+    for thread in others:
+        thread.join()
+    if errors:
+        raise errors[0]
+    return [results[number] for number in range(len(items))]

@@ -4,6 +4,7 @@ import pytest
 from nnmnist.data.examples import Examples
 from nnmnist.evaluation.evaluate import (
     evaluate,
+    evaluate_on_cores,
     is_chance,
     most_confident_mistakes,
     probabilities,
@@ -45,6 +46,16 @@ def test_cost_accuracy_and_confusion_by_hand():
     for true in range(3):
         for said in range(3):
             assert result.confusion[true, said] == np.sum((data.y == true) & (predicted == said))
+
+
+@pytest.mark.parametrize("output", ["linear", "softmax"])
+def test_threads_give_the_same_bits(output, monkeypatch):
+    monkeypatch.setattr("nnmnist.evaluation.evaluate.CHUNK", 7)
+    data, network = examples(), random_network(output=output)
+    alone, shared = evaluate(network, data), evaluate(network, data, threads=3)
+    assert (shared.n, shared.cost) == (alone.n, alone.cost)
+    assert np.array_equal(shared.confusion, alone.confusion)
+    assert evaluate_on_cores(network, data).cost == alone.cost
 
 
 def test_pixels_are_scaled_as_in_training():

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from nnmnist.data import synthetic
-from nnmnist.images.normalize import HEIGHT, THREADS_FROM, WIDTH, _sources, normalize
+from nnmnist.images.normalize import HEIGHT, PART, WIDTH, _sources, normalize
 
 SHAPE = (28, 28)
 
@@ -91,7 +91,7 @@ def bilinear(ink, x, y):
 
 
 def test_threads_and_the_place_in_memory_change_nothing(digits):
-    many = np.tile(digits, (THREADS_FROM // len(digits), 1))
+    many = np.tile(digits, (PART // len(digits) + 2, 1))
     once = normalize(digits, SHAPE)
     for threads in (1, 3):
         for part in np.array_split(normalize(many, SHAPE, threads), len(many) // len(digits)):

@@ -75,7 +75,7 @@ def test_the_end_of_a_run_evaluates_the_test_set_alone(settings, splits, monkeyp
         evaluated.append(examples)
         return evaluate(network, examples)
 
-    monkeypatch.setattr(run_module, "evaluate", counting)
+    monkeypatch.setattr(run_module, "evaluate_on_cores", counting)
     run, summary = train_to_end(settings, splits)
     assert evaluated == [splits.test]
     resumed = reopen_run(run.directory, settings)  # it has no result on the validation examples

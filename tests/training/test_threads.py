@@ -3,9 +3,10 @@ import platform
 import signal
 import subprocess
 import sys
+import time
 import warnings
 from contextlib import ExitStack
-from threading import Event, Thread
+from threading import Barrier, Event, Thread
 from types import SimpleNamespace
 
 import numpy as np
@@ -22,6 +23,7 @@ from nnmnist.training.threads import (
     blas_kernel,
     blas_threads,
     blas_threads_of,
+    in_threads,
     limit_blas_threads,
     training,
     training_cores,
@@ -239,3 +241,29 @@ def test_another_kernel_has_another_name():
         [sys.executable, "-c", program], env=environment, capture_output=True, text=True, check=True
     ).stdout
     assert printed.split() == [*blas_kernel().split()[:2], "Nehalem"]
+
+
+@pytest.mark.parametrize("n", [0, 1, 5])
+@pytest.mark.parametrize("count", [1, 3])
+def test_threads_keep_the_order_of_results(n, count):
+    assert in_threads(lambda item: item * 10, range(n), count) == [10 * item for item in range(n)]
+
+
+def test_items_are_computed_at_the_same_time():
+    here = Barrier(3, timeout=60)
+    assert sorted(in_threads(lambda _: here.wait(), range(3), 3)) == [0, 1, 2]
+
+
+@pytest.mark.parametrize("count", [1, 2])
+def test_an_error_in_a_thread_is_raised_here_and_nothing_more_starts(count):
+    started = []
+
+    def fail(item):
+        started.append(item)
+        if len(started) == 2:
+            raise OSError("the disk is full")
+        time.sleep(0.01)
+
+    with pytest.raises(OSError, match="disk is full"):
+        in_threads(fail, range(1000), count)
+    assert len(started) < 500

@@ -25,8 +25,7 @@ from nnmnist.cli.waiting import waiting_for
 from nnmnist.data.examples import Splits
 from nnmnist.errors import CheckpointError, printable
 from nnmnist.evaluation.classes import class_scores
-from nnmnist.evaluation.evaluate import Evaluation
-from nnmnist.evaluation.evaluate import evaluate as evaluate_networks
+from nnmnist.evaluation.evaluate import Evaluation, evaluate_on_cores
 from nnmnist.evaluation.records import evaluation_record, mistake_records
 from nnmnist.evaluation.text import counted, number_text
 from nnmnist.runs import history
@@ -85,7 +84,7 @@ def evaluate(
     networks = [member.network for member in members]
     mistakes = None
     with waiting_for("evaluating"):
-        result = evaluate_networks(networks, examples)
+        result = evaluate_on_cores(networks, examples)
         if n_mistakes:
             mistakes = mistake_records(networks, examples, splits.classes, n_mistakes)
     for curve in curves:
