@@ -19,7 +19,7 @@ from nnmnist import checkpoint
 from nnmnist.config.schema import DataConfig, TrainingConfig
 from nnmnist.data.batches import Batches
 from nnmnist.data.examples import Splits
-from nnmnist.evaluation.evaluate import evaluate
+from nnmnist.evaluation.evaluate import evaluate_on_cores
 from nnmnist.model.network import Network
 from nnmnist.training.setup import load_data, make_optimizer
 from nnmnist.training.threads import limit_blas_threads
@@ -129,7 +129,7 @@ def main() -> None:
             "import numpy": process("-c", "import numpy"),
             "import nnmnist.cli.commands.train": process("-c", "import nnmnist.cli.commands.train"),
             "MNIST into ready arrays": seconds(lambda: load_data(DataConfig())),
-            "evaluating 10,000 images": seconds(lambda: evaluate(network, splits.test)),
+            "evaluating 10,000 images": seconds(lambda: evaluate_on_cores(network, splits.test)),
             "saving a checkpoint": seconds(
                 lambda: checkpoint.save(Path(folder) / "x.npz", network, splits.classes)
             ),

@@ -38,7 +38,7 @@ STAGES = {
     "metrics and checkpoints": ["nnmnist.runs.run:Run._record"],
     "ending the worker processes": ["nnmnist.training.parallel.workers:Workers.__exit__"],
     "reading the best checkpoint": ["nnmnist.checkpoint:load"],
-    "evaluating on the test examples": ["nnmnist.runs.run:evaluate"],
+    "evaluating on the test examples": ["nnmnist.runs.run:evaluate_on_cores"],
     "writing config.yaml and summary.json": ["nnmnist.runs.run:write_atomic"],
 }
 
