@@ -136,7 +136,7 @@ def fit(
                 trained = time.perf_counter()
                 lower = _lower(result.learning_rate, settings)
                 _require_finite(network, optimizer, train, number, result, lower)
-                sharing = cores if threads == 1 else 1
+                sharing = cores if threads == 1 else 1  # else BLAS uses the cores
                 evaluation = _validate(network, validation, number, lower, sharing)
                 apart = evaluate(network, extra, sharing) if extra else None
             yield Epoch(

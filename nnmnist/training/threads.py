@@ -1,4 +1,7 @@
-"""How many cores and threads a training uses. The last bits of its result depend on it."""
+"""How many cores and BLAS threads a training uses, and a loop that several threads share.
+
+The last bits of a training's result depend on the number of BLAS threads.
+"""
 
 from __future__ import annotations
 
