@@ -155,7 +155,10 @@ def evaluate(
 
 
 def evaluate_on_cores(network: Network | Sequence[Network], examples: Examples) -> Evaluation:
-    """The same as `evaluate`, with one thread per core: outside of trainings."""
+    """The same as `evaluate`, with one thread per core, for use outside of trainings.
+
+    Waits until no training in another thread of this process computes with several BLAS threads.
+    """
     with blas_threads_of(1):
         return evaluate(network, examples, training_cores())
 

@@ -287,11 +287,12 @@ class Run(RunDirectory):
             CheckpointError: best.npz is damaged, or another process has replaced it.
         """
         with self.session():
-            best, extra = checkpoint.load(self.path("best.npz")), splits.extra
+            best = checkpoint.load(self.path("best.npz"))
             if self.best and self.best.sha256 not in (None, best.sha256):
                 raise CheckpointError(
                     f"{self.path('best.npz')}: was replaced during the training; train again"
                 )
+            extra = splits.extra
             result = {
                 "run": str(self.directory),
                 "checkpoint": str(self.path("best.npz")),

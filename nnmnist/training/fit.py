@@ -121,6 +121,7 @@ def fit(
     if processes is None:
         processes = parallel.process_count(network, train, settings, cores)
     threads = 1 if processes > 1 else parallel.thread_count(network, train, settings)
+    evaluators = cores if threads == 1 else 1  # threads: several of BLAS use the cores already
     bar: AbstractContextManager[OnProgress | None] = nullcontext(on_progress)
     if progress and optimizer:
         bar = progress_bar(last - epochs_done, on_progress)
@@ -136,9 +137,8 @@ def fit(
                 trained = time.perf_counter()
                 lower = _lower(result.learning_rate, settings)
                 _require_finite(network, optimizer, train, number, result, lower)
-                sharing = cores if threads == 1 else 1  # else BLAS uses the cores
-                evaluation = _validate(network, validation, number, lower, sharing)
-                apart = evaluate(network, extra, sharing) if extra else None
+                evaluation = _validate(network, validation, number, lower, evaluators)
+                apart = evaluate(network, extra, evaluators) if extra else None
             yield Epoch(
                 number=number,
                 cost=result.cost,
